@@ -1,0 +1,1 @@
+"""Questions asked of the store, and all that is drawn from them."""

@@ -1,0 +1,269 @@
+"""One school day as the Today page tells it: a sentence, how far to trust it, the day itself, what to look at.
+
+`day_view` asks the named questions and shapes their answers; it formats for people but knows no HTML. Minutes only:
+nothing here counts people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from dashboards import words
+from dashboards.health import FIVE, Step, steps
+from dashboards.queries import Row, ask, ask_one
+from dashboards.schools import SchoolInfo
+from pipeline.words import Outcome
+
+if TYPE_CHECKING:
+    from pipeline.store import Store
+
+OUTCOMES = tuple(o.value for o in words.LOOKS)
+"""Outcome words in the order of stacking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A bell period on the axis (UTC); `open` where clause 6.13 allows use to those not on duty."""
+
+    slot: str
+    kind: str
+    start: datetime
+    end: datetime
+
+    @property
+    def open(self) -> bool:
+        return self.kind in ("break", "lunch")
+
+
+@dataclass(frozen=True, slots=True)
+class Five:
+    """Five minutes: minutes of use by outcome, in the order of `OUTCOMES`."""
+
+    start: datetime
+    period: str
+    minutes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KindLine:
+    """A kind of service on the day. `bar` holds (outcome, offset, width) in per cent of the widest line."""
+
+    name: str
+    services: str
+    total: int
+    outside: int
+    unknown: int
+    bar: tuple[tuple[str, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonLine:
+    """Why minutes are unknown, and what to do."""
+
+    reason: str
+    minutes: int
+    sentence: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayView:
+    """Everything the Today page shows. Without data only `why_empty` and the neighbours are of use."""
+
+    school: SchoolInfo
+    day: date
+    previous: date | None
+    following: date | None
+    why_empty: str
+    lede: str
+    steps: tuple[Step, ...]
+    totals: Row
+    kinds: tuple[KindLine, ...]
+    reasons: tuple[ReasonLine, ...]
+    bands: tuple[Band, ...]
+    fives: tuple[Five, ...]
+    gaps: tuple[tuple[datetime, datetime], ...]
+    span: tuple[datetime, datetime] | None
+    now: datetime | None
+
+    def chart(self) -> dict[str, Any]:
+        """The day chart as plain JSON: Unix seconds, one list of minutes per outcome, bands and unobserved stretches."""
+        return {
+            "school": self.school.id,
+            "day": self.day.isoformat(),
+            "zone": self.school.zone,
+            "span": [_unix(t) for t in self.span] if self.span else None,
+            "now": _unix(self.now) if self.now else None,
+            "time": [_unix(f.start) for f in self.fives],
+            "series": [
+                {"outcome": o, "label": look.label, "minutes": [f.minutes[i] for f in self.fives]}
+                for i, (o, look) in enumerate(words.LOOKS.items())
+            ],
+            "bands": [
+                {"slot": b.slot, "kind": b.kind, "open": b.open, "from": _unix(b.start), "to": _unix(b.end)}
+                for b in self.bands
+            ],
+            "gaps": [[_unix(a), _unix(b)] for a, b in self.gaps],
+        }
+
+
+def days_with_data(store: Store, school: SchoolInfo) -> list[date]:
+    """Days that packets were seen on, the latest first."""
+    return [row["day"] for row in ask(store, "days", school=school.id)]
+
+
+def day_view(store: Store, school: SchoolInfo, day: date | None, now: datetime) -> DayView:
+    """The day (the latest with data if None) as it stands in the store at `now` (aware)."""
+    known = days_with_data(store, school)
+    today = now.astimezone(school.tz).date()
+    day = day or (known[0] if known else today)
+    running = now if day == today else None
+    who: dict[str, object] = {"school": school.id, "day": day}
+    bells = ask(store, "day_bells", **who)
+    bands = tuple(Band(b["slot"], b["kind"], b["time"], b["time_end"]) for b in bells)
+    rows = ask(store, "day_by_five", **who)
+    seen = [r["time"] for r in ask(store, "coverage_by_five", school=school.id, from_=day, to=day) if r["packets"]]
+    strip = ask_one(store, "health_strip", **who)
+    stored = ask_one(store, "day_stored", zone=school.zone, **who)
+    totals = ask_one(store, "day_totals", **who)
+    span = _span(bands, [r["time"] for r in rows] or seen)
+    return DayView(
+        school=school,
+        day=day,
+        previous=max((d for d in known if d < day), default=None),
+        following=min((d for d in known if d > day), default=None),
+        why_empty="" if day in known else _why_empty(school, day, today, known, bool(bands)),
+        lede=_lede(totals, ask(store, "day_by_period", **who), bells, running),
+        steps=steps(strip, stored, school.tz, running),
+        totals=totals,
+        kinds=_kinds(ask(store, "day_by_kind", **who), ask(store, "day_services", **who)),
+        reasons=_reasons(ask(store, "day_reasons", **who)),
+        bands=bands,
+        fives=_fives(rows, bands, span),
+        gaps=_gaps(bands, seen, running),
+        span=span,
+        now=running,
+    )
+
+
+def _lede(totals: Row, periods: Sequence[Row], bells: Sequence[Row], now: datetime | None) -> str:
+    parts = []
+    week = next((b["week"] for b in bells if b["week"]), "")
+    current = next((b for b in bells if now and b["time"] <= now < b["time_end"]), None)
+    if week:
+        parts.append(f"Week {week}. ")
+    so_far = " so far" if current else ""
+    if not totals["total"]:
+        return "".join(parts) + f"No use of social media by staff was seen{so_far}."
+    parts.append(f"Staff used social media for {words.minutes(totals['total'])}{so_far}")
+    if periods and (top := periods[0])["total"] * 2 > totals["total"]:
+        parts.append(f", most of it {words.period_phrase(top['period'], top['period_kind'])}")
+    outside, unknown = totals[Outcome.OUTSIDE_ALLOWED], totals[Outcome.UNKNOWN]
+    if outside:
+        parts.append(f"; {words.minutes(outside)} fell outside the policy’s allowed times (automatic, unverified)")
+    else:
+        parts.append("; none was seen to fall outside the policy’s allowed times")
+    if unknown:
+        parts.append(f", and {words.minutes(unknown)} could not be judged")
+    return "".join(parts) + "."
+
+
+def _why_empty(school: SchoolInfo, day: date, today: date, known: Sequence[date], bells: bool) -> str:
+    if day > today:
+        return "This day has not come yet."
+    if school.notice is None:
+        return "Monitoring is off: no notice date is set (school.notice_date in schoolgate.toml)."
+    if day < school.notice:
+        return f"Monitoring was off: it was announced from {words.long_day(school.notice)}."
+    if not known:
+        return "No packets have been stored yet. Replay a capture, or see whether the sensor runs."
+    if day < known[-1]:
+        return f"The store begins on {words.long_day(known[-1])}; this day lies before it or has been deleted by retention."
+    if day > known[0]:
+        return f"Nothing has been stored since {words.long_day(known[0])}: see whether the sensor runs and the spool empties."
+    if not bells:
+        return "No packets were seen, and no bells ring on this day: it may be a weekend, a holiday or a missing calendar row."
+    return "No packets were seen on this school day: the sensor was off or the mirror port was silent."
+
+
+def _kinds(kinds: Sequence[Row], services: Sequence[Row]) -> tuple[KindLine, ...]:
+    widest = max((k["total"] for k in kinds), default=0) or 1
+    lines = []
+    for row in kinds:
+        named = [words.service_name(s["service"]) for s in services if s["kind"] == row["kind"]]
+        offset, bar = 0.0, []
+        for outcome in OUTCOMES:
+            width = 100 * row[outcome] / widest
+            if width:
+                bar.append((outcome, round(offset, 2), round(width, 2)))
+            offset += width
+        lines.append(
+            KindLine(
+                name=words.kind_name(row["kind"]),
+                services=", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else ""),
+                total=row["total"],
+                outside=row[Outcome.OUTSIDE_ALLOWED],
+                unknown=row[Outcome.UNKNOWN],
+                bar=tuple(bar),
+            )
+        )
+    return tuple(lines)
+
+
+def _reasons(rows: Sequence[Row]) -> tuple[ReasonLine, ...]:
+    return tuple(
+        ReasonLine(r["reason"], r["total"], words.sentence_of(r["reason"]), words.mend_of(r["reason"])) for r in rows
+    )
+
+
+def _span(bands: Sequence[Band], times: Sequence[datetime]) -> tuple[datetime, datetime] | None:
+    """The axis: an hour around the bells and everything that was used, out to whole half hours."""
+    ends = [t for b in bands for t in (b.start - 12 * FIVE, b.end + 12 * FIVE)] + [t for u in times for t in (u, u + FIVE)]
+    if not ends:
+        return None
+    half = timedelta(minutes=30).total_seconds()
+    first, last = min(ends), max(ends)
+    return (
+        first - timedelta(seconds=first.timestamp() % half),
+        last + timedelta(seconds=-last.timestamp() % half),
+    )
+
+
+def _fives(rows: Sequence[Row], bands: Sequence[Band], span: tuple[datetime, datetime] | None) -> tuple[Five, ...]:
+    if span is None:
+        return ()
+    by_time = {r["time"]: tuple(int(r[o]) for o in OUTCOMES) for r in rows}
+    none = (0,) * len(OUTCOMES)
+    out, t = [], span[0]
+    while t < span[1]:
+        slot = next((b.slot for b in bands if b.start <= t < b.end), "")
+        out.append(Five(t, slot, by_time.get(t, none)))
+        t += FIVE
+    return tuple(out)
+
+
+def _gaps(
+    bands: Sequence[Band], seen: Sequence[datetime], now: datetime | None
+) -> tuple[tuple[datetime, datetime], ...]:
+    """Stretches between the first and the last bell of which no packet is stored (up to the newest on a running day)."""
+    if not bands or not seen:
+        return ()
+    have = set(seen)
+    first, end = min(b.start for b in bands), max(b.end for b in bands)
+    t = first - timedelta(seconds=first.timestamp() % FIVE.total_seconds())
+    if now is not None:
+        end = min(end, max(seen) + FIVE)
+    gaps: list[tuple[datetime, datetime]] = []
+    while t < end:
+        if t not in have:
+            start = gaps.pop()[0] if gaps and gaps[-1][1] == t else t
+            gaps.append((start, t + FIVE))
+        t += FIVE
+    return tuple(gaps)
+
+
+def _unix(t: datetime) -> int:
+    return int(t.timestamp())

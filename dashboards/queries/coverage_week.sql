@@ -1,0 +1,19 @@
+-- title: Coverage, by day
+-- about: Packets seen and lost, flows, minutes of use, and the shares named, with a person and with a timetable, on each day.
+SELECT
+    c.day AS day,
+    sumIf(c.value, c.metric = 'packets') AS packets,
+    sumIf(c.value, c.metric = 'ring_drops') AS lost,
+    sumIf(c.value, c.metric = 'flows') AS flows,
+    sumIf(c.value, c.metric = 'flows_named') AS flows_named,
+    sumIf(c.value, c.metric = 'flows_blind') AS flows_blind,
+    sumIf(c.value, c.metric = 'minutes_use') AS minutes_use,
+    sumIf(c.value, c.metric = 'minutes_person') AS minutes_person,
+    sumIf(c.value, c.metric = 'minutes_timetabled') AS minutes_timetabled,
+    if(flows > 0, flows_named / flows, NULL) AS named_share,
+    if(minutes_use > 0, minutes_person / minutes_use, NULL) AS person_share,
+    if(minutes_person > 0, minutes_timetabled / minutes_person, NULL) AS timetabled_share
+FROM schoolgate.coverage AS c
+WHERE c.school = {school:String} AND c.day >= {from:Date} AND c.day <= {to:Date}
+GROUP BY day
+ORDER BY day

@@ -1,0 +1,14 @@
+-- title: Minutes of use, by day
+-- about: Minutes of social-media use by all staff together on each day, by outcome; a day without use has no row.
+SELECT
+    u.day AS day,
+    sum(u.minutes) AS total,
+    sumIf(u.minutes, u.outcome = 'allowed') AS allowed,
+    sumIf(u.minutes, u.outcome = 'official_possible') AS official_possible,
+    sumIf(u.minutes, u.outcome = 'count_only') AS count_only,
+    sumIf(u.minutes, u.outcome = 'outside_allowed') AS outside_allowed,
+    sumIf(u.minutes, u.outcome = 'unknown') AS unknown
+FROM schoolgate.use_day AS u
+WHERE u.school = {school:String} AND u.day >= {from:Date} AND u.day <= {to:Date} AND u.people = 'all' AND u.level = 'all'
+GROUP BY day
+ORDER BY day

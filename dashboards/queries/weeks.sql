@@ -1,0 +1,15 @@
+-- title: Weeks
+-- about: For each week: days with use, and minutes of use in total and by outcome, all staff together.
+SELECT
+    toMonday(u.day) AS week,
+    uniqExact(u.day) AS days,
+    sum(u.minutes) AS total,
+    sumIf(u.minutes, u.outcome = 'allowed') AS allowed,
+    sumIf(u.minutes, u.outcome = 'official_possible') AS official_possible,
+    sumIf(u.minutes, u.outcome = 'count_only') AS count_only,
+    sumIf(u.minutes, u.outcome = 'outside_allowed') AS outside_allowed,
+    sumIf(u.minutes, u.outcome = 'unknown') AS unknown
+FROM schoolgate.use_day AS u
+WHERE u.school = {school:String} AND u.day >= {from:Date} AND u.day <= {to:Date} AND u.people = 'all' AND u.level = 'all'
+GROUP BY week
+ORDER BY week

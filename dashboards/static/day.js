@@ -1,0 +1,120 @@
+// Draws the day chart: stacked bars by outcome over the bell periods, from /day.json. Times are the school's own.
+"use strict";
+
+(async () => {
+  const box = document.getElementById("chart");
+  const readout = document.getElementById("readout");
+  if (!box) return;
+  const answer = await fetch(box.dataset.source);
+  if (!answer.ok) {
+    readout.textContent = "The chart cannot be drawn just now; the table below holds the same figures.";
+    return;
+  }
+  const day = await answer.json();
+  const css = name => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+  const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: day.zone });
+  const at = seconds => clock.format(new Date(seconds * 1000));
+  const font = '12px system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
+
+  // uPlot draws each series from zero, so the tallest sum comes first and the ones below it are painted over it.
+  const sums = [];
+  day.series.forEach((s, i) => sums.push(s.minutes.map((m, t) => m + (i ? sums[i - 1][t] : 0))));
+  const top = Math.max(5, ...sums.at(-1));
+
+  let plot = null;
+
+  function bands(u) {
+    const { ctx, bbox } = u;
+    const ratio = devicePixelRatio || 1;
+    const x = seconds => Math.round(u.valToPos(seconds, "x", true));
+    ctx.save();
+    ctx.font = font.replace("12px", 12 * ratio + "px");
+    ctx.textAlign = "center";
+    ctx.textBaseline = "top";
+    for (const band of day.bands) {
+      const from = x(band.from), width = x(band.to) - from - ratio;
+      ctx.fillStyle = css(band.open ? "open" : "band");
+      ctx.fillRect(from, bbox.top, width, bbox.height);
+      ctx.fillStyle = css("soft");
+      const label = [band.slot, band.slot.slice(0, 3), band.slot.slice(0, 1)].find(l => ctx.measureText(l).width <= width - 2 * ratio);
+      if (label) ctx.fillText(label, from + width / 2, bbox.top + 5 * ratio);
+    }
+    ctx.strokeStyle = css("gap");
+    ctx.lineWidth = ratio;
+    for (const [from, to] of day.gaps) {
+      ctx.save();
+      ctx.beginPath();
+      ctx.rect(x(from), bbox.top + 22 * ratio, x(to) - x(from), bbox.height - 22 * ratio);
+      ctx.clip();
+      ctx.beginPath();
+      for (let s = x(from) - bbox.height; s < x(to); s += 6 * ratio) {
+        ctx.moveTo(s, bbox.top + bbox.height);
+        ctx.lineTo(s + bbox.height, bbox.top);
+      }
+      ctx.stroke();
+      ctx.restore();
+    }
+    ctx.restore();
+  }
+
+  function nowLine(u) {
+    if (!day.now || day.now < day.span[0] || day.now > day.span[1]) return;
+    const { ctx, bbox } = u;
+    const x = Math.round(u.valToPos(day.now, "x", true));
+    ctx.save();
+    ctx.strokeStyle = css("accent");
+    ctx.lineWidth = devicePixelRatio || 1;
+    ctx.setLineDash([3 * ctx.lineWidth, 3 * ctx.lineWidth]);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.restore();
+  }
+
+  function point(u) {
+    const i = u.cursor.idx;
+    if (i == null) {
+      readout.textContent = "";
+      return;
+    }
+    const from = day.time[i];
+    const band = day.bands.find(b => b.from <= from && from < b.to);
+    const parts = day.series.filter(s => s.minutes[i]).map(s => `${s.label.toLowerCase()} ${s.minutes[i]} min`);
+    const where = band ? `, ${band.slot}` : "";
+    const unseen = day.gaps.some(([a, b]) => a <= from && from < b);
+    readout.textContent = `${at(from)} to ${at(from + 300)}${where}: ${parts.join(", ") || (unseen ? "not observed" : "no use")}`;
+  }
+
+  function draw() {
+    if (plot) plot.destroy();
+    const axis = { stroke: css("soft"), font, ticks: { show: false } };
+    const bars = uPlot.paths.bars({ size: [0.82, 24], align: 1 });
+    const series = day.series.map(s => ({ label: s.label, fill: css(s.outcome), width: 0, paths: bars, points: { show: false } }));
+    plot = new uPlot({
+      width: box.clientWidth,
+      height: box.clientHeight,
+      padding: [4, 8, 0, 0],
+      legend: { show: false },
+      tzDate: seconds => uPlot.tzDate(new Date(seconds * 1000), day.zone),
+      cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
+      scales: { x: { range: () => day.span }, y: { range: () => [0, top * 1.14] } },
+      axes: [
+        { ...axis, grid: { show: false }, space: 56, incrs: [3600, 7200, 10800], values: (u, at_) => at_.map(at), size: 28 },
+        {
+          ...axis, grid: { stroke: css("line"), width: 1 }, space: 44, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000],
+          filter: (u, splits) => splits.map(v => (v > 0 && v <= top ? v : null)),
+          values: (u, splits) => splits.map((v, i) => (v == null ? "" : i === splits.length - 1 || splits[i + 1] == null ? v + " min" : v)),
+        },
+      ],
+      series: [{}, ...series.slice().reverse()],
+      hooks: { drawClear: [bands], draw: [nowLine], setCursor: [point] },
+    }, [day.time, ...sums.slice().reverse()], box);
+    box.dataset.drawn = String(day.time.length);
+  }
+
+  if (!day.span) return;
+  draw();
+  new ResizeObserver(() => plot.setSize({ width: box.clientWidth, height: box.clientHeight })).observe(box);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+})();

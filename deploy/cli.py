@@ -1,0 +1,74 @@
+"""The `schoolgate` command. Each subcommand lives in `deploy.commands` and is imported only when it runs, so that help is quick.
+
+Exit codes: 0 done; 1 something the user asked about is wrong (bad settings, no such day); 2 wrong usage, or a file that is
+no capture; 3 the store is held by another process. Messages go to stderr, results to stdout.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+# name -> (module in deploy.commands, one line of help)
+COMMANDS = {
+    "classify": ("classify", "Name every flow of capture files."),
+    "replay": ("replay", "Run captures through the whole way into a store."),
+    "run": ("run", "Watch a mirror port: sensor workers, store and pages."),
+    "serve": ("serve", "Serve the pages of a store that nobody else has open."),
+    "report": ("report", "Write the weekly report."),
+    "state": ("state", "Show what one person was scheduled to do on a date."),
+    "why": ("why", "Explain an outcome: the evidence, the rule, the sources."),
+    "config": ("config", "Check or show the settings."),
+    "bench": ("bench", "Measure the sensor against the memory's speed."),
+    "grafana": ("grafana", "Write, check or push the Grafana dashboards."),
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"deploy.commands.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="schoolgate")
+def schoolgate() -> None:
+    """A network monitor for a school's gateway: social-media use against the staff timetable, fairly.
+
+    \b
+    Example:  schoolgate replay day.pcap --school school/ --store store/
+              schoolgate serve --store store/
+    """
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Entry point of the console script."""
+    try:
+        schoolgate.main(args=args, standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has gone; nothing is left to say
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,222 @@
+"""The policy profile: a school's policy as data (clauses, allowed states, limits of the rules, services that differ).
+
+A profile is a TOML file; the shipped one, `profiles/cwmbran.toml`, explains every key. It is read once, checked, and
+then immutable; its version is its id and a hash of its bytes, and every stored row carries it. It knows no people and
+no traffic. Policy clause ids and texts live there and nowhere in the code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+import pydantic
+
+from pipeline.words import Outcome, State
+from sensor.words import Action
+
+_SHIPPED = files("pipeline") / "profiles"
+Count = Annotated[int, pydantic.Field(ge=1, le=2**40)]
+
+
+class ProfileError(ValueError):
+    """A policy profile that cannot be used; the message is `FILE:LINE: what is wrong; mend`."""
+
+
+class _Table(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+
+class _Time(_Table):
+    clause: str
+    allow: tuple[State, ...]
+    non_contact: Literal["count_only", "outside_allowed"] = "count_only"
+    non_contact_counted_until: date | None = None
+
+
+class _Use(_Table):
+    down_bytes: Count = 100_000
+    client_bursts: Count = 3
+    support_within_s: Annotated[int, pydantic.Field(ge=0, le=60)] = 60
+    episode_gap_min: Annotated[int, pydantic.Field(ge=1, le=5)] = 5
+    episode_minutes: Annotated[int, pydantic.Field(ge=1, le=60)] = 3
+    dns_named_flows: bool = True
+
+
+class _Service(_Table):
+    id: str
+    down_bytes: Count | None = None
+    client_bursts: Count | None = None
+    action: Action | None = None
+
+
+class _File(_Table):
+    id: Annotated[str, pydantic.Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    title: str
+    clauses: dict[str, str]
+    time: _Time
+    use: _Use = _Use()
+    service: tuple[_Service, ...] = ()
+
+    @pydantic.model_validator(mode="after")
+    def _consistent(self) -> _File:
+        if self.time.clause not in self.clauses:
+            raise ValueError(f"time.clause: there is no clause {self.time.clause!r} under [clauses]")
+        ids = [s.id for s in self.service]
+        if double := next((i for i in ids if ids.count(i) > 1), None):
+            raise ValueError(f"service: {double!r} appears twice")
+        return self
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A checked policy profile. Sizes in bytes, times in the unit their name says."""
+
+    id: str
+    version: str
+    title: str
+    clauses: Mapping[str, str]
+    clause: str
+    allow: frozenset[State]
+    non_contact: Outcome
+    non_contact_counted_until: date | None
+    down_bytes: int
+    client_bursts: int
+    support_within_s: int
+    episode_gap_min: int
+    episode_minutes: int
+    dns_named_flows: bool
+    services: Mapping[str, _Service]
+
+    def down_bytes_of(self, service: str) -> int:
+        """E3: bytes that the service must send in a minute."""
+        own = self.services.get(service)
+        return own.down_bytes if own and own.down_bytes else self.down_bytes
+
+    def client_bursts_of(self, service: str) -> int:
+        """E3: bursts that the client must send in a minute."""
+        own = self.services.get(service)
+        return own.client_bursts if own and own.client_bursts else self.client_bursts
+
+    def action_of(self, service: str, default: Action) -> Action:
+        """What is done with use of the service: the profile's word, else the catalogue's."""
+        own = self.services.get(service)
+        return own.action if own and own.action else default
+
+    def counts_non_contact(self, day: date) -> bool:
+        """Is contracted time without a lesson only counted on this day?"""
+        if self.non_contact is not Outcome.COUNT_ONLY:
+            return False
+        return self.non_contact_counted_until is None or day <= self.non_contact_counted_until
+
+    def limits_of(self, service: str) -> dict[str, object]:
+        """The limits that the rules' sentences name, for one service."""
+        return {
+            "down_kb": f"{self.down_bytes_of(service) / 1000:g}",
+            "client_bursts": self.client_bursts_of(service),
+            "support_within_s": self.support_within_s,
+            "episode_gap_min": self.episode_gap_min,
+            "episode_minutes": self.episode_minutes,
+        }
+
+
+def shipped_profiles() -> tuple[str, ...]:
+    """Names of the profiles that come with the product."""
+    return tuple(sorted(p.name.removesuffix(".toml") for p in _SHIPPED.iterdir() if p.name.endswith(".toml")))
+
+
+def load_profile(name: str, folder: Path = Path()) -> Profile:
+    """A shipped profile by name, or a file (name ends in .toml) relative to `folder`, the school's folder.
+
+    Raises ProfileError, with file, line and mend.
+    """
+    if name.endswith(".toml"):
+        path = folder / name
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ProfileError(f"{path}:1: cannot be read ({error.strerror}); correct policy_profile") from error
+        return parse_profile(data, str(path))
+    known = shipped_profiles()
+    if name not in known:
+        what = f"there is no policy profile {name!r}"
+        raise ProfileError(f"policy_profile: {what}; use {' or '.join(known)}, or the name of a file ending in .toml")
+    return parse_profile((_SHIPPED / f"{name}.toml").read_bytes(), f"{name}.toml")
+
+
+def parse_profile(data: bytes, source: str) -> Profile:
+    """Checks the bytes of a profile; `source` is the file name for messages. Raises ProfileError."""
+    try:
+        text = data.decode("utf-8")
+        table = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ProfileError(f"{source}:{line}: not UTF-8; save the file as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(
+            f"{source}:{_toml_line(str(error), text)}: not valid TOML ({error}); correct this line"
+        ) from error
+    try:
+        checked = _File.model_validate(table)
+    except pydantic.ValidationError as error:
+        raise ProfileError(_message(error, text, source)) from error
+    return Profile(
+        id=checked.id,
+        version=f"{checked.id}.{hashlib.sha256(data).hexdigest()[:8]}",
+        title=checked.title,
+        clauses=MappingProxyType(checked.clauses),
+        clause=checked.time.clause,
+        allow=frozenset(checked.time.allow),
+        non_contact=Outcome(checked.time.non_contact),
+        non_contact_counted_until=checked.time.non_contact_counted_until,
+        down_bytes=checked.use.down_bytes,
+        client_bursts=checked.use.client_bursts,
+        support_within_s=checked.use.support_within_s,
+        episode_gap_min=checked.use.episode_gap_min,
+        episode_minutes=checked.use.episode_minutes,
+        dns_named_flows=checked.use.dns_named_flows,
+        services=MappingProxyType({s.id: s for s in checked.service}),
+    )
+
+
+def _toml_line(message: str, text: str) -> int:
+    found = re.search(r"line (\d+)", message)
+    return int(found.group(1)) if found else max(1, len(text.splitlines()))
+
+
+def _message(error: pydantic.ValidationError, text: str, source: str) -> str:
+    """The first fault of a validation as one line of text that names key and line."""
+    fault = error.errors()[0]
+    where = [str(part) for part in fault["loc"]]
+    key = ".".join(where)
+    what = fault["msg"].removeprefix("Value error, ")
+    if not key:
+        key, _, what = what.partition(": ")
+        where = key.split(".")
+    mend = {
+        "extra_forbidden": "remove it, or correct its spelling",
+        "missing": "add it",
+    }.get(fault["type"], "correct its value")
+    return f"{source}:{_line_of(text, where)}: {key}: {what}; {mend}"
+
+
+def _line_of(text: str, where: list[str]) -> int:
+    """The line of a key: the last of its parts that is found, each searched for below the one before."""
+    lines = text.splitlines()
+    at = 0
+    for part in where:
+        if part.isdigit():  # the n-th [[table]] of the part before
+            heads = [n for n, line in enumerate(lines) if line.startswith("[[")]
+            at = heads[int(part)] if int(part) < len(heads) else at
+            continue
+        pattern = re.compile(rf'^\s*(\[+\s*)?"?{re.escape(part)}"?\s*[\]=]')
+        at = next((n for n in range(at, len(lines)) if pattern.match(lines[n])), at)
+    return at + 1

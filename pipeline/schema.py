@@ -1,0 +1,304 @@
+"""The store's tables, declared once as data: names, types, keys, and what every column holds.
+
+From these declarations come the DDL of an engine (`create_statements`), the page that describes the store
+(`describe`), and the comparison with what a store really has (`differences`). Only what ClickHouse 18.16 and later
+understand is declared; what one engine adds (fsync, deduplication) is that engine's `Dialect`.
+It opens no database and knows no school.
+
+Every write is one batch under a name of its own, and a table remembers the last `DEDUPLICATION_WINDOW` batches: a
+batch that comes again is left out. Every table but `schema_version` belongs to one `school` a row, and is split by
+month (by day where retention is counted in days), so that old rows leave as whole partitions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+DATABASE = "schoolgate"
+VERSION = 1
+"""Of the declarations below; a store written by a higher one is refused."""
+
+DEDUPLICATION_WINDOW = 10_000
+"""Batches a table remembers: a month of five-minute windows."""
+
+
+class SchemaError(ValueError):
+    """The store's tables are not those of this version; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its ClickHouse type, and what it holds in words (the column's comment)."""
+
+    name: str
+    type: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table; `order` is its sorting key, `partition` the expression that splits it."""
+
+    name: str
+    about: str
+    columns: tuple[Column, ...]
+    order: tuple[str, ...]
+    partition: str = "toYYYYMM(day)"
+    engine: str = "MergeTree"
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Column name -> ClickHouse type, in order."""
+        return {column.name: column.type for column in self.columns}
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What an engine can do beyond the common subset: settings of every table."""
+
+    name: str
+    table_settings: tuple[tuple[str, int], ...]
+
+
+CHDB = Dialect(
+    "chdb",
+    (
+        ("non_replicated_deduplication_window", DEDUPLICATION_WINDOW),
+        ("fsync_after_insert", 1),  # an acknowledged batch is on the disk, also after a power cut
+        ("fsync_part_directory", 1),
+        ("min_rows_to_fsync_after_merge", 1),
+        ("old_parts_lifetime", 480),  # seconds; chDB's own default of 0 drops what a merge read before it is synced
+    ),
+)
+
+_WORD = "LowCardinality(String)"
+_TIME = "DateTime('UTC')"
+
+_SCHOOL = Column("school", _WORD, "the school's id (tenant)")
+_DAY = Column("day", "Date", "day in the school's own zone")
+_LEVEL = Column(
+    "level",
+    "Enum8('service' = 1, 'kind' = 2, 'all' = 3)",
+    "what a minute is counted once for: each service, each kind, or all together; never add two levels",
+)
+_PEOPLE = Column(
+    "people",
+    _WORD,
+    "group of staff: 'all', or a group of at least ten: 'teaching', 'support', 'other'; all holds the others",
+)
+_USE = (
+    _LEVEL,
+    Column("kind", _WORD, "kind of service (policy clause 2.3); '' at level all"),
+    Column("service", _WORD, "service id of the catalogue; '' at levels kind and all"),
+    Column("outcome", _WORD, "allowed, outside_allowed, official_possible, count_only or unknown"),
+    Column("reason", _WORD, "why the minutes have this outcome"),
+    Column("minutes", "UInt32", "person-minutes of active use"),
+    Column("bytes_up", "UInt64", "bytes sent by the clients (IP total lengths)"),
+    Column("bytes_down", "UInt64", "bytes sent to the clients (IP total lengths)"),
+)
+_USE_ORDER = ("kind", "service", "outcome", "reason")
+_VERSIONS = (
+    Column("policy", _WORD, "policy profile and its version"),
+    Column("catalogue", _WORD, "version of the service catalogue"),
+    Column("timetable", _WORD, "version of the school's files"),
+)
+_PSEUDONYM = Column("pseudonym", "String", "keyed pseudonym of a person; the key is never in the store")
+
+TABLES: tuple[Table, ...] = (
+    Table(
+        "use_five",
+        "Minutes of use by all staff together, in steps of five minutes.",
+        (_SCHOOL, _DAY, Column("start", _TIME, "begin of the five minutes"), *_USE, *_VERSIONS),
+        ("school", "level", "day", "start", *_USE_ORDER),
+    ),
+    Table(
+        "use_period",
+        "Minutes of use by bell period and group of staff.",
+        (
+            _SCHOOL,
+            _DAY,
+            Column("period", _WORD, "name of the bell slot; '' outside the bells"),
+            Column("period_kind", _WORD, "lesson, registration, break, lunch, before or after; '' outside the bells"),
+            _PEOPLE,
+            *_USE,
+            *_VERSIONS,
+        ),
+        ("school", "level", "people", "day", "period", *_USE_ORDER),
+    ),
+    Table(
+        "use_day",
+        "Minutes of use by day and group of staff.",
+        (_SCHOOL, _DAY, _PEOPLE, *_USE, *_VERSIONS),
+        ("school", "level", "people", "day", *_USE_ORDER),
+    ),
+    Table(
+        "coverage",
+        "What was seen and what was lost on the way from packet to outcome; values of a metric add up.",
+        (
+            _SCHOOL,
+            _DAY,
+            Column("start", _TIME, "begin of the five minutes"),
+            Column("metric", _WORD, "what is counted, such as packets, flows_unnamed, ring_drops, minutes_judged"),
+            Column("value", "UInt64", "how many"),
+        ),
+        ("school", "day", "metric", "start"),
+    ),
+    Table(
+        "bell",
+        "The bell times of a day's main schedule; the row written last holds, so read with FINAL.",
+        (
+            _SCHOOL,
+            _DAY,
+            Column("slot", _WORD, "name of the bell slot"),
+            Column("kind", _WORD, "lesson, registration, break, lunch, before or after"),
+            Column("start", _TIME, "begin of the slot"),
+            Column("end", _TIME, "end of the slot"),
+            Column("week", _WORD, "letter of the timetable week; '' where there is none"),
+        ),
+        ("school", "day", "slot"),
+        engine="ReplacingMergeTree",
+    ),
+    Table(
+        "episode",
+        "Episodes of use outside allowed time, under pseudonyms (pseudonymous mode only).",
+        (
+            _SCHOOL,
+            _DAY,
+            Column("id", "String", "stable id of the episode"),
+            _PSEUDONYM,
+            Column("service", _WORD, "service id of the catalogue"),
+            Column("kind", _WORD, "kind of service"),
+            Column("start", _TIME, "first active minute"),
+            Column("last", _TIME, "last active minute"),
+            Column("minutes", "UInt16", "active minutes in time that is not allowed"),
+            Column("grade", _WORD, "how surely the person is known: A or B"),
+            Column("source", _WORD, "what tied the address to the person"),
+            Column("rule", _WORD, "the rule that gave the outcome, and its version"),
+            Column("why", "String", "evidence chain as JSON"),
+            *_VERSIONS,
+        ),
+        ("school", "day", "pseudonym", "start", "id"),
+        partition="toYYYYMMDD(day)",
+    ),
+    Table(
+        "minute_mark",
+        "Single minutes of use under pseudonyms, kept a week to be judged anew (pseudonymous mode only).",
+        (
+            _SCHOOL,
+            _DAY,
+            _PSEUDONYM,
+            Column("service", _WORD, "service id of the catalogue"),
+            Column("minute", _TIME, "the minute"),
+            Column("state", _WORD, "what the person was scheduled to do"),
+            Column("allowed", _WORD, "whether personal use was allowed: yes, no or unknown"),
+            Column("outcome", _WORD, "what became of the minute"),
+            Column("reason", _WORD, "why"),
+            Column("grade", _WORD, "how surely the person is known: A, B or C"),
+        ),
+        ("school", "day", "pseudonym", "minute", "service"),
+        partition="toYYYYMMDD(day)",
+    ),
+    Table(
+        "batch",
+        "The windows of packet time whose rows are stored: written last, so that a window listed here is complete.",
+        (
+            _SCHOOL,
+            Column("batch", "String", "name of the batch: school/sensor/begin of the window"),
+            Column("stored", _TIME, "when it was written"),
+            Column("window", _TIME, "begin of the window"),
+            Column("rows", "UInt32", "rows written to the other tables"),
+            *_VERSIONS,
+        ),
+        ("school", "window", "batch"),
+        partition="toYYYYMM(window)",
+    ),
+    Table(
+        "school_info",
+        "What the pages need to know of each school; the row updated last holds, so read with FINAL.",
+        (
+            _SCHOOL,
+            Column("name", "String", "the school's name"),
+            Column("zone", _WORD, "its time zone (IANA)"),
+            Column("mode", _WORD, "aggregate or pseudonymous"),
+            Column("notice", "String", "ISO date from which staff are monitored; '' when there is none yet"),
+            Column("group_sizes", "String", "JSON object: group of staff -> its size; groups of at least ten only"),
+            Column("version", "String", "version of the school's files"),
+            Column("updated", _TIME, "when the row was written"),
+        ),
+        ("school",),
+        partition="tuple()",
+        engine="ReplacingMergeTree(updated)",
+    ),
+    Table(
+        "schema_version",
+        "The schema versions this store has been through; the highest holds.",
+        (
+            Column("version", "UInt32", "number of the schema version"),
+            Column("applied", _TIME, "when it was applied"),
+        ),
+        ("version",),
+        partition="tuple()",
+    ),
+)
+
+BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
+
+
+def create_statements(dialect: Dialect) -> list[str]:
+    """The DDL that makes an empty database this schema; each statement may be run again."""
+    return [f"CREATE DATABASE IF NOT EXISTS {DATABASE}", *(_create_table(table, dialect) for table in TABLES)]
+
+
+def _create_table(table: Table, dialect: Dialect) -> str:
+    columns = ",\n".join(f"  `{c.name}` {c.type} COMMENT {quoted(c.about)}" for c in table.columns)
+    settings = ", ".join(f"{name} = {value}" for name, value in dialect.table_settings)
+    order = ", ".join(f"`{name}`" for name in table.order)
+    return (
+        f"CREATE TABLE IF NOT EXISTS {DATABASE}.`{table.name}` (\n{columns}\n)\nENGINE = {table.engine}\n"
+        f"PARTITION BY {table.partition}\nORDER BY ({order})\nSETTINGS {settings}\nCOMMENT {quoted(table.about)}"
+    )
+
+
+def quoted(text: str) -> str:
+    """Text as an SQL literal."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def check_version(found: int) -> None:
+    """Refuse a store that a newer version has written (`SchemaError`)."""
+    if found > VERSION:
+        raise SchemaError(
+            f"it was written by a newer Schoolgate (schema {found}; this one knows up to {VERSION}); "
+            "upgrade Schoolgate, or choose another store"
+        )
+
+
+def differences(actual: Iterable[tuple[str, str, str]]) -> list[str]:
+    """How a database's columns, as (table, name, type) from system.columns, differ from the declaration; [] if not."""
+    have: dict[str, dict[str, str]] = {}
+    for table_name, name, kind in actual:
+        have.setdefault(table_name, {})[name] = kind
+    found = []
+    for table in TABLES:
+        columns = have.get(table.name)
+        if columns is None:
+            found.append(f"table {table.name} is missing")
+            continue
+        for name, kind in table.types.items():
+            if name not in columns:
+                found.append(f"column {table.name}.{name} is missing")
+            elif columns[name] != kind:
+                found.append(f"column {table.name}.{name} is {columns[name]}, not {kind}")
+        found += [f"column {table.name}.{name} is not declared" for name in columns if name not in table.types]
+    return found
+
+
+def describe() -> str:
+    """The schema as text: table by table, one column a line (name, type, what it holds)."""
+    parts = []
+    for table in TABLES:
+        lines = [f"{DATABASE}.{table.name}: {table.about}", f"  sorted by {', '.join(table.order)}"]
+        lines += [f"  {c.name:12} {c.type:24} {c.about}" for c in table.columns]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"

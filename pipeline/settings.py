@@ -1,0 +1,98 @@
+"""What a school sets for the pipeline: who it is, how far monitoring goes, its feeds and its store."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from sensor.settings import PathName, Refusal, Table, Whole, refuse
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        near = difflib.get_close_matches(name, available_timezones(), 1) or ["Europe/London"]
+        raise refuse(Refusal(f"{name!r} is not a time zone", f"use an IANA name such as {near[0]}")) from None
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(_zone)]
+
+
+def _slug(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", text) or len(text) > 40:
+        plain = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
+        better = "-".join(re.findall(r"[a-z0-9]+", plain))[:40].strip("-") or "our-school"
+        raise refuse(Refusal(f"{text!r} is not a short id", f"use up to 40 of a-z, 0-9 and -, such as {better}"))
+    return text
+
+
+Slug = Annotated[str, AfterValidator(_slug)]
+
+
+class SchoolSettings(Table):
+    """`[school]`: the school and the rules that it chose."""
+
+    id: Slug = Field(description="Short id of the school in the store and in links, in a-z, 0-9 and -.")
+    name: Annotated[str, Field(min_length=1, max_length=100)] = Field(
+        description="Name of the school as pages and reports show it."
+    )
+    zone: ZoneName = Field(description="Time zone in which the bells ring, as Europe/London.")
+    mode: Literal["aggregate", "pseudonymous"] = Field(
+        default="aggregate",
+        description="aggregate: only sums leave memory; pseudonymous: also episodes outside allowed time.",
+    )
+    notice_date: date | None = Field(
+        default=None,
+        validate_default=True,
+        description="First day on which everybody has been told of the monitoring; it is off before, and off without.",
+    )
+    identity: Literal["feeds", "none"] = Field(
+        default="feeds",
+        description="feeds: addresses are tied to staff by the feeds; none: to nobody, all use is unknown.",
+    )
+    policy_profile: Slug = Field(default="cwmbran", description="Policy profile: clause ids and texts, thresholds.")
+    boundary_margin_min: Whole = Field(
+        default=5, ge=0, le=30, description="Minutes around a change of what is allowed that count as unknown."
+    )
+
+    @field_validator("identity")
+    @classmethod
+    def _has_pseudonyms_to_give(cls, identity: str, info: ValidationInfo) -> str:
+        if identity == "none" and info.data.get("mode") == "pseudonymous":
+            mend = "use mode 'aggregate', or identity 'feeds'"
+            raise refuse(Refusal("'none' leaves nobody to give a pseudonym to", mend))
+        return identity
+
+    @field_validator("notice_date")
+    @classmethod
+    def _is_announced(cls, notice_date: date | None, info: ValidationInfo) -> date | None:
+        if notice_date is None and info.data.get("mode") == "pseudonymous":
+            mend = "add notice_date = 2026-09-01, the first day on which everybody has been told"
+            raise refuse(Refusal("mode 'pseudonymous' needs a notice date", mend))
+        return notice_date
+
+
+class FeedSettings(Table):
+    """`[feeds]`: files that tie addresses to staff. Paths are relative to the settings file."""
+
+    devices: PathName = Field(default=Path("devices.csv"), description="Asset register: which MAC address is whose.")
+    kea_leases: PathName | None = Field(default=None, description="Lease file of Kea DHCP (kea-leases4.csv).")
+    logons: PathName | None = Field(
+        default=None, description="Windows log-on events (4624, 4634, 4647, 4800, 4801) as CSV."
+    )
+    logons_zone: ZoneName = Field(default="UTC", description="Time zone of log-on times that carry none.")
+
+
+class StoreSettings(Table):
+    """`[store]`: where the aggregates lie."""
+
+    path: PathName = Field(default=Path("store"), description="Folder of the embedded ClickHouse.")

@@ -1,0 +1,188 @@
+"""The store: one interface, and behind it the embedded ClickHouse (chDB) in the one process that owns its folder.
+
+Theory of operation. The folder belongs to one process (`engine`). Every query and every insert opens a handle of its
+own (half a millisecond): after a failed query chDB puts that query's bytes in front of the *next* result of the same
+handle, so no handle here ever has a next result; and threads never meet on one. Queries run with `readonly=1`. Values
+are bound (`{name:Type}`), never pasted.
+An insert is one Native block under a deduplication token (table and batch): once `insert` has returned, the rows are on
+the disk; a batch that is sent again is left out. Never fork a process that has a store open: start new ones (spawn).
+It does not know what the rows mean, nor when they may be dropped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol, Self
+
+from pipeline import schema
+from pipeline.engine import Engine, Handle, StoreBusy, StoreError, complaint
+from pipeline.native import ColumnError, Values, encode_block
+from pipeline.sqltext import READ_FORMAT, READ_SETTINGS, ParameterError, decode_rows, encode_parameters
+
+__all__ = ["ChdbStore", "Result", "Store", "StoreBusy", "StoreError", "batches", "open_store"]
+
+QUERY_SECONDS = 30
+"""After which a query is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Rows of a query, with the name and the ClickHouse type of each column (values: see `sqltext.decode_rows`)."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: list[tuple[object, ...]]
+
+
+class Store(Protocol):
+    """What the pipeline and the pages ask of a store; safe to call from several threads."""
+
+    def query(self, sql: str, params: Mapping[str, object] | None = None) -> Result:
+        """Rows of one SELECT; `params` are bound to its `{name:Type}`. Writes nothing. Raises `StoreError`."""
+        ...
+
+    def insert(self, table: str, columns: Mapping[str, Values], batch: str) -> int:
+        """Store one batch of rows, exactly once: returns their number, also if the table had `batch` already.
+
+        All columns of the table, equally long. One batch name stands for one content: other rows under a name that
+        the table remembers are left out too. When it has returned, the rows outlive any crash; if it raises
+        `StoreError`, send the same batch again.
+        """
+        ...
+
+    def execute(self, ddl: str) -> None:
+        """Run one statement that changes tables or partitions. Raises `StoreError`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the store; closing twice is harmless."""
+        ...
+
+
+def batches(store: Store, school: str, since: datetime | None = None) -> set[str]:
+    """Names of a school's stored batches (table `batch`); with `since`, of windows that begin then or later."""
+    sql = f"SELECT DISTINCT batch FROM {schema.DATABASE}.batch WHERE school = {{school:String}}"
+    params: dict[str, object] = {"school": school}
+    if since is not None:
+        sql += " AND window >= {since:DateTime('UTC')}"
+        params["since"] = since
+    return {str(name) for (name,) in store.query(sql, params).rows}
+
+
+def open_store(path: Path) -> ChdbStore:
+    """The embedded store in the folder `path`, made with its tables if it is not there yet.
+
+    Opening the same path again in one process shares the engine; each store is closed on its own.
+    Raises `StoreBusy` if another process has it; `StoreError` if this process has another store open, if a newer
+    version wrote it, if the folder holds something else, or if the engine cannot start.
+    """
+    store = ChdbStore(path.resolve())
+    try:
+        _prepare(store)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+class ChdbStore:
+    """A `Store` on the process's engine. Made by `open_store`; a context manager that closes itself."""
+
+    def __init__(self, path: Path) -> None:
+        self._engine = Engine.join(path, self)
+
+    @property
+    def path(self) -> Path:
+        """The store's folder."""
+        return self._engine.path
+
+    def query(self, sql: str, params: Mapping[str, object] | None = None) -> Result:
+        """See `Store.query`; gives up after `QUERY_SECONDS`."""
+        settings = READ_SETTINGS | {"max_execution_time": str(QUERY_SECONDS), "readonly": "1"}
+        try:
+            texts = encode_parameters(sql, params or {})
+        except ParameterError as error:
+            raise StoreError(str(error)) from None
+        with self._handle() as handle:
+            handle.query("SET " + ", ".join(f"{name} = {value}" for name, value in settings.items()))
+            body = handle.query(sql, READ_FORMAT, params=texts).bytes()
+        return Result(*decode_rows(body))
+
+    def insert(self, table: str, columns: Mapping[str, Values], batch: str) -> int:
+        """See `Store.insert`."""
+        if table not in schema.BY_NAME:
+            raise StoreError(f"{table}: no such table; one of {', '.join(schema.BY_NAME)}")
+        types = schema.BY_NAME[table].types
+        try:
+            block = encode_block(types, columns)
+        except ColumnError as error:
+            raise StoreError(f"{table}: {error}") from None
+        rows = len(columns[next(iter(types))])
+        if rows:
+            names = ", ".join(f"`{name}`" for name in types)
+            token = schema.quoted(f"{table}/{batch}")
+            statement = (
+                f"INSERT INTO {schema.DATABASE}.`{table}` ({names}) SETTINGS insert_deduplication_token = {token}"
+            )
+            with self._handle() as handle:
+                stream = handle.send_insert(statement, "Native")
+                stream.append(block)
+                stream.finish()
+        return rows
+
+    def execute(self, ddl: str) -> None:
+        """See `Store.execute`."""
+        with self._handle() as handle:
+            handle.query(ddl)
+
+    def close(self) -> None:
+        """See `Store.close`; the engine ends with its last store."""
+        self._engine.leave(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def _handle(self) -> Iterator[Handle]:
+        """A handle for one statement; the engine's complaints become `StoreError`."""
+        handle = self._engine.handle(self)
+        try:
+            yield handle
+        except RuntimeError as error:
+            raise StoreError(f"{self.path}: {complaint(error)}") from error
+        finally:
+            handle.close()
+
+
+def _prepare(store: ChdbStore) -> None:
+    """Make the tables of a new store; refuse those of a newer version, or that are not as declared."""
+    found = store.query(
+        "SELECT table, name, type FROM system.columns WHERE database = {database:String} ORDER BY table, position",
+        {"database": schema.DATABASE},
+    ).rows
+    columns = [(str(table), str(name), str(kind)) for table, name, kind in found]
+    version = 0
+    if any(table == "schema_version" for table, _, _ in columns):
+        ((newest,),) = store.query(f"SELECT max(version) FROM {schema.DATABASE}.schema_version").rows
+        version = int(str(newest))
+    try:
+        schema.check_version(version)
+    except schema.SchemaError as error:
+        raise StoreError(f"{store.path}: {error}") from None
+    if version == 0:  # new, or the process that made it was killed before it was done
+        for statement in schema.create_statements(schema.CHDB):
+            store.execute(statement)
+        applied: dict[str, Values] = {"version": [schema.VERSION], "applied": [datetime.now(UTC)]}
+        store.insert("schema_version", applied, f"version/{schema.VERSION}")
+    elif wrong := schema.differences(columns):
+        raise StoreError(
+            f"{store.path}: its tables are not those of schema {schema.VERSION}: {'; '.join(wrong[:5])}; "
+            "choose a new folder and replay the captures"
+        )

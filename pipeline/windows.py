@@ -1,0 +1,60 @@
+"""Windows of packet time: which are closed, which minutes each one needs, what it is called in the store.
+
+Packet time is cut into five-minute windows. The rows of a window are a pure function of the slices of its own minutes,
+of an hour before and of ten minutes after; so whoever computes a window, before or after a crash, alone or together
+with others, gets the same rows. A window is closed when everything it needs has been seen. To say whether a minute is
+active, its two neighbours are needed too (rule E2); so episodes look one minute less far than slices are kept. Times
+here are minutes since 1970-01-01 00:00 UTC. This module knows no traffic, no people and no store.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+
+WINDOW_MIN = 5
+LOOK_BACK_MIN = 60
+LOOK_AHEAD_MIN = 10
+PART_MIN = 30  # a long episode is told in parts that begin on multiples of this, see pipeline.judge.parts
+
+Minutes = npt.NDArray[np.int64]
+
+
+def start_of(minute: Minutes) -> Minutes:
+    """Start of the window that each minute lies in."""
+    return minute - minute % WINDOW_MIN
+
+
+def first_needed(start: int) -> int:
+    """The first minute whose slices a window needs."""
+    return start - LOOK_BACK_MIN - 1
+
+
+def end_needed(start: int) -> int:
+    """The minute after the last one whose slices a window needs."""
+    return start + WINDOW_MIN + LOOK_AHEAD_MIN
+
+
+def first_open(until: float) -> int:
+    """Start of the first window that is not closed, when all slices of minutes that ended before `until` (Unix
+    seconds) have been seen."""
+    return math.floor((until / 60 - LOOK_AHEAD_MIN) / WINDOW_MIN) * WINDOW_MIN
+
+
+def view(minute: Minutes) -> tuple[Minutes, Minutes]:
+    """Active minutes that the window of each minute may look at: (the first, the one after the last)."""
+    start = start_of(minute)
+    return start - LOOK_BACK_MIN, start + (WINDOW_MIN + LOOK_AHEAD_MIN - 1)
+
+
+def batch_key(school: str, sensor: str, start: int) -> str:
+    """The name under which a window's rows are stored, once."""
+    return f"{school}/{sensor}/{as_time(start):%Y-%m-%dT%H:%MZ}"
+
+
+def as_time(minute: int) -> datetime:
+    """A minute number as a time in UTC."""
+    return datetime.fromtimestamp(minute * 60, UTC)

@@ -1,0 +1,129 @@
+"""Capture files as blocks for the kernel: pcap (both byte orders, micro- and nanoseconds), pcapng, and either in gzip.
+
+`open_capture` looks at the first bytes and refuses what is no capture by name. A plain file is one memory-mapped block; a
+compressed one is a run of blocks, each beginning with the rest of the one before. It does not read records (`sensor.walk`).
+
+Sources: draft-ietf-opsawg-pcap 4, draft-ietf-opsawg-pcapng 4.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sensor import walk
+
+BLOCK = 32 << 20  # bytes of decompressed capture handled at a time
+
+_MAGIC = {  # first four bytes -> (little-endian, nanoseconds)
+    b"\xa1\xb2\xc3\xd4": (0, 0),
+    b"\xd4\xc3\xb2\xa1": (1, 0),
+    b"\xa1\xb2\x3c\x4d": (0, 1),
+    b"\x4d\x3c\xb2\xa1": (1, 1),
+}
+_PCAPNG = b"\x0a\x0d\x0d\x0a"
+_GZIP = b"\x1f\x8b"
+_OTHERS = {
+    b"snoop\0\0\0": "a snoop capture",
+    b"RTSS": "a Network Monitor 1 capture",
+    b"GMBU": "a Network Monitor 2 capture",
+    b"TRSNIFF data    \x1a": "a Sniffer capture",
+    b"\xa1\xb2\xcd\x34": "a modified (Kuznetzov) pcap",
+    b"\x34\xcd\xb2\xa1": "a modified (Kuznetzov) pcap",
+    b"PK\x03\x04": "a zip archive",
+    b"\x28\xb5\x2f\xfd": "a zstd file",
+    b"\xfd7zXZ\0": "an xz file",
+    b"BZh": "a bzip2 file",
+}
+
+
+class CaptureError(ValueError):
+    """The file is no capture that we read; the message names the file and the mend."""
+
+
+@dataclass(slots=True)
+class Capture:
+    """An open capture: walker state and the blocks. `note` says how it ended, if not well."""
+
+    path: Path
+    state: Any
+    interfaces: Any
+    size: int
+    header: int
+    compressed: bool
+    note: str = ""
+    _rest: Any = field(default=None, repr=False)
+
+    def blocks(self) -> Iterator[Any]:
+        """uint8 arrays, each beginning at a record; the caller says by `keep` what it could not use yet."""
+        if not self.compressed:
+            if self.size > self.header:
+                yield np.memmap(self.path, np.uint8, "c")
+            return
+        try:
+            with gzip.open(self.path, "rb") as file:
+                while data := file.read(BLOCK):
+                    block = np.frombuffer(bytearray(data), np.uint8)
+                    if self._rest is not None and len(self._rest):
+                        block = np.concatenate([self._rest, block])
+                    self._rest = None
+                    yield block
+        except (EOFError, OSError, zlib.error) as error:
+            self.note = f"the gzip stream ends badly ({error}); what came before was read"
+
+    def keep(self, rest: Any) -> None:
+        """Bytes of an unfinished record at the end of a block."""
+        if len(rest) > walk.MAX_BLOCK + BLOCK:
+            rest = rest[:0]
+        self._rest = rest.copy()
+        if self.compressed:
+            return
+        if len(rest) and not self.state[walk.BROKEN]:
+            self.note = f"the last record is cut short ({len(rest)} bytes left over)"
+
+    def finish(self) -> str:
+        """What the reader should tell the user about the end of the file, or ''."""
+        if self.state[walk.BROKEN]:
+            return "a record makes no sense; the rest of the file was not read"
+        if self.compressed and self._rest is not None and len(self._rest) and not self.note:
+            return f"the last record is cut short ({len(self._rest)} bytes left over)"
+        return self.note
+
+
+def open_capture(path: Path) -> Capture:
+    """Recognise a capture file. Raises CaptureError for anything else, OSError if it cannot be read."""
+    with path.open("rb") as file:
+        head = file.read(32)
+    compressed = head.startswith(_GZIP)
+    if compressed:
+        try:
+            with gzip.open(path, "rb") as packed:
+                head = packed.read(32)
+        except (EOFError, OSError, zlib.error) as error:
+            raise CaptureError(f"{path}: the gzip file is broken ({error}); copy it again") from None
+    state = walk.new_state()
+    if head[:4] in _MAGIC:
+        if len(head) < 24:
+            raise CaptureError(f"{path}: the pcap header is cut short; record the capture again")
+        swapped, nano = _MAGIC[head[:4]]
+        state[walk.FORMAT] = walk.FORMAT_PCAP
+        state[walk.SWAPPED] = swapped
+        state[walk.NANO] = nano
+        state[walk.LINK] = int.from_bytes(head[20:24], "little" if swapped else "big") & 0xFFFF
+        header = 24
+    elif head[:4] == _PCAPNG:
+        state[walk.FORMAT] = walk.FORMAT_PCAPNG
+        header = 0
+    else:
+        for magic, name in _OTHERS.items():
+            if head.startswith(magic):
+                raise CaptureError(f"{path}: this is {name}; convert it with: editcap -F pcapng IN OUT")
+        what = "empty" if not head else "no pcap or pcapng capture"
+        raise CaptureError(f"{path}: this file is {what}; give a file recorded by tcpdump, dumpcap or Wireshark")
+    return Capture(path, state, walk.new_interfaces(), path.stat().st_size, header, compressed)

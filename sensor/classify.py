@@ -1,0 +1,125 @@
+"""`schoolgate classify`: every flow of a capture, with its name and how it is known; or every DNS answer.
+
+Sums the kernel's slices to flows. It prints names as they are, so it is a tool for captures that somebody chose to record;
+the monitor itself never writes names out.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sensor import kernel as k
+from sensor import walk
+from sensor.capture import open_capture
+from sensor.catalogue import Catalogue
+from sensor.dns import Answers
+from sensor.meter import EVIDENCE_CODES, Meter, MeterLimits
+from sensor.slices import unpack_address, unpack_vlan
+
+CLASSIFY_LIMITS = MeterLimits(names=1 << 16)
+
+
+@dataclass(slots=True)
+class FileReport:
+    """What one file gave: flows and answers as printable objects, and remarks for stderr."""
+
+    flows: list[dict[str, Any]] = field(default_factory=list)
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    skipped: list[tuple[str, int]] = field(default_factory=list)
+    packets: int = 0
+    note: str = ""
+
+
+def classify_file(path: Path, catalogue: Catalogue, *, dns_only: bool = False, limits: MeterLimits = CLASSIFY_LIMITS) -> FileReport:
+    """Meter one capture file. Raises CaptureError or OSError if it cannot be opened as one."""
+    capture = open_capture(path)
+    report = FileReport()
+
+    def on_answers(client: bytes, server: bytes, answers: Answers) -> None:
+        report.answers.append(_answers_object(path, client, server, answers))
+
+    meter = Meter(lambda name: 0, limits, emit_all=True, on_answers=on_answers)
+    parts: list[tuple[Any, Any]] = []
+    at = capture.header
+    for block in capture.blocks():
+        end = len(block)
+        at = meter.feed(block, at, end, capture.state, capture.interfaces)
+        capture.keep(block[at:end])
+        parts += [(raw.words, _texts(meter, raw)) for raw in meter.take()]
+        at = 0
+        if capture.state[walk.BROKEN]:
+            break
+    meter.finish()
+    parts += [(raw.words, _texts(meter, raw)) for raw in meter.take()]
+    report.note = capture.finish()
+    report.packets = int(meter.counters[k.C_PACKETS])
+    report.skipped = list(meter.skipped())
+    if not dns_only and parts:
+        report.flows = list(_flows(path, np.concatenate([w for w, _ in parts]), [t for _, ts in parts for t in ts], catalogue))
+    return report
+
+
+def _texts(meter: Meter, raw: Any) -> list[str]:
+    return [meter.name_of(int(n)) for n in raw.halves[:, k.S_NAME]]
+
+
+def _answers_object(path: Path, client: bytes, server: bytes, answers: Answers) -> dict[str, Any]:
+    return {
+        "file": str(path),
+        "client": unpack_address(client),
+        "server": unpack_address(server),
+        "qname": answers.qname,
+        "answers": [{"name": a.name, "type": a.type, "ttl": a.ttl, "data": a.data} for a in answers.answers],
+    }
+
+
+def _flows(path: Path, words: Any, texts: list[str], catalogue: Catalogue) -> Iterator[dict[str, Any]]:
+    """One object a flow, in order of first packet."""
+    halves, signed = words.view(np.uint32), words.view(np.int64)
+    order = np.lexsort((signed[:, k.S_FIRST], halves[:, k.S_UID]))
+    uids = halves[order, k.S_UID]
+    starts = np.flatnonzero(np.r_[True, uids[1:] != uids[:-1]])
+    first = signed[order, k.S_FLOW_FIRST][starts]
+    for group in np.argsort(first, kind="stable"):
+        stop = starts[group + 1] if group + 1 < len(starts) else len(order)
+        rows = order[starts[group] : stop]
+        named = next((int(r) for r in rows[::-1] if texts[r]), int(rows[-1]))
+        last = words[named]
+        flags = int(halves[named, k.S_FLAGS])
+        name = texts[named] or None
+        hit = catalogue.lookup(name) if name else None
+        service = catalogue.services[hit.service] if hit else None
+        ports = int(last[4])
+        yield {
+            "file": str(path),
+            "client": _address(last[0:2]),
+            "client_port": ports >> 48,
+            "server": _address(last[2:4]),
+            "server_port": ports >> 32 & 0xFFFF,
+            "transport": "tcp" if ports >> 24 & 0xFF == 6 else "udp",
+            "name": name,
+            "evidence": str(EVIDENCE_CODES[(flags & k.EVIDENCE_MASK) >> k.EVIDENCE_SHIFT]) if name else "none",
+            "partial": bool(flags & k.PARTIAL) if name else False,
+            "service": service.id if service else None,
+            "kind": str(service.kind) if service else None,
+            "role": str(hit.role) if hit else None,
+            "bytes_up": int(words[rows, k.S_BYTES_UP].sum()),
+            "bytes_down": int(words[rows, k.S_BYTES_DOWN].sum()),
+            "packets_up": int(halves[rows, k.S_PACKETS_UP].sum()),
+            "packets_down": int(halves[rows, k.S_PACKETS_DOWN].sum()),
+            "first": int(signed[rows, k.S_FIRST].min()) / k.SECOND,
+            "last": int(signed[rows, k.S_LAST].max()) / k.SECOND,
+            "vlan": unpack_vlan(int(words[rows[0], k.S_VLAN])),
+        }
+
+
+def _address(pair: Any) -> str:
+    packed = int(pair[0]) << 64 | int(pair[1])
+    address = ipaddress.IPv6Address(packed)
+    return str(address.ipv4_mapped or address)

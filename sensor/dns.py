@@ -1,0 +1,111 @@
+"""DNS answers, and what one client was told about one server.
+
+`read_answers` turns a UDP payload into an `Answers` (dpkt reads the message; whatever it raises on hostile bytes means
+"not readable", never an error). `DnsMemory` remembers, per (client, server address), the names that this client was
+given, within their TTL. There is no map from address to name that is shared between clients: such a map names innocent
+hosts. If two live names of one pair belong to different services, the pair has no name.
+
+Sources: RFC 1035 4.1, RFC 3596 (AAAA). It does not know which flows exist.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import dpkt
+
+MAX_MESSAGE = 65535
+MAX_ANSWERS = 64
+MAX_NAMES_PER_PAIR = 4
+MAX_TTL = 86400  # seconds; a longer promise is not believed (RFC 8767 4 advises a cap)
+_WORDS = {dpkt.dns.DNS_A: "A", dpkt.dns.DNS_AAAA: "AAAA", dpkt.dns.DNS_CNAME: "CNAME"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One resource record of an answer; `data` is an address or a name as text, ttl in seconds."""
+
+    name: str
+    type: str
+    ttl: int
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """A response with its question."""
+
+    qname: str
+    answers: tuple[Answer, ...]
+
+
+def read_answers(message: bytes) -> Answers | None:
+    """A, AAAA and CNAME answers of a DNS response; None if it is none or cannot be read."""
+    if len(message) < 12 or not message[2] & 0x80:
+        return None
+    questions, answers = struct.unpack_from(">HH", message, 4)
+    if questions > 4 or answers == 0:
+        return None
+    try:
+        dns = dpkt.dns.DNS(message[:MAX_MESSAGE])
+        found = []
+        for record in dns.an[:MAX_ANSWERS]:
+            word = _WORDS.get(record.type)
+            if word == "A" and len(record.rdata) == 4:
+                data = str(ipaddress.IPv4Address(record.rdata))
+            elif word == "AAAA" and len(record.rdata) == 16:
+                data = str(ipaddress.IPv6Address(record.rdata))
+            elif word == "CNAME":
+                data = _text(record.cname)
+            else:
+                continue
+            found.append(Answer(_text(record.name), word, record.ttl, data))
+        qname = _text(dns.qd[0].name) if dns.qd else (found[0].name if found else "")
+    except (dpkt.Error, struct.error, ValueError, IndexError, AttributeError, KeyError, RecursionError):
+        return None
+    return Answers(qname, tuple(found))
+
+
+def _text(name: str) -> str:
+    """A name as printable lower-case text without a final dot; other bytes as \\xNN."""
+    return "".join(c if " " < c < "\x7f" else f"\\x{ord(c) & 0xFF:02x}" for c in name.rstrip(".")).lower()
+
+
+class DnsMemory:
+    """Names that clients were given, bounded to `capacity` (client, server) pairs; the oldest pair goes first."""
+
+    def __init__(self, capacity: int) -> None:
+        self._pairs: OrderedDict[tuple[bytes, bytes], tuple[tuple[str, float], ...]] = OrderedDict()
+        self._capacity = capacity
+        self.evicted = 0
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def learn(self, client: bytes, answers: Answers, now: float) -> None:
+        """Remember every address of a response under the name that was asked for.
+
+        client: 16 bytes (sensor.slices.pack_address); now: Unix seconds. The whole CNAME chain lives as long as its
+        shortest record.
+        """
+        if not answers.qname or not answers.answers:
+            return
+        until = now + min(min(a.ttl for a in answers.answers), MAX_TTL)
+        for answer in answers.answers:
+            if answer.type == "CNAME":
+                continue
+            address = ipaddress.ip_address(answer.data)
+            server = address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed
+            key = (client, server)
+            known = tuple(k for k in self._pairs.pop(key, ()) if k[0] != answers.qname and k[1] >= now)
+            self._pairs[key] = ((answers.qname, until), *known)[:MAX_NAMES_PER_PAIR]
+        while len(self._pairs) > self._capacity:
+            self._pairs.popitem(last=False)
+            self.evicted += 1
+
+    def names(self, client: bytes, server: bytes, when: float) -> tuple[str, ...]:
+        """Names this client was given for this server and that had not expired at `when`; newest first."""
+        return tuple(name for name, until in self._pairs.get((client, server), ()) if when <= until)

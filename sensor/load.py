@@ -1,0 +1,137 @@
+"""Bounded reads of network bytes: the only way the kernel touches a packet.
+
+`load8/16/32/64(buffer, offset, end)` read big-endian integers from a uint8 array; a read that would pass `end` (or start
+below zero) gives 0, so no packet can make the kernel read outside its block. Each has two bodies from one contract: an
+unaligned machine load for Numba, and a Python twin that raises IndexError if a caller ever passes an `end` beyond the
+buffer (NUMBA_DISABLE_JIT=1 runs the whole kernel on the twins; tests do).
+
+It also sets Numba's cache folder, keyed by a hash of all kernel sources: Numba's own index does not see changes in
+imported modules. It knows nothing of protocols.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_HERE = Path(__file__).parent
+KERNEL_SOURCES = ("load.py", "frames.py", "names.py", "kernel.py", "walk.py")
+
+
+def _cache_folder() -> Path:
+    digest = hashlib.sha256()
+    for name in KERNEL_SOURCES:
+        digest.update((_HERE / name).read_bytes())
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return root / "schoolgate" / f"kernel-{digest.hexdigest()[:16]}"
+
+
+if "NUMBA_CACHE_DIR" not in os.environ:
+    os.environ["NUMBA_CACHE_DIR"] = str(_cache_folder())
+
+import numba  # noqa: E402  (the cache folder must be known before Numba is)
+from numba import types  # noqa: E402
+
+INTERPRETED = bool(numba.config.DISABLE_JIT)
+
+Kernel = Callable[..., Any]
+
+
+def kernel(function: Kernel) -> Kernel:
+    """Compile a function for the kernel: no exceptions inside, cached on disk, without the GIL."""
+    compiled: Kernel = numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")(function)
+    return compiled
+
+
+if INTERPRETED:
+
+    def _read(buffer: Any, offset: int, end: int, size: int) -> int:
+        if offset < 0 or offset + size > end:
+            return 0
+        if end > len(buffer):
+            raise IndexError(f"end {end} lies beyond the buffer of {len(buffer)} bytes")
+        return int.from_bytes(bytes(buffer[offset : offset + size]), "big")
+
+    def load8(buffer: Any, offset: int, end: int) -> int:
+        return _read(buffer, offset, end, 1)
+
+    def load16(buffer: Any, offset: int, end: int) -> int:
+        return _read(buffer, offset, end, 2)
+
+    def load32(buffer: Any, offset: int, end: int) -> int:
+        return _read(buffer, offset, end, 4)
+
+    def load64(buffer: Any, offset: int, end: int) -> Any:
+        import numpy as np
+
+        return np.uint64(_read(buffer, offset, end, 8))
+
+    def prefetch(array: Any, index: int) -> None:
+        """A hint to the processor; nothing to do here."""
+
+else:
+    from llvmlite import ir
+    from numba.extending import intrinsic
+
+    def _raw(bits: int) -> Any:
+        result = types.uint64 if bits == 64 else types.int64
+
+        @intrinsic  # type: ignore[untyped-decorator]
+        def raw(context: Any, buffer: Any, offset: Any) -> Any:
+            def build(ctx: Any, builder: Any, signature: Any, args: Any) -> Any:
+                array = ctx.make_array(signature.args[0])(ctx, builder, args[0])
+                word = ir.IntType(bits)
+                address = builder.gep(builder.bitcast(array.data, ir.IntType(8).as_pointer()), [args[1]])
+                value = builder.load(builder.bitcast(address, word.as_pointer()))
+                value.align = 1
+                if bits > 8:
+                    value = builder.bswap(value)
+                return value if bits == 64 else builder.zext(value, ir.IntType(64))
+
+            return result(buffer, types.int64), build
+
+        return raw
+
+    _raw8, _raw16, _raw32, _raw64 = _raw(8), _raw(16), _raw(32), _raw(64)
+
+    @kernel
+    def load8(buffer, offset, end):  # type: ignore[no-untyped-def]
+        if offset < 0 or offset + 1 > end:
+            return 0
+        return _raw8(buffer, offset)
+
+    @kernel
+    def load16(buffer, offset, end):  # type: ignore[no-untyped-def]
+        if offset < 0 or offset + 2 > end:
+            return 0
+        return _raw16(buffer, offset)
+
+    @kernel
+    def load32(buffer, offset, end):  # type: ignore[no-untyped-def]
+        if offset < 0 or offset + 4 > end:
+            return 0
+        return _raw32(buffer, offset)
+
+    @kernel
+    def load64(buffer, offset, end):  # type: ignore[no-untyped-def]
+        if offset < 0 or offset + 8 > end:
+            return types.uint64(0)
+        return _raw64(buffer, offset)
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def prefetch(context: Any, array: Any, index: Any) -> Any:
+        """Ask the processor for the cache line of `array.flat[index]` (any contiguous array; `index` in elements)."""
+
+        def build(ctx: Any, builder: Any, signature: Any, args: Any) -> Any:
+            view = ctx.make_array(signature.args[0])(ctx, builder, args[0])
+            pointer = builder.bitcast(builder.gep(view.data, [args[1]]), ir.IntType(8).as_pointer())
+            i32 = ir.IntType(32)
+            function_type = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), i32, i32, i32])
+            function = builder.module.declare_intrinsic("llvm.prefetch", [ir.IntType(8).as_pointer()], function_type)
+            builder.call(function, [pointer, i32(1), i32(3), i32(1)])
+            return ctx.get_dummy_value()
+
+        return types.void(array, types.int64), build

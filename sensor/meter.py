@@ -1,0 +1,374 @@
+"""The meter: drives the kernel over blocks, does the rare work that the kernel leaves, and hands out slices.
+
+One `Meter` belongs to one stream of packets (a ring or a capture) and one thread. `feed` takes a block; after it, `take`
+gives the slices that are ready as a `RawSlices` (numpy columns, names resolved to services). Slices of flows whose name
+is still being looked for wait here, bounded. Flows without a name get one from DNS if this client was told one.
+
+It knows the catalogue only as `lookup`; segments are laid over later, in `sensor.sense`.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sensor import kernel as k
+from sensor.dns import Answers, DnsMemory, read_answers
+from sensor.frames import SKIP_NAMES, SKIP_TRUNCATED, new_batch
+from sensor.load import INTERPRETED
+from sensor.names import COUNT, USED_BYTES, intern, new_names
+from sensor.quic import QuicHello
+from sensor.streams import StreamHello
+from sensor.walk import new_interfaces
+from sensor.words import Evidence
+
+EVIDENCE_CODES = tuple(Evidence)
+_SNI, _QUIC, _HTTP, _DNS = (EVIDENCE_CODES.index(e) for e in (Evidence.SNI, Evidence.QUIC_SNI, Evidence.HTTP_HOST, Evidence.DNS))
+
+SLICE_BUFFER = 1 << 16
+TODO_BUFFER = 1 << 12
+MAX_LOOKING = 16384  # flows whose hello is being put together
+MAX_WAITING = 1 << 18  # slices that wait for a name
+WAIT_NS = 60 * k.SECOND  # how long they wait at most
+NAME_CAPACITY = 1 << 17
+SWEEP_EVERY = 300 * k.SECOND  # of packet time, in a capture; a live sensor sweeps every minute
+
+Lookup = Callable[[str], int]  # host name -> 0, or 1 + index of a (service, role) pair
+
+
+def name_text(raw: bytes) -> str:
+    """A name as the wire had it, lower case, bytes outside printable ASCII as \\xNN."""
+    return "".join(chr(b) if 0x21 <= b <= 0x7E else f"\\x{b:02x}" for b in raw.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class RawSlices:
+    """Drained slices: the kernel's rows, with per row the service number (0 = none; see `Lookup`)."""
+
+    words: Any  # uint64[n, SLICE]
+    service: Any  # int32[n]
+
+    @property
+    def halves(self) -> Any:
+        return self.words.view(np.uint32)
+
+    @property
+    def gaps(self) -> Any:
+        return self.words.view(np.float64)
+
+    @property
+    def signed(self) -> Any:
+        return self.words.view(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class MeterLimits:
+    """Bounds of one meter; see sensor.settings for what they mean to a school."""
+
+    max_flows: int = 1 << 20
+    tcp_idle_s: int = 300
+    udp_idle_s: int = 120
+    dns_names: int = 1 << 18
+    names: int = NAME_CAPACITY
+
+
+def _allocate(rows: int, words: int) -> Any:
+    """Zeroed uint64[rows, words], on huge pages where the system has them (a table walk misses the TLB otherwise)."""
+    size = rows * words * 8
+    if size < 4 << 20:
+        return np.zeros((rows, words), np.uint64)
+    memory = mmap.mmap(-1, (size + (2 << 20) - 1) & ~((2 << 20) - 1))
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        try:
+            memory.madvise(mmap.MADV_HUGEPAGE)
+        except OSError:  # a kernel without transparent huge pages
+            pass
+    return np.frombuffer(memory, np.uint64, rows * words).reshape(rows, words)
+
+
+def new_flows(capacity: int) -> k.Flows:
+    """An empty flow table; capacity is a power of two."""
+    words = _allocate(capacity, k.ROW)
+    cold = _allocate(capacity, k.COLD)
+    return k.Flows(words, words.view(np.int64), words.view(np.uint32), cold.view(np.int64), cold.view(np.float64))
+
+
+class Meter:
+    """See the module's header. `emit_all` also gives slices that the catalogue does not want (for `classify`)."""
+
+    def __init__(
+        self,
+        lookup: Lookup,
+        limits: MeterLimits | None = None,
+        *,
+        emit_all: bool = False,
+        on_answers: Callable[[bytes, bytes, Answers], None] | None = None,
+    ) -> None:
+        self._lookup = lookup
+        self._limits = limits or MeterLimits()
+        self._emit_all = emit_all
+        self._on_answers = on_answers
+        self._batch = new_batch()
+        self._names = new_names(self._limits.names, self._limits.names * 32)
+        self._text: list[str] = [""]
+        self._flows = new_flows(1 << 12)
+        words = np.zeros((SLICE_BUFFER, k.SLICE), np.uint64)
+        self._out = k.Slices(words, words.view(np.int64), words.view(np.uint32), words.view(np.float64), np.zeros(1, np.int64))
+        todo = np.zeros((TODO_BUFFER, k.TODO), np.uint64)
+        self._todo = k.Todo(todo, todo.view(np.int64), np.zeros(1, np.int64))
+        self.counters = np.zeros(k.COUNTERS, np.int64)
+        self._interfaces = new_interfaces()
+        self._sweep_at = 0
+        self._looking: OrderedDict[int, StreamHello | QuicHello] = OrderedDict()
+        self.dns = DnsMemory(self._limits.dns_names)
+        self._waiting = np.zeros((0, k.SLICE), np.uint64)
+        self._ready: list[RawSlices] = []
+        self.dropped_looking = 0
+        self.dropped_waiting = 0
+        self.todo_done = 0
+        self.swept_until = 0  # minute: every slice of an earlier minute has been written
+
+    # -- driving the kernel -------------------------------------------------------------------------------------
+
+    def feed(self, buffer: Any, start: int, end: int, walk_state: Any, interfaces: Any | None = None) -> int:
+        """Meter the records in buffer[start:end]; returns where the first unfinished record begins."""
+        interfaces = self._interfaces if interfaces is None else interfaces
+        position = start
+        while True:
+            status, position = k.advance(
+                buffer, position, end, walk_state, interfaces, self._batch, self._flows, self._names, self._out, self._todo,
+                self._kernel_limits(), self.counters,
+            )  # fmt: skip
+            self._learn_names()
+            self._do_todo(buffer)
+            if status == k.TABLE_FULL:
+                self._make_room()
+            elif status == k.NAMES_FULL:
+                self._forget_names()
+            elif status == k.SWEEP_DUE:
+                if self._sweep_at:
+                    self.sweep(int(self.counters[k.C_LATEST]), self._sweep_at // k.MINUTE_NS)
+                self._sweep_at = (int(self.counters[k.C_LATEST]) // k.MINUTE_NS) * k.MINUTE_NS + SWEEP_EVERY
+            self._drain()
+            if status == k.BLOCK_DONE:
+                return int(position)
+
+    def sweep(self, now_ns: int, before_minute: int) -> None:
+        """Write out all minutes before `before_minute`, expire what is idle at `now_ns`."""
+        slot = 0
+        while slot >= 0:
+            slot = k.sweep(self._flows, slot, before_minute, now_ns, self._names, self._out, self._kernel_limits(), self.counters)
+            self._drain()
+        self.swept_until = max(self.swept_until, before_minute)
+
+    def finish(self) -> None:
+        """Write out everything: the stream has ended."""
+        far = np.iinfo(np.int64).max >> 1
+        self.sweep(far, far)
+        self._drain(final=True)
+
+    def take(self) -> list[RawSlices]:
+        """Slices that are ready since the last call, in batches."""
+        ready, self._ready = self._ready, []
+        return ready
+
+    def name_of(self, number: int) -> str:
+        """The text of a name id; '' for 0."""
+        return self._text[number]
+
+    @property
+    def latest_ns(self) -> int:
+        """Packet time of the newest packet, ns."""
+        return int(self.counters[k.C_LATEST])
+
+    def skipped(self) -> Iterator[tuple[str, int]]:
+        """Reasons why frames could not be read, with counts; ordinary traffic of other kinds is not among them."""
+        for reason in range(SKIP_TRUNCATED, len(SKIP_NAMES)):
+            if count := int(self.counters[k.C_SKIP + reason]):
+                yield SKIP_NAMES[reason], count
+
+    # -- the rare work ------------------------------------------------------------------------------------------
+
+    def _kernel_limits(self) -> k.Limits:
+        capacity = len(self._flows.words)
+        may_grow = capacity // 2 < self._limits.max_flows
+        return k.Limits(
+            min(capacity // 2, self._limits.max_flows),
+            int(may_grow),
+            self._limits.tcp_idle_s * k.SECOND,
+            self._limits.udp_idle_s * k.SECOND,
+            int(self._emit_all),
+            self._sweep_at,
+        )
+
+    def _make_room(self) -> None:
+        larger = new_flows(len(self._flows.words) * 4)
+        k.rehash(self._flows, larger)
+        self._flows = larger
+
+    def _learn_names(self) -> None:
+        names = self._names
+        for number in range(len(self._text), int(names.state[COUNT])):
+            start = int(names.start[number])
+            text = name_text(names.arena[start : start + int(names.length[number])].tobytes())
+            self._text.append(text)
+            names.service[number] = self._lookup(text)
+
+    def _forget_names(self) -> None:
+        """The name table is full: keep one name for each (service, role) and start anew."""
+        self._drain()
+        keep: dict[int, str] = {}
+        for number in range(1, len(self._text)):
+            keep.setdefault(int(self._names.service[number]), self._text[number])
+        old_service = self._names.service[: len(self._text)].copy()
+        self._names = new_names(self._limits.names, self._limits.names * 32)
+        self._text = [""]
+        fresh = {service: self._number(text) for service, text in keep.items()}
+        mapped = np.array([0, *(fresh[int(s)] for s in old_service[1:])], np.uint32)
+        self._flows.halves[:, k.NAME] = mapped[self._flows.halves[:, k.NAME]]
+
+    def _number(self, text: str) -> int:
+        """The id of a name that Python found."""
+        raw = np.frombuffer(text.encode("latin-1", "replace"), np.uint8)
+        number = int(intern(self._names, raw.copy(), 0, len(raw), len(raw)))
+        self._learn_names()
+        return number
+
+    def _settle(self, row: Any, name: bytes | None, evidence: int, partial: bool, done: int) -> None:
+        number = self._number(name_text(name)) if name else 0
+        k.settle(self._flows, row[:5], int(row[k.T_UID]), number, evidence, partial, done, self.counters)
+
+    def _do_todo(self, buffer: Any) -> None:
+        count = int(self._todo.count[0])
+        for i in range(count):
+            row = self._todo.words[i]
+            kind = int(row[k.T_KIND])
+            payload = buffer[int(row[k.T_PAYLOAD]) : int(row[k.T_END])].tobytes()
+            if kind == k.TODO_DNS:
+                self._read_dns(row, payload)
+            elif kind == k.TODO_QUIC:
+                self._read_quic(row, payload)
+            else:
+                self._read_stream(row, payload)
+        self.todo_done += count
+        self._todo.count[0] = 0
+
+    def _looker(self, uid: int, make: Callable[[], StreamHello | QuicHello]) -> StreamHello | QuicHello:
+        looker = self._looking.get(uid)
+        if looker is None:
+            looker = self._looking[uid] = make()
+            if len(self._looking) > MAX_LOOKING:
+                self._looking.popitem(last=False)
+                self.dropped_looking += 1
+        return looker
+
+    def _read_stream(self, row: Any, payload: bytes) -> None:
+        uid, base = int(row[k.T_UID]), int(row[k.T_NEXT].astype(np.int64))
+        looker = self._looker(uid, lambda: StreamHello(base))
+        if not isinstance(looker, StreamHello):
+            return
+        reading = looker.feed(int(row[k.T_SEQUENCE]) & 0xFFFFFFFF, payload)
+        if reading.complete:
+            self._looking.pop(uid, None)
+        if reading.complete or reading.name:
+            evidence = _HTTP if looker.http else _SNI
+            partial = not reading.complete and not looker.http
+            self._settle(row, reading.name, evidence, partial, int(reading.complete))
+
+    def _read_quic(self, row: Any, payload: bytes) -> None:
+        uid = int(row[k.T_UID])
+        looker = self._looker(uid, QuicHello)
+        if not isinstance(looker, QuicHello):
+            return
+        reading = looker.feed(payload)
+        if reading.complete:
+            self._looking.pop(uid, None)
+        if reading.complete or reading.name:
+            self._settle(row, reading.name, _QUIC, not reading.complete, int(reading.complete))
+
+    def _read_dns(self, row: Any, payload: bytes) -> None:
+        answers = read_answers(payload)
+        if answers is None:
+            return
+        low, high = row[0:2].byteswap().tobytes(), row[2:4].byteswap().tobytes()
+        server, client = (high, low) if int(row[k.T_FROM_B]) else (low, high)
+        if self._on_answers:
+            self._on_answers(client, server, answers)
+        self.dns.learn(client, answers, int(row[k.T_TIME]) / k.SECOND)
+
+    # -- slices -------------------------------------------------------------------------------------------------
+
+    def _drain(self, final: bool = False) -> None:
+        count = int(self._out.count[0])
+        if count == 0 and not (final or len(self._waiting)):
+            return
+        rows = self._out.words[:count].copy()
+        self._out.count[0] = 0
+        if len(self._waiting):
+            rows = np.concatenate([self._waiting, rows])
+            self._waiting = rows[:0]
+        halves = rows.view(np.uint32)
+        nameless = halves[:, k.S_NAME] == 0
+        if nameless.any():
+            rows = self._resolve(rows, nameless, final)
+            halves = rows.view(np.uint32)
+        service = self._names.service[halves[:, k.S_NAME]]
+        if not self._emit_all:
+            wanted = service > 0
+            rows, service = rows[wanted], service[wanted]
+        if len(rows):
+            self._ready.append(RawSlices(rows, service))
+
+    def _resolve(self, rows: Any, nameless: Any, final: bool) -> Any:
+        """Names for rows written before their flow had one; those still looked for go back to wait."""
+        some = np.ascontiguousarray(rows[nameless])
+        view = k.Slices(some, some.view(np.int64), some.view(np.uint32), some.view(np.float64), np.zeros(1, np.int64))
+        k.refresh(self._flows, view, 0, len(some))
+        looking = (view.halves[:, k.S_NAME] == 0) & (view.halves[:, k.S_FLAGS] & k.LOOK_MASK != k.LOOK_DONE)
+        looking &= self.counters[k.C_LATEST] - view.signed[:, k.S_LAST] < WAIT_NS
+        if final:
+            looking[:] = False
+        self._name_from_dns(view, np.flatnonzero((view.halves[:, k.S_NAME] == 0) & ~looking))
+        waiting = some[looking]
+        if len(waiting) > MAX_WAITING:
+            self.dropped_waiting += len(waiting) - MAX_WAITING
+            waiting = waiting[-MAX_WAITING:]
+        self._waiting = waiting
+        return np.concatenate([rows[~nameless], some[~looking]])
+
+    def _name_from_dns(self, view: k.Slices, which: Any) -> None:
+        """The last resort for flows without a name: what this client was told about this server (design: DNS evidence).
+
+        Names of different services for one address are doubt, and doubt is no name.
+        """
+        for n in which:
+            row = view.words[n]
+            flags = int(view.halves[n, k.S_FLAGS])
+            over = flags & k.LOOK_MASK == k.LOOK_DONE
+            number = 0
+            if (int(row[4]) >> 32) & 0xFFFF not in (53, 5353, 5355):
+                client, server = row[0:2].byteswap().tobytes(), row[2:4].byteswap().tobytes()
+                told = self.dns.names(client, server, int(view.signed[n, k.S_FLOW_FIRST]) / k.SECOND)
+                if told and len({self._lookup(name) for name in told}) == 1:
+                    number = self._number(told[0])
+                    view.halves[n, k.S_NAME] = number
+                    view.halves[n, k.S_FLAGS] = flags & ~k.EVIDENCE_MASK | _DNS << k.EVIDENCE_SHIFT
+            if over or number:
+                self._mark(view, n, number, 2 if over else 0)
+
+    def _mark(self, view: k.Slices, n: int, number: int, done: int) -> None:
+        row = view.words[n]
+        key = row[:5].copy()
+        if int(view.halves[n, k.S_FLAGS]) & k.CLIENT_IS_B:
+            key[0:2], key[2:4] = row[2:4], row[0:2]
+            ports = int(row[4])
+            key[4] = (ports << 16 & 0xFFFF000000000000) | (ports >> 16 & 0xFFFF00000000) | (ports & 0xFFFFFFFF)
+        k.settle(self._flows, key, int(view.halves[n, k.S_UID]), number, _DNS, False, done, self.counters)
+
+
+__all__ = ["EVIDENCE_CODES", "INTERPRETED", "Meter", "MeterLimits", "RawSlices", "USED_BYTES", "name_text", "new_flows"]

@@ -1,0 +1,94 @@
+"""The slice: what one flow did in one clock minute of packet time. This is all that leaves the sensor.
+
+One row a slice, as Arrow. `SLICE_SCHEMA` is the contract between `sensor/` and `pipeline/`; each field carries its own
+description in its metadata (`about`), and `describe()` prints them. It does not know people, times of day or policies.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+_WORD = pa.dictionary(pa.int16(), pa.string())
+
+
+def _field(name: str, kind: pa.DataType, about: str) -> pa.Field:
+    return pa.field(name, kind, nullable=False, metadata={"about": about})
+
+
+SLICE_SCHEMA = pa.schema(
+    [
+        _field("minute", pa.uint32(), "clock minute of packet time, in minutes since 1970-01-01 00:00 UTC"),
+        _field("first_ms", pa.uint16(), "first packet, milliseconds after the minute began"),
+        _field("last_ms", pa.uint16(), "last packet, milliseconds after the minute began"),
+        _field("first_of_flow", pa.bool_(), "true for the slice that holds the flow's first packet"),
+        _field("client", pa.binary(16), "address that sent the SYN or first datagram; IPv4 as ::ffff:a.b.c.d"),
+        _field("server", pa.binary(16), "the other address, same form"),
+        _field("client_port", pa.uint16(), "transport port of the client"),
+        _field("server_port", pa.uint16(), "transport port of the server"),
+        _field("transport", pa.uint8(), "IP protocol number: 6 TCP, 17 UDP"),
+        _field("vlan", pa.uint64(), "VLAN stack, see pack_vlan; 0 when untagged"),
+        _field("segment", _WORD, "staff, pupil, guest or unknown: the configured segment of the client"),
+        _field("service", _WORD, "catalogue id of the service"),
+        _field("role", _WORD, "role of the host name (sensor.words.Role)"),
+        _field("evidence", _WORD, "how the name is known (sensor.words.Evidence)"),
+        _field("bytes_up", pa.uint64(), "IP total lengths sent by the client"),
+        _field("bytes_down", pa.uint64(), "IP total lengths sent by the server"),
+        _field("packets_up", pa.uint32(), "packets sent by the client"),
+        _field("packets_down", pa.uint32(), "packets sent by the server"),
+        _field("bursts", pa.uint32(), "client bursts: >= 300 payload bytes sent after >= 1 s of client silence"),
+        _field("burst_bytes", pa.uint32(), "payload bytes of those bursts"),
+        _field("burst_largest", pa.uint32(), "payload bytes of the largest burst"),
+        _field("gap_sum", pa.float64(), "seconds between starts of successive bursts of the flow, summed"),
+        _field("gap_sumsq", pa.float64(), "the same squared, summed"),
+    ]
+)
+
+
+def describe() -> str:
+    """The schema as text, one column a line: name, type, what it holds."""
+    return "\n".join(f"{f.name:14} {f.type!s:38} {(f.metadata or {})[b'about'].decode()}" for f in SLICE_SCHEMA)
+
+
+def pack_vlan(tags: list[int]) -> int:
+    """VLAN ids, outermost first (at most four), as one number: 16 bits a tag, 0x1000 | id, outermost highest."""
+    packed = 0
+    for tag in tags[:4]:
+        packed = packed << 16 | 0x1000 | tag & 0xFFF
+    return packed
+
+
+def unpack_vlan(packed: int) -> list[int]:
+    """The inverse of `pack_vlan`."""
+    tags = []
+    while packed:
+        tags.append(packed & 0xFFF)
+        packed >>= 16
+    return tags[::-1]
+
+
+def pack_address(text: str) -> bytes:
+    """An address as 16 bytes; IPv4 as ::ffff:a.b.c.d."""
+    address = ipaddress.ip_address(text)
+    return address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed
+
+
+def unpack_address(packed: bytes) -> str:
+    """The inverse of `pack_address`."""
+    address = ipaddress.IPv6Address(packed)
+    return str(address.ipv4_mapped or address)
+
+
+def slice_table(columns: Mapping[str, npt.NDArray[np.generic] | pa.Array], metadata: Mapping[str, str]) -> pa.Table:
+    """A table of slices with file-level metadata: `catalogue` (its version), `sensor`, `from` and `until` (packet time
+    covered, Unix seconds: every slice of a minute that ended before `until` is in this or an earlier file)."""
+    schema = SLICE_SCHEMA.with_metadata({k.encode(): v.encode() for k, v in metadata.items()})
+    arrays = [
+        c.cast(f.type) if isinstance(c := columns[f.name], pa.Array | pa.ChunkedArray) else pa.array(c, f.type)
+        for f in SLICE_SCHEMA
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)

@@ -1,0 +1,89 @@
+"""The first bytes of a client's TCP stream, put back in order, until a name can be read from them.
+
+`StreamHello` is given the payloads of one flow's client, in any order, and answers with a `Reading`: a TLS hello, an HTTP
+request's Host, or that there is no name. When two segments disagree about a byte, the one that came first is kept. All is
+bounded: segments and bytes of a flow here, the number of flows by the caller.
+
+It does not know flows or clocks. Source: RFC 9293 3.4 (sequence numbers are modulo 2^32).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sensor import http, tls
+from sensor.tls import NEED_MORE, NOT_A_HELLO, Reading
+
+MAX_SEGMENTS = 128
+MAX_BYTES = 32768
+MAX_UNSTARTED = 4  # segments looked at before giving up on seeing a hello's first byte
+
+
+@dataclass(slots=True)
+class StreamHello:
+    """`base`: sequence number of the first payload byte, -1 while unknown (the capture began late)."""
+
+    base: int = -1
+    segments: dict[int, bytes] = field(default_factory=dict)
+    held: int = 0
+    http: bool = False
+
+    def feed(self, sequence: int, payload: bytes) -> Reading:
+        """Take a segment. `Reading.complete` means that nothing more is wanted."""
+        if self.held + len(payload) > MAX_BYTES or len(self.segments) >= MAX_SEGMENTS:
+            return self._give_up()
+        known = self.segments.get(sequence, b"")
+        if len(payload) > len(known):
+            self.segments[sequence] = known + payload[len(known) :]
+            self.held += len(payload) - len(known)
+        if self.base < 0:
+            self.base = self._start()
+            if self.base < 0:
+                return NEED_MORE if len(self.segments) < MAX_UNSTARTED else NOT_A_HELLO
+        return self._read(self._prefix())
+
+    def _start(self) -> int:
+        """Where a hello or request begins among segments of unknown order; -1 if none is here yet."""
+        for sequence, payload in self.segments.items():
+            if tls.read_stream(payload).is_hello or http.looks_like_request(payload):
+                return sequence
+        return -1
+
+    def _prefix(self) -> bytes:
+        whole = bytearray()
+        ordered = sorted(self.segments.items(), key=lambda item: (item[0] - self.base) & 0xFFFFFFFF)
+        for sequence, payload in ordered:
+            offset = (sequence - self.base) & 0xFFFFFFFF
+            if offset > len(whole):
+                break
+            whole += payload[len(whole) - offset :]
+        return bytes(whole)
+
+    def _read(self, data: bytes) -> Reading:
+        if not data:
+            return NEED_MORE
+        reading = tls.read_stream(data)
+        if reading.is_hello:
+            return reading
+        self.http = http.looks_like_request(data)
+        if not self.http:
+            return NOT_A_HELLO
+        if http.is_connect(data):
+            return self._through_tunnel(data)
+        return http.read_host(data)
+
+    def _through_tunnel(self, data: bytes) -> Reading:
+        """A CONNECT request, whose host is the name until a hello inside the tunnel says more (RFC 9110 9.3.6)."""
+        outer = http.read_host(data)
+        inside = data.partition(b"\r\n\r\n")[2]
+        if not inside:
+            return Reading(outer.is_hello, outer.complete and outer.name is None, outer.name)
+        inner = tls.read_stream(inside)
+        if not inner.is_hello or (inner.complete and inner.name is None):
+            return outer
+        self.http = inner.name is None
+        return Reading(True, inner.complete, inner.name or outer.name)
+
+    def _give_up(self) -> Reading:
+        reading = self._read(self._prefix()) if self.base >= 0 else NOT_A_HELLO
+        return Reading(reading.is_hello, True, reading.name)

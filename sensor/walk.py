@@ -1,0 +1,219 @@
+"""Record walkers: where each captured frame of a block lies, when it came and on which link.
+
+Each walker fills up to BATCH rows of a `sensor.frames.Batch` and returns (rows, position after the last whole record).
+The three formats are pcap (four byte-order and resolution variants), pcapng and the blocks of a Linux TPACKET_V3 ring.
+A record that makes no sense stops the walk: `state[BROKEN]` holds its offset + 1. Walkers do not read frames.
+
+Sources: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng, Linux include/uapi/linux/if_packet.h.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sensor.frames import BATCH
+from sensor.load import kernel, load8, load16, load32
+
+# Indices into the int64 state array that a walker keeps between calls.
+FORMAT, SWAPPED, NANO, LINK, BROKEN, INTERFACES, LEFT = 0, 1, 2, 3, 4, 5, 6
+STATE_SIZE = 8
+FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_RING = 1, 2, 3
+
+MAX_RECORD = 1 << 20  # no link has larger frames; tcpdump's own limit is 256 KiB
+MAX_BLOCK = 1 << 24  # pcapng blocks of other kinds (name tables, secrets) may be longer
+MAX_INTERFACES = 256
+PCAPNG_SECTION, PCAPNG_INTERFACE, PCAPNG_PACKET, PCAPNG_SIMPLE, PCAPNG_ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
+
+# Linux ring: struct tpacket3_hdr and block header offsets (little-endian hosts).
+TP_STATUS_VLAN_VALID = 1 << 4
+RING_FIRST, RING_COUNT = 16, 12
+
+
+def new_state() -> Any:
+    return np.zeros(STATE_SIZE, np.int64)
+
+
+def new_interfaces() -> Any:
+    """Per pcapng interface: link type, ticks per second (negative exponent of two as -k), offset in seconds, snap length."""
+    return np.zeros((MAX_INTERFACES, 4), np.int64)
+
+
+@kernel
+def _swap32(v):  # type: ignore[no-untyped-def]
+    return ((v & 0xFF) << 24) | ((v & 0xFF00) << 8) | ((v >> 8) & 0xFF00) | ((v >> 24) & 0xFF)
+
+
+@kernel
+def _get32(buf, offset, end, swapped):  # type: ignore[no-untyped-def]
+    """A 32-bit field in the file's own byte order; `swapped` means little-endian."""
+    v = load32(buf, offset, end)
+    return _swap32(v) if swapped else v
+
+
+@kernel
+def _get16(buf, offset, end, swapped):  # type: ignore[no-untyped-def]
+    v = load16(buf, offset, end)
+    return ((v & 0xFF) << 8) | (v >> 8) if swapped else v
+
+
+@kernel
+def walk_pcap(buf, pos, end, state, batch):  # type: ignore[no-untyped-def]
+    """Records of a pcap file: 16-byte header (seconds, fraction, captured, original), then the frame."""
+    swapped = state[SWAPPED]
+    scale = 1 if state[NANO] else 1000
+    link = state[LINK]
+    n = 0
+    while n < BATCH and pos + 16 <= end:
+        captured = _get32(buf, pos + 8, end, swapped)
+        if captured > MAX_RECORD:
+            state[BROKEN] = pos + 1
+            break
+        if pos + 16 + captured > end:
+            break
+        seconds = _get32(buf, pos, end, swapped)
+        batch.time[n] = seconds * 1_000_000_000 + _get32(buf, pos + 4, end, swapped) * scale
+        batch.frame[n] = pos + 16
+        pos += 16 + captured
+        batch.end[n] = pos
+        batch.link[n] = link
+        batch.tag[n] = 0
+        n += 1
+    return n, pos
+
+
+@kernel
+def _nanoseconds(ticks_high, ticks_low, resolution, offset):  # type: ignore[no-untyped-def]
+    """Packet time of a 64-bit tick count; resolution as `new_interfaces` says."""
+    ticks = (ticks_high << 32) | ticks_low
+    if resolution < 0:
+        shift = -resolution
+        seconds = ticks >> shift
+        fraction = ticks - (seconds << shift)
+        return (seconds + offset) * 1_000_000_000 + np.int64(fraction * 1e9 / 2.0**shift)
+    seconds = ticks // resolution
+    return (seconds + offset) * 1_000_000_000 + np.int64((ticks - seconds * resolution) * (1e9 / resolution))
+
+
+@kernel
+def _interface(buf, pos, stop, swapped, state, interfaces):  # type: ignore[no-untyped-def]
+    """Interface Description Block: link type, snap length, options if_tsresol (9) and if_tsoffset (14)."""
+    n = state[INTERFACES]
+    if n >= MAX_INTERFACES:
+        return
+    interfaces[n, 0] = _get16(buf, pos + 8, stop, swapped)
+    interfaces[n, 1] = 1_000_000
+    interfaces[n, 2] = 0
+    interfaces[n, 3] = _get32(buf, pos + 12, stop, swapped)
+    q = pos + 16
+    while q + 4 <= stop - 4:
+        code = _get16(buf, q, stop, swapped)
+        size = _get16(buf, q + 2, stop, swapped)
+        if code == 0:
+            break
+        if code == 9 and size == 1:
+            r = load8(buf, q + 4, stop)
+            if r & 0x80:
+                interfaces[n, 1] = -(min(r & 0x7F, 62))
+                if r & 0x7F == 0:
+                    interfaces[n, 1] = 1
+            else:
+                ticks = 1
+                for _ in range(min(r, 18)):
+                    ticks *= 10
+                interfaces[n, 1] = ticks
+        elif code == 14 and size == 8:
+            high = _get32(buf, q + 4 if not swapped else q + 8, stop, swapped)
+            low = _get32(buf, q + 8 if not swapped else q + 4, stop, swapped)
+            interfaces[n, 2] = (high << 32) | low
+        q += 4 + ((size + 3) & ~3)
+    state[INTERFACES] = n + 1
+
+
+@kernel
+def walk_pcapng(buf, pos, end, state, interfaces, batch):  # type: ignore[no-untyped-def]
+    """Blocks of a pcapng file; packets of interfaces never described stop the walk."""
+    n = 0
+    while n < BATCH and pos + 12 <= end:
+        kind = load32(buf, pos, end)
+        if kind == PCAPNG_SECTION:  # a section may change the byte order and forgets the interfaces
+            magic = load32(buf, pos + 8, end)
+            state[SWAPPED] = 1 if magic == 0x4D3C2B1A else 0
+            if magic != 0x4D3C2B1A and magic != 0x1A2B3C4D:
+                state[BROKEN] = pos + 1
+                break
+            state[INTERFACES] = 0
+        swapped = state[SWAPPED]
+        if swapped and kind != PCAPNG_SECTION:
+            kind = _swap32(kind)
+        size = _get32(buf, pos + 4, end, swapped)
+        if size < 12 or size > MAX_BLOCK:
+            state[BROKEN] = pos + 1
+            break
+        if pos + size > end:
+            break
+        stop = pos + size
+        if kind == PCAPNG_INTERFACE:
+            _interface(buf, pos, stop, swapped, state, interfaces)
+        elif kind == PCAPNG_ENHANCED or kind == PCAPNG_PACKET:
+            if kind == PCAPNG_ENHANCED:
+                which = _get32(buf, pos + 8, stop, swapped)
+            else:
+                which = _get16(buf, pos + 8, stop, swapped)
+            captured = _get32(buf, pos + 20, stop, swapped)
+            if which >= state[INTERFACES] or captured > size - 32:
+                state[BROKEN] = pos + 1
+                break
+            high = _get32(buf, pos + 12, stop, swapped)
+            low = _get32(buf, pos + 16, stop, swapped)
+            batch.time[n] = _nanoseconds(high, low, interfaces[which, 1], interfaces[which, 2])
+            batch.frame[n] = pos + 28
+            batch.end[n] = pos + 28 + captured
+            batch.link[n] = interfaces[which, 0]
+            batch.tag[n] = 0
+            n += 1
+        elif kind == PCAPNG_SIMPLE:
+            if state[INTERFACES] == 0:
+                state[BROKEN] = pos + 1
+                break
+            captured = min(_get32(buf, pos + 8, stop, swapped), size - 16)
+            if interfaces[0, 3]:
+                captured = min(captured, interfaces[0, 3])
+            batch.time[n] = 0  # simple packets carry no time
+            batch.frame[n] = pos + 12
+            batch.end[n] = pos + 12 + captured
+            batch.link[n] = interfaces[0, 0]
+            batch.tag[n] = 0
+            n += 1
+        pos = stop
+    return n, pos
+
+
+@kernel
+def walk_ring(buf, pos, end, state, batch):  # type: ignore[no-untyped-def]
+    """Frames of one TPACKET_V3 block; state[LEFT] counts those not yet walked, `pos` is the next header.
+
+    struct tpacket3_hdr, little-endian: next offset 0, seconds 4, nanoseconds 8, captured 12, length 16, status 20,
+    mac 24 (16 bits), hash 28, VLAN tci 32 (32 bits).
+    """
+    n = 0
+    while n < BATCH and state[LEFT] > 0 and pos + 48 <= end:
+        captured = _get32(buf, pos + 12, end, 1)
+        mac = _get16(buf, pos + 24, end, 1)
+        batch.time[n] = _get32(buf, pos + 4, end, 1) * 1_000_000_000 + _get32(buf, pos + 8, end, 1)
+        batch.frame[n] = pos + mac
+        batch.end[n] = min(pos + mac + captured, end)
+        batch.link[n] = state[LINK]
+        tag = 0
+        if _get32(buf, pos + 20, end, 1) & TP_STATUS_VLAN_VALID:
+            tag = 0x1000 | (_get32(buf, pos + 32, end, 1) & 0xFFF)
+        batch.tag[n] = tag
+        n += 1
+        state[LEFT] -= 1
+        step = _get32(buf, pos, end, 1)
+        if step == 0:
+            pos = end
+            break
+        pos += step
+    return n, pos
