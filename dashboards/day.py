@@ -90,7 +90,7 @@ class DayView:
     now: datetime | None
 
     def chart(self) -> dict[str, Any]:
-        """The day chart as plain JSON: Unix seconds, one list of minutes per outcome, bands and unobserved stretches."""
+        """The day chart as plain JSON: Unix seconds, a list of minutes per outcome, bands, unobserved stretches."""
         return {
             "school": self.school.id,
             "day": self.day.isoformat(),
@@ -159,8 +159,11 @@ def _lede(totals: Row, periods: Sequence[Row], bells: Sequence[Row], now: dateti
     if not totals["total"]:
         return "".join(parts) + f"No use of social media by staff was seen{so_far}."
     parts.append(f"Staff used social media for {words.minutes(totals['total'])}{so_far}")
-    if periods and (top := periods[0])["total"] * 2 > totals["total"]:
-        parts.append(f", most of it {words.period_phrase(top['period'], top['period_kind'])}")
+    used: dict[str, int] = {}
+    for row in periods:
+        used[row["period_kind"]] = used.get(row["period_kind"], 0) + row["total"]
+    if when := words.when(used):
+        parts.append(f", most of it {when}")
     outside, unknown = totals[Outcome.OUTSIDE_ALLOWED], totals[Outcome.UNKNOWN]
     if outside:
         parts.append(f"; {words.minutes(outside)} fell outside the policy’s allowed times (automatic, unverified)")
@@ -181,11 +184,11 @@ def _why_empty(school: SchoolInfo, day: date, today: date, known: Sequence[date]
     if not known:
         return "No packets have been stored yet. Replay a capture, or see whether the sensor runs."
     if day < known[-1]:
-        return f"The store begins on {words.long_day(known[-1])}; this day lies before it or has been deleted by retention."
+        return f"The store begins on {words.long_day(known[-1])}; earlier days were not seen or have been deleted."
     if day > known[0]:
-        return f"Nothing has been stored since {words.long_day(known[0])}: see whether the sensor runs and the spool empties."
+        return f"Nothing has been stored since {words.long_day(known[0])}: see whether the sensor runs."
     if not bells:
-        return "No packets were seen, and no bells ring on this day: it may be a weekend, a holiday or a missing calendar row."
+        return "No packets were seen, and no bells ring: a weekend, a holiday or a missing row in calendar.csv."
     return "No packets were seen on this school day: the sensor was off or the mirror port was silent."
 
 
@@ -221,7 +224,8 @@ def _reasons(rows: Sequence[Row]) -> tuple[ReasonLine, ...]:
 
 def _span(bands: Sequence[Band], times: Sequence[datetime]) -> tuple[datetime, datetime] | None:
     """The axis: an hour around the bells and everything that was used, out to whole half hours."""
-    ends = [t for b in bands for t in (b.start - 12 * FIVE, b.end + 12 * FIVE)] + [t for u in times for t in (u, u + FIVE)]
+    ends = [t for b in bands for t in (b.start - 12 * FIVE, b.end + 12 * FIVE)]
+    ends += [t for start in times for t in (start, start + FIVE)]
     if not ends:
         return None
     half = timedelta(minutes=30).total_seconds()
@@ -248,7 +252,7 @@ def _fives(rows: Sequence[Row], bands: Sequence[Band], span: tuple[datetime, dat
 def _gaps(
     bands: Sequence[Band], seen: Sequence[datetime], now: datetime | None
 ) -> tuple[tuple[datetime, datetime], ...]:
-    """Stretches between the first and the last bell of which no packet is stored (up to the newest on a running day)."""
+    """Stretches between first and last bell of which no packet is stored (up to the newest on a running day)."""
     if not bands or not seen:
         return ()
     have = set(seen)

@@ -22,7 +22,7 @@ PERSON_AT_LEAST = 0.80
 TIMETABLED_AT_LEAST = 0.95
 """Share of those minutes that should find a timetable."""
 BEHIND_AT_MOST = timedelta(minutes=25)
-"""Age of the newest stored window on the running day: five minutes long, closed ten minutes later, with room to spare."""
+"""Age of the newest stored window on the running day: closed ten minutes after its end, with room to spare."""
 FIVE = timedelta(minutes=5)
 
 
@@ -54,7 +54,7 @@ def _packets(packets: int, lost: int) -> Step:
     note = "none lost" if not lost else f"{words.big(lost)} lost ({words.share(rate)})"
     if not packets:
         return Step("seen", "Packets seen", "0", "nothing arrived", False, "Check the mirror port and its cable.")
-    mend = "" if rate <= LOST_AT_MOST else "The sensor could not keep up: give it a larger sensor.ring_mib or a core more."
+    mend = "" if rate <= LOST_AT_MOST else "The sensor could not keep up: raise sensor.ring_mib or give it a core more."
     return Step("seen", "Packets seen", words.big(packets), note, not mend, mend)
 
 
@@ -81,7 +81,7 @@ def _timetabled(placed: float | None, without: int) -> Step:
 
 def _stored(stored: Row, tz: ZoneInfo, now: datetime | None) -> Step:
     if not stored["windows"]:
-        return Step("stored", "Stored", "0 %", "nothing stored", False, "Look at schoolgate doctor and the spool's folder.")
+        return Step("stored", "Stored", "0 %", "nothing stored", False, "See whether the sensor runs.")
     first, last = stored["first"], stored["last"] + FIVE
     expected = round((last - first) / FIVE)
     whole = stored["windows"] / expected
@@ -90,7 +90,8 @@ def _stored(stored: Row, tz: ZoneInfo, now: datetime | None) -> Step:
         note, late = span, False
     else:
         behind = max(now - last, timedelta())
-        note, late = f"{span}, {words.minutes(int(behind.total_seconds() // 60))} behind", behind > BEHIND_AT_MOST
+        age = f"{words.minutes(int(behind.total_seconds() // 60))} behind" if behind else "up to date"
+        note, late = f"{span}, {age}", behind > BEHIND_AT_MOST
     if late:
         mend = "Nothing newer has arrived: see whether the sensor runs and the spool's disk has room."
     elif whole < 1:

@@ -1,4 +1,4 @@
-"""The named questions: one `.sql` file each, asked by page, Grafana panel and report alike, so that a figure cannot differ.
+"""The named questions: one `.sql` file each, asked by page, Grafana panel and report alike.
 
 A file opens with `-- title:` and `-- about:` (a sentence for people) and marks its parameters as ClickHouse does:
 `{name:Type}`, from the short list in `PARAMETERS`. Two renderers write the same text for its two askers: `Query.ask`
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 PARAMETERS: Mapping[str, str] = MappingProxyType(
     {"school": "String", "zone": "String", "day": "Date", "from": "Date", "to": "Date"}
 )
-"""Every parameter that a question may have, with its type. Days are days of the school's own zone, both ends included."""
+"""Every parameter that a question may have, with its type. Days are of the school's own zone, ends included."""
 
 _IN_GRAFANA: Mapping[str, str] = MappingProxyType(
     {

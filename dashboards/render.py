@@ -30,7 +30,11 @@ def version() -> str:
 @cache
 def _environment() -> Environment:
     env = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     env.filters.update(minutes=words.minutes, long_day=words.long_day, short_day=words.short_day, number="{:,}".format)
     env.globals.update(looks=words.LOOKS, version=version())

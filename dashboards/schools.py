@@ -1,4 +1,4 @@
-"""Which schools a store holds, and what the store itself knows about each: enough to draw pages from the store alone."""
+"""Which schools a store holds and what it knows about each: enough to draw pages from the store alone."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class _Pages:
         return JSONResponse(view.chart())
 
     async def method(self, request: Request) -> Response:
-        return _page("method.html", mends=words.MENDS | words.LEFT_UNKNOWN, kinds=words.KINDS, questions=questions())
+        return _page("method.html", mends={**words.MENDS, **words.LEFT_UNKNOWN}, kinds=words.KINDS, questions=questions())
 
     async def health(self, request: Request) -> Response:
         """For machines: does the store answer, which schools does it hold, and how new is each?"""
@@ -85,7 +85,8 @@ class _Pages:
 
     async def failed(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return _page("error.html", error.status_code, title=_TITLES.get(error.status_code, "That did not work"), why=error.detail)
+        title = _TITLES.get(error.status_code, "That did not work")
+        return _page("error.html", error.status_code, title=title, why=error.detail)
 
     async def no_school(self, request: Request, error: Exception) -> Response:
         return _page("error.html", 404, title=_TITLES[404], why=f"{error}.")

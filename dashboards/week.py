@@ -16,7 +16,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from dashboards import words
-from dashboards.health import FIVE
+from dashboards.health import FIVE, NAMED_AT_LEAST
 from dashboards.queries import Row, ask, ask_one
 from dashboards.schools import SchoolInfo
 from pipeline.words import Outcome, Reason
@@ -63,7 +63,7 @@ class Coverage:
 
     @property
     def confidence(self) -> Confidence:
-        """HIGH from 80 % classified and 95 % observed, MEDIUM from 50 % classified; missing duty data caps at MEDIUM."""
+        """HIGH from 80 % classified and 95 % observed, MEDIUM from 50 %; missing duty data caps at MEDIUM."""
         classified, observed = self.classified or 0.0, self.observed or 0.0
         if classified >= 0.80 and observed >= 0.95 and not self.duty_missing:
             return Confidence.HIGH
@@ -131,7 +131,7 @@ class WeekView:
 
     def per_day(self, outcome: str) -> float:
         """Minutes of an outcome per school day."""
-        return self.totals[outcome] / max(self.school_days, 1)
+        return float(self.totals[outcome]) / max(self.school_days, 1)
 
 
 def monday_of(iso_week: str) -> date:
@@ -176,7 +176,7 @@ def week_view(store: Store, school: SchoolInfo, iso_week: str) -> WeekView:
     coverage = _coverage(observed.get(monday, []), coverage_rows.get(monday, []), totals, reasons)
     days = observed.get(monday, [])
     past = _past(monday, ask(store, "weeks", **back), observed, coverage)
-    usual, not_compared = _usual(past, len(_seen(days)))
+    usual, not_compared = _usual([p for p in past if p[0].monday < monday], len(_seen(days)))
     shown = publishable(school.group_sizes)
     return WeekView(
         school=school,
@@ -235,7 +235,8 @@ def _days(monday: date, rows: Sequence[Row], observed: Sequence[Row]) -> tuple[R
     seen = {d["day"] for d in _seen(observed)}
     none = dict.fromkeys(("total", *OUTCOMES), 0)
     week = [monday + timedelta(days=i) for i in range(7)]
-    return tuple({**none, **used.get(d, {}), "day": d, "observed": d in seen or d in used} for d in week if d in used or d.weekday() < 5)
+    shown = [day for day in week if day in used or day.weekday() < 5]
+    return tuple({**none, **used.get(d, {}), "day": d, "observed": d in seen or d in used} for d in shown)
 
 
 def _past(
@@ -255,9 +256,8 @@ def _past(
     return past
 
 
-def _usual(past: Sequence[tuple[PastWeek, Row]], school_days: int) -> tuple[dict[str, Usual], str]:
+def _usual(before: Sequence[tuple[PastWeek, Row]], school_days: int) -> tuple[dict[str, Usual], str]:
     """What is usual per outcome, or the sentence that says why nothing is compared."""
-    *before, _ = past or [None]
     like = [rates for week, rates in before if week.like]
     if school_days < FULL_WEEK:
         days = f"{school_days} school day{'' if school_days == 1 else 's'}"
@@ -283,7 +283,8 @@ def _sums(pairs: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
 
 def _changes(versions: Sequence[Row], days: Sequence[Row], reasons: Sequence[Row]) -> tuple[str, ...]:
     changes = []
-    for what, column in (("Service catalogue", "catalogue"), ("Policy profile", "policy"), ("School’s files", "timetable")):
+    parts = {"catalogue": "Service catalogue", "policy": "Policy profile", "timetable": "School’s files"}
+    for column, what in parts.items():
         seen: list[str] = []
         for row in versions:
             if row[column] not in seen:
@@ -294,10 +295,10 @@ def _changes(versions: Sequence[Row], days: Sequence[Row], reasons: Sequence[Row
         observed = day["fives"] / max(_expected(day), 1)
         if observed < 0.95:
             changes.append(f"{words.short_day(day['day'])}: {words.share(observed)} of the school day was observed.")
-    for row in reasons:
-        if row["reason"] == Reason.DUTY_DATA_MISSING:
-            minutes = rounded(row["total"])
-            changes.append(f"{words.short_day(row['day'])}: no duty rota; {minutes} minutes of break and lunch are unknown.")
+    if unrostered := [r for r in reasons if r["reason"] == Reason.DUTY_DATA_MISSING]:
+        on = ", ".join(words.short_day(r["day"]) for r in unrostered)
+        lost = rounded(sum(r["total"] for r in unrostered))
+        changes.append(f"{on}: no duty rota for some of break or lunch, so {lost} minutes are unknown.")
     return tuple(changes)
 
 
@@ -307,8 +308,8 @@ def _actions(reasons: Sequence[Row], coverage: Coverage) -> tuple[str, ...]:
     if coverage.observed is not None and coverage.observed < 0.95:
         actions.append("See when the sensor was off or the mirror port silent (schoolgate doctor).")
     for reason, minutes in _sums((r["reason"], r["total"]) for r in reasons):
-        if minutes >= ROUNDED_TO and reason in (words_of := {r.value for r in words.MENDS}) and words_of:
+        if minutes >= ROUNDED_TO and reason in words.MENDS:
             actions.append(words.MENDS[Reason(reason)])
-    if coverage.readable is not None and coverage.readable < 0.85:
+    if coverage.readable is not None and coverage.readable < NAMED_AT_LEAST:
         actions.append("Ask for encrypted names (ECH, DNS over HTTPS) and VPNs to be off on staff devices.")
     return tuple(dict.fromkeys(actions))[:3]

@@ -44,7 +44,7 @@ LOOKS: Mapping[Outcome, Look] = MappingProxyType(
         Outcome.COUNT_ONLY: Look(
             "Counted only",
             "Dual-use services, time without a lesson, too little to be an episode, or no proof of who it was.",
-            "#b8c4d2",
+            "#a9bbd2",
             "#5d6c7e",
         ),
         Outcome.OUTSIDE_ALLOWED: Look(
@@ -56,7 +56,7 @@ LOOKS: Mapping[Outcome, Look] = MappingProxyType(
         Outcome.UNKNOWN: Look(
             "Unknown",
             "Something needed to judge was missing, late or contradictory; the reasons are listed.",
-            "#d5d8dd",
+            "#d3d6db",
             "#39424e",
         ),
     }
@@ -78,7 +78,7 @@ KINDS: Mapping[Kind, str] = MappingProxyType(
     }
 )
 
-_PERIOD_PHRASES: Mapping[str, str] = MappingProxyType(
+_WHEN: Mapping[str, str] = MappingProxyType(
     {
         "lunch": "at lunch",
         "break": "in break",
@@ -86,9 +86,9 @@ _PERIOD_PHRASES: Mapping[str, str] = MappingProxyType(
         "registration": "in registration",
         "before": "before the first bell",
         "after": "after the last bell",
+        "": "outside the bells",
     }
 )
-
 
 MENDS: Mapping[Reason, str] = MappingProxyType(
     {
@@ -121,7 +121,7 @@ LEFT_UNKNOWN: Mapping[Reason, str] = MappingProxyType(
 
 def mend_of(reason: str) -> str:
     """What can be done about a reason's word, or why nothing should be; empty if there is nothing to say."""
-    return (MENDS | LEFT_UNKNOWN).get(Reason(reason), "") if reason in _REASONS else ""
+    return {**MENDS, **LEFT_UNKNOWN}.get(Reason(reason), "") if reason in _REASONS else ""
 
 
 def sentence_of(reason: str) -> str:
@@ -147,13 +147,15 @@ def service_name(service: str) -> str:
     return _service_names().get(service, service)
 
 
-def period_phrase(period: str, kind: str) -> str:
-    """Where in the day, as a clause: 'at lunch', 'in period 3', 'outside the bells'."""
-    if not period:
-        return "outside the bells"
-    if kind == "lesson":
-        return f"in period {period}" if period.isdigit() else f"in {period}"
-    return _PERIOD_PHRASES.get(kind, f"in {period}")
+def when(minutes_by_period_kind: Mapping[str, int]) -> str:
+    """Where in the day most minutes lie, as a clause: 'at lunch', 'in break and at lunch'; empty if nowhere."""
+    half = sum(minutes_by_period_kind.values()) / 2
+    for kind, used in minutes_by_period_kind.items():
+        if used > half:
+            return _WHEN.get(kind, f"in {kind}")
+    if minutes_by_period_kind.get("break", 0) + minutes_by_period_kind.get("lunch", 0) > half:
+        return "in break and at lunch"
+    return ""
 
 
 def minutes(count: int) -> str:
@@ -174,11 +176,10 @@ def share(value: float | None) -> str:
 
 
 def big(count: int) -> str:
-    """A count in at most four figures: '950', '41.2 k', '41.2 M'."""
-    for size, unit in ((10**9, "G"), (10**6, "M"), (10**4, "k")):
-        if count >= size:
-            scaled = count / (1000 if unit == "k" else size)
-            return f"{scaled:.1f} {unit}" if scaled < 1000 else f"{scaled:,.0f} {unit}"
+    """A count in three or four figures: '9,500', '41.2 k', '234 k', '41.2 M'."""
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= max(size, 10**4):
+            return f"{count / size:.1f} {unit}" if count < 100 * size else f"{count / size:,.0f} {unit}"
     return f"{count:,}"
 
 

@@ -120,7 +120,7 @@ def describe() -> list[Known]:
 
 
 def _syntax(path: Path, text: str, message: str) -> str:
-    """The error for text that is no TOML; the parser says `WHAT (at line L, column C)` or `WHAT (at end of document)`."""
+    """The error for text that is no TOML; the parser says `WHAT (at line L, column C)`, or `(at end of document)`."""
     what, _, where = message.rpartition(" (at ")
     line = re.match(r"line (\d+)", where)
     number = int(line[1]) if line else text.rstrip("\n").count("\n") + 1

@@ -9,7 +9,7 @@ least SMALLEST_GROUP people. This module knows numbers and labels: no addresses,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,8 @@ _GROUP_OF_ROLE = {"teacher": "teaching", "leadership": "teaching", "support": "s
 _RANK = np.array([len(SEVERITY) - SEVERITY.index(o) for o in Outcome], np.int64)  # by outcome code, higher wins
 _OUTCOME_OF_RANK = np.array([-1, *(o.code for o in reversed(SEVERITY))], np.int64)
 _REASONS = len(Reason)
+_KEYS = ("window", "label", "period", "group", "outcome", "reason")
+LEVELS = ("service", "kind", "all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +86,28 @@ class Outcomes:
     def __len__(self) -> int:
         return len(self.who)
 
+    def take(self, rows: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> Outcomes:
+        """The rows at these positions, or where the mask is true."""
+        return Outcomes(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+
+def runs(keys: Sequence[npt.NDArray[np.integer]]) -> tuple[I64, I64]:
+    """Order that sorts rows by these keys, the first one first; and where in it each run of equal keys starts."""
+    order: I64 = np.lexsort(tuple(reversed(keys)))
+    new = np.zeros(len(order), bool)
+    new[:1] = True
+    for key in keys:
+        new[1:] |= key[order][1:] != key[order][:-1]
+    return order, np.flatnonzero(new)
+
 
 def collapse(rows: Outcomes, label: I64) -> Outcomes:
     """One row per (who, new label, minute): bytes added, the gravest outcome, of its reasons the one last in Reason."""
-    if not len(rows):
-        return rows
-    order = np.lexsort((rows.minute, label, rows.who))
-    who, label, minute = rows.who[order], label[order], rows.minute[order]
-    new = (who[1:] != who[:-1]) | (label[1:] != label[:-1]) | (minute[1:] != minute[:-1])
-    starts = np.flatnonzero(np.concatenate(([True], new)))
-    first = order[starts]
+    order, starts = runs((rows.who, label, rows.minute))
     worst = np.maximum.reduceat((_RANK[rows.outcome] * _REASONS + rows.reason)[order], starts)
-    return Outcomes(
-        who=who[starts],
-        label=label[starts],
-        minute=minute[starts],
-        window=rows.window[first],
-        period=rows.period[first],
-        group=rows.group[first],
+    return replace(
+        rows.take(order[starts]),
+        label=label[order[starts]],
         outcome=_OUTCOME_OF_RANK[worst // _REASONS],
         reason=worst % _REASONS,
         up=np.add.reduceat(rows.up[order], starts),
@@ -132,43 +138,17 @@ class Sums:
 
 def add_up(rows: Outcomes, *, by_period: bool, by_group: bool) -> Sums:
     """Sums of one level. Without `by_period` the period is 0; without `by_group` there are only rows of everybody."""
-    everybody = replace(rows, group=np.zeros(len(rows), np.int64))
-    both = [everybody]
+    pieces = [replace(rows, group=np.zeros(len(rows), np.int64))]
     if by_group:
-        own = np.flatnonzero(rows.group >= 0)
-        both.append(Outcomes(*(column[own] for column in _columns(rows))))
-        both[1] = replace(both[1], group=both[1].group + 1)
-    window, label, period, group, outcome, reason, up, down = (
-        np.concatenate([getattr(piece, name) for piece in both])
-        for name in ("window", "label", "period", "group", "outcome", "reason", "up", "down")
-    )
+        own = rows.take(rows.group >= 0)
+        pieces.append(replace(own, group=own.group + 1))
+    both = {name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in (*_KEYS, "up", "down")}
     if not by_period:
-        period = np.zeros(len(window), np.int64)
-    if not len(window):
-        empty = np.zeros(0, np.int64)
-        return Sums(*[empty] * 9)
-    unsorted = (window, label, period, group, outcome, reason)
-    order = np.lexsort(unsorted[::-1])
-    keys = [key[order] for key in unsorted]
-    new = np.zeros(len(order), bool)
-    new[0] = True
-    for key in keys:
-        new[1:] |= key[1:] != key[:-1]
-    starts = np.flatnonzero(new)
-    minutes = np.diff(np.append(starts, len(order)))
-    return Sums(
-        *(key[starts] for key in keys),
-        minutes,
-        np.add.reduceat(up[order], starts),
-        np.add.reduceat(down[order], starts),
-    )
-
-
-def _columns(rows: Outcomes) -> tuple[I64, ...]:
-    return tuple(getattr(rows, name) for name in Outcomes.__dataclass_fields__)
-
-
-LEVELS = ("service", "kind", "all")
+        both["period"] = np.zeros_like(both["period"])
+    order, starts = runs([both[name] for name in _KEYS])
+    sums = {name: both[name][order][starts] for name in _KEYS}
+    sums |= {name: np.add.reduceat(both[name][order], starts) for name in ("up", "down")}
+    return Sums(**sums, minutes=np.diff(np.append(starts, len(order))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,16 @@ means nothing, rows may overlap):
 | kind | value | meaning |
 |---|---|---|
 | term | a name | school days are the weekdays in it that no row below takes away |
-| holiday, bank_holiday, closure | a name | nobody works; wins over term and inset, so leave INSET days out of holidays |
-| inset | a name, or hours as `09:00-12:30` | INSET for everybody at work; hours, if given, replace the pattern's hours |
+| holiday, bank_holiday, closure | a name | nobody works; wins over term and inset: leave INSET days out of holidays |
+| inset | a name, or hours as `09:00-12:30` | INSET for everybody at work; hours, if given, replace the pattern's |
 | week_a, week_b | - | every week (Monday to Sunday) that the row touches has this letter |
 | bell_override | schedule of bells.csv | these bells instead of `normal`; the row with the shortest range wins |
 
-A weekday that no term, week_a, week_b, inset or free-day row covers is one of which the calendar says nothing. A school
-without any week_a and week_b row has a one-week timetable; with them, a week that has no letter, or both, is unknown.
-The default schedule is `normal`, or the only one there is. On its weekday a schedule's named rows stand in for its `*`
-rows. Facts about calendars in Wales: domain.md 2.6. This module knows dates and bells, not people.
+A weekday that no term, week_a, week_b, inset or free-day row covers is one of which the calendar says nothing. In a
+week that has no letter, or both, rows of week A and B are both possible, and what differs between them is unknown: a
+school with a one-week timetable needs no week rows and writes `*` as the week everywhere. The default schedule is
+`normal`, or the only one there is; where it names a weekday, its `*` rows (Monday to Friday) do not hold on it. Facts
+about calendars in Wales: domain.md 2.6. This module knows dates and bells, not people.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ class DayKind(StrEnum):
 class SchoolDay:
     """A date as the calendar sees it.
 
-    covered: some row says that this is term. weeks: the letters that rows of this date may belong to: (EVERY,) in a
-    one-week timetable, (A,) or (B,) in a two-week one, (A, B) where the calendar does not tell. schedule: the bells."""
+    covered: some row says that this is term. weeks: the letters that this date may have, both where the calendar does
+    not tell; clash: it says both. schedule: the bells. hours: of an INSET day, where the calendar gives them."""
 
     day: date
     kind: DayKind
@@ -71,7 +72,7 @@ class SchoolDay:
     @property
     def week(self) -> str:
         """The letter for people: A, B, or nothing."""
-        return self.weeks[0].upper() if self.weeks in ((Week.A,), (Week.B,)) else ""
+        return self.weeks[0].upper() if len(self.weeks) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def bell_slots(school: School, on: SchoolDay, group: str) -> tuple[Slot, ...]:
     own = [bell for bell in bells_on(school, on) if bell.group == group != ANY]
     names = {bell.slot for bell in own}
     found = own + [bell for bell in general if bell.slot not in names]
-    slots = (Slot(bell.slot, bell.kind, bell.start, bell.end, bell.group) for bell in found)
+    slots = (Slot(bell.slot, bell.kind.value, bell.start, bell.end, bell.group) for bell in found)
     return tuple(sorted(slots, key=lambda slot: (slot.start, slot.end, slot.group == ANY, slot.name)))
 
 
@@ -129,10 +130,8 @@ def _weeks(school: School, day: date) -> tuple[tuple[Week, ...], bool]:
     monday = day - timedelta(days=min(day.isoweekday() - 1, day.toordinal() - 1))
     sunday = date.fromordinal(min(monday.toordinal() + 6, date.max.toordinal()))
     sorts = {CalendarKind.WEEK_A: Week.A, CalendarKind.WEEK_B: Week.B}
-    lettered = [row for row in school.calendar if row.kind in sorts]
-    if school.calendar and not lettered:
-        return (Week.EVERY,), False
-    found = {sorts[row.kind] for row in lettered if row.date_from <= sunday and monday <= row.date_to}
+    rows = [row for row in school.calendar if row.kind in sorts]
+    found = {sorts[row.kind] for row in rows if row.date_from <= sunday and monday <= row.date_to}
     return (tuple(found), False) if len(found) == 1 else ((Week.A, Week.B), len(found) == 2)
 
 
@@ -181,8 +180,8 @@ class LocalClock:
         return (day + _EPOCH).astype(np.int32), minute.astype(np.int16)
 
     def utc(self, day: date, minute: int) -> int:
-        """The UTC minute of a local minute of a date (1440 is the next midnight). Where the clock goes back the first
-        of the two, where it goes forward the minute after the gap."""
+        """The UTC minute of a local minute of a date (1440 is the next midnight). Where the clock goes back it is
+        the first of the two; a minute that the clock leaves out is moved on by as much as it jumps."""
         base = day + timedelta(days=minute // DAY_MIN)
         local = datetime(base.year, base.month, base.day, minute % DAY_MIN // 60, minute % 60, tzinfo=self._zone)
         return int(local.timestamp()) // 60

@@ -16,8 +16,6 @@ import time
 from pathlib import Path
 from typing import Protocol, cast
 
-from chdb.session import Session
-
 MEMORY_BYTES = 1_000_000_000
 """What the engine may use; a query that would need more fails, the process goes on."""
 
@@ -140,7 +138,7 @@ def _start(path: Path) -> Handle:
         names = set(os.listdir(path))
     except OSError as error:
         raise StoreError(f"{path}: the store's folder cannot be used: {error.strerror}") from None
-    if names and not names & {"status", "metadata", "store"}:
+    if names and names != {"tmp"} and not names & {"status", "metadata", "store"}:  # tmp: an engine is just starting
         raise StoreError(f"{path}: the folder holds something else; choose an empty or a new one for the store")
     attempt = 1
     while True:
@@ -156,6 +154,8 @@ def _start(path: Path) -> Handle:
 
 
 def _session(path: Path) -> Handle:
+    from chdb.session import Session  # takes half a second to load, so only who opens a store pays for it
+
     address = f"{path}?max_server_memory_usage={MEMORY_BYTES}&max_threads={THREADS}"
     return cast(Handle, Session(address))  # type: ignore[no-untyped-call]
 
@@ -173,8 +173,8 @@ def _refuse_busy(path: Path) -> None:
 def _command(process: int) -> str:
     """The command line of a process in brackets, shortened; '' where it cannot be read."""
     try:
-        words = Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        words = Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace").replace("\0", " ").split()
     except OSError:
         return ""
-    command = " ".join(words).strip()
+    command = " ".join(words)
     return f" ({command[:80]})" if command else ""

@@ -97,8 +97,8 @@ def _whole(values: Values, dtype: np.dtype[np.integer[Any]]) -> bytes:
         array = np.array(values, dtype=object)
     limits = np.iinfo(dtype)
     if array.size and not np.can_cast(array.dtype, dtype, "safe"):
-        for end in (array.min(), array.max()):
-            if not limits.min <= int(end) <= limits.max:
+        for end in (int(array.min()), int(array.max())):
+            if not limits.min <= end <= limits.max:
                 raise ColumnError(f"{_row(array.tolist(), end)}: outside {limits.min}..{limits.max}")
     return array.astype(dtype).tobytes()
 

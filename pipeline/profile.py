@@ -133,22 +133,21 @@ def shipped_profiles() -> tuple[str, ...]:
     return tuple(sorted(p.name.removesuffix(".toml") for p in _SHIPPED.iterdir() if p.name.endswith(".toml")))
 
 
-def load_profile(name: str, folder: Path = Path()) -> Profile:
-    """A shipped profile by name, or a file (name ends in .toml) relative to `folder`, the school's folder.
+def load_profile(name: str, folder: Path | None = None) -> Profile:
+    """The profile NAME.toml of the school's folder, else the shipped one of that name.
 
     Raises ProfileError, with file, line and mend.
     """
-    if name.endswith(".toml"):
-        path = folder / name
+    own = None if folder is None else folder / f"{name}.toml"
+    if own is not None and own.is_file():
         try:
-            data = path.read_bytes()
+            return parse_profile(own.read_bytes(), str(own))
         except OSError as error:
-            raise ProfileError(f"{path}:1: cannot be read ({error.strerror}); correct policy_profile") from error
-        return parse_profile(data, str(path))
+            raise ProfileError(f"{own}:1: cannot be read ({error.strerror}); correct its permissions") from error
     known = shipped_profiles()
     if name not in known:
         what = f"there is no policy profile {name!r}"
-        raise ProfileError(f"policy_profile: {what}; use {' or '.join(known)}, or the name of a file ending in .toml")
+        raise ProfileError(f"policy_profile: {what}; use {' or '.join(known)}, or put {name}.toml beside your settings")
     return parse_profile((_SHIPPED / f"{name}.toml").read_bytes(), f"{name}.toml")
 
 

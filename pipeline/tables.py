@@ -2,8 +2,8 @@
 
 UTF-8 (a byte-order mark is tolerated), commas, a header row. Column names are matched without regard to case or order;
 columns that nobody asked for are ignored; empty lines are skipped. A file is read whole or not at all, unless the
-caller passes `problems`: then broken rows are put there and the rest is read (machine-written feeds may end in a torn line).
-This module knows no school: which columns a file has is said by its caller.
+caller passes `problems`: then broken rows are put there and the rest is read (a file that a machine is still writing
+may end in a torn line). This module knows no school: which columns a file has is said by its caller.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Capture files as blocks for the kernel: pcap (both byte orders, micro- and nanoseconds), pcapng, and either in gzip.
 
-`open_capture` looks at the first bytes and refuses what is no capture by name. A plain file is one memory-mapped block; a
-compressed one is a run of blocks, each beginning with the rest of the one before. It does not read records (`sensor.walk`).
+`open_capture` looks at the first bytes and refuses what is no capture by name. A plain file is memory-mapped; a compressed one
+is read in chunks, each beginning with the rest of the one before. It does not read records (`sensor.walk`).
 
 Sources: draft-ietf-opsawg-pcap 4, draft-ietf-opsawg-pcapng 4.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ import numpy as np
 
 from sensor import walk
 
-BLOCK = 32 << 20  # bytes of decompressed capture handled at a time
+CHUNK = 32 << 20  # bytes of capture handled at a time
+
+Feed = Callable[[Any, int, int, Any, Any], int]
 
 _MAGIC = {  # first four bytes -> (little-endian, nanoseconds)
     b"\xa1\xb2\xc3\xd4": (0, 0),
@@ -49,7 +51,7 @@ class CaptureError(ValueError):
 
 @dataclass(slots=True)
 class Capture:
-    """An open capture: walker state and the blocks. `note` says how it ended, if not well."""
+    """An open capture: walker state and its bytes, chunk by chunk. `position` counts bytes read, for progress."""
 
     path: Path
     state: Any
@@ -57,43 +59,47 @@ class Capture:
     size: int
     header: int
     compressed: bool
+    position: int = 0
     note: str = ""
-    _rest: Any = field(default=None, repr=False)
 
-    def blocks(self) -> Iterator[Any]:
-        """uint8 arrays, each beginning at a record; the caller says by `keep` what it could not use yet."""
-        if not self.compressed:
-            if self.size > self.header:
-                yield np.memmap(self.path, np.uint8, "c")
-            return
+    def read(self, feed: Feed) -> Iterator[None]:
+        """Give the capture to `feed` in chunks; yields after each, so that the caller can take what is ready.
+
+        feed(buffer, start, end, state, interfaces) returns where the first unfinished record begins.
+        """
+        yield from self._read_packed(feed) if self.compressed else self._read_mapped(feed)
+        if self.state[walk.BROKEN]:
+            self.note = "a record makes no sense; the rest of the file was not read"
+
+    def _read_mapped(self, feed: Feed) -> Iterator[None]:
+        at, chunk = self.header, CHUNK
+        buffer = np.memmap(self.path, np.uint8, "c") if self.size > at else np.zeros(0, np.uint8)
+        while at < self.size and not self.state[walk.BROKEN]:
+            end = min(at + chunk, self.size)
+            after = feed(buffer, at, end, self.state, self.interfaces)
+            if after == at and end == self.size:
+                self.note = f"the last record is cut short ({end - at} bytes left over)"
+                return
+            chunk = CHUNK if after > at else chunk * 2
+            at = self.position = after
+            yield
+
+    def _read_packed(self, feed: Feed) -> Iterator[None]:
+        rest = np.zeros(0, np.uint8)
+        at = self.header
         try:
-            with gzip.open(self.path, "rb") as file:
-                while data := file.read(BLOCK):
-                    block = np.frombuffer(bytearray(data), np.uint8)
-                    if self._rest is not None and len(self._rest):
-                        block = np.concatenate([self._rest, block])
-                    self._rest = None
-                    yield block
+            with self.path.open("rb") as raw, gzip.open(raw, "rb") as file:
+                while (data := file.read(CHUNK)) and not self.state[walk.BROKEN]:
+                    buffer = np.concatenate([rest, np.frombuffer(data, np.uint8)])
+                    after = feed(buffer, at, len(buffer), self.state, self.interfaces)
+                    rest, at = buffer[after:].copy(), 0
+                    self.position = raw.tell()
+                    yield
         except (EOFError, OSError, zlib.error) as error:
             self.note = f"the gzip stream ends badly ({error}); what came before was read"
-
-    def keep(self, rest: Any) -> None:
-        """Bytes of an unfinished record at the end of a block."""
-        if len(rest) > walk.MAX_BLOCK + BLOCK:
-            rest = rest[:0]
-        self._rest = rest.copy()
-        if self.compressed:
             return
-        if len(rest) and not self.state[walk.BROKEN]:
+        if len(rest):
             self.note = f"the last record is cut short ({len(rest)} bytes left over)"
-
-    def finish(self) -> str:
-        """What the reader should tell the user about the end of the file, or ''."""
-        if self.state[walk.BROKEN]:
-            return "a record makes no sense; the rest of the file was not read"
-        if self.compressed and self._rest is not None and len(self._rest) and not self.note:
-            return f"the last record is cut short ({len(self._rest)} bytes left over)"
-        return self.note
 
 
 def open_capture(path: Path) -> Capture:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from sensor import kernel as k
-from sensor import walk
 from sensor.capture import open_capture
 from sensor.catalogue import Catalogue
 from sensor.dns import Answers
@@ -46,18 +45,11 @@ def classify_file(path: Path, catalogue: Catalogue, *, dns_only: bool = False, l
 
     meter = Meter(lambda name: 0, limits, emit_all=True, on_answers=on_answers)
     parts: list[tuple[Any, Any]] = []
-    at = capture.header
-    for block in capture.blocks():
-        end = len(block)
-        at = meter.feed(block, at, end, capture.state, capture.interfaces)
-        capture.keep(block[at:end])
+    for _ in capture.read(meter.feed):
         parts += [(raw.words, _texts(meter, raw)) for raw in meter.take()]
-        at = 0
-        if capture.state[walk.BROKEN]:
-            break
     meter.finish()
     parts += [(raw.words, _texts(meter, raw)) for raw in meter.take()]
-    report.note = capture.finish()
+    report.note = capture.note
     report.packets = int(meter.counters[k.C_PACKETS])
     report.skipped = list(meter.skipped())
     if not dns_only and parts:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sensor.load import kernel, load8, load16, load32, load64
+from sensor.load import inlined, load8, load16, load32, load64
 
 # Link types of capture files (tcpdump.org/linktypes.html).
 LINK_NULL, LINK_ETHERNET, LINK_PPP, LINK_RAW, LINK_LOOP, LINK_SLL = 0, 1, 9, 101, 108, 113
@@ -76,7 +76,7 @@ _V4 = np.uint64(0x0000FFFF00000000)
 _USED = np.uint64(1)
 
 
-@kernel
+@inlined
 def hash_key(k0, k1, k2, k3, k4):  # type: ignore[no-untyped-def]
     """Spread a flow key over 64 bits (multiply and fold; not secret: the table is bounded, not trusted)."""
     h = (k0 * _M1) ^ (k1 * _M2) ^ (k2 * _M3) ^ (k3 * _M4) ^ k4
@@ -85,7 +85,7 @@ def hash_key(k0, k1, k2, k3, k4):  # type: ignore[no-untyped-def]
     return h ^ (h >> _S32)
 
 
-@kernel
+@inlined
 def _link(buf, p, end, link):  # type: ignore[no-untyped-def]
     """Ethertype and offset of the network header: (ethertype, offset); ethertype 0 = not IP, -1 = unknown link."""
     if link == LINK_ETHERNET:
@@ -127,7 +127,7 @@ def _link(buf, p, end, link):  # type: ignore[no-untyped-def]
     return -1, p
 
 
-@kernel
+@inlined
 def decode(buf, batch, i):  # type: ignore[no-untyped-def]
     """Read frame `i` of the batch; fill its row or set its SKIP reason."""
     p = batch.frame[i]

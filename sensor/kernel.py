@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sensor.frames import ACK, BATCH, FIN, PSH, RST, SYN, TCP, UDP, decode, hash_key
-from sensor.load import kernel, load8, load16, load32, prefetch
+from sensor.load import inlined, kernel, load8, load16, load32, prefetch
 from sensor.names import COUNT, INCOMPLETE, MAX_NAME, NAMELESS, NOT_HELLO, USED_BYTES, WHOLE, find_hello_name, intern
 from sensor.walk import FORMAT, FORMAT_PCAP, FORMAT_PCAPNG, walk_pcap, walk_pcapng, walk_ring
 
@@ -107,7 +107,7 @@ class Limits(NamedTuple):
     sweep_at: int  # return SWEEP_DUE when packet time reaches this
 
 
-@kernel
+@inlined
 def _emit(flows, slot, names, out, emit_all):  # type: ignore[no-untyped-def]
     """Write the open minute of a flow as a raw slice, if anything wants it, and clear its counters."""
     half = flows.halves[slot]
@@ -170,7 +170,7 @@ def _emit(flows, slot, names, out, emit_all):  # type: ignore[no-untyped-def]
         flows.gaps[slot, GAP_SUMSQ] = 0.0
 
 
-@kernel
+@inlined
 def _begin(flows, slot, batch, i, counters):  # type: ignore[no-untyped-def]
     """Make row `slot` a new flow that starts with packet `i`."""
     word = flows.words[slot]
@@ -345,7 +345,7 @@ def _look_udp(buf, flows, slot, batch, i, todo):  # type: ignore[no-untyped-def]
     flows.halves[slot, FLAGS] = (flags & ~LOOKED_MASK) | looked << LOOKED_SHIFT
 
 
-@kernel
+@inlined
 def _burst(flows, slot, now, size):  # type: ignore[no-untyped-def]
     """Count client payload into bursts: a run without a second of silence, once it holds BURST_MIN bytes."""
     half = flows.halves[slot]
@@ -373,7 +373,7 @@ def _burst(flows, slot, now, size):  # type: ignore[no-untyped-def]
         half[BURST_LARGEST] = total
 
 
-@kernel
+@inlined
 def _find(flows, k0, k1, k2, k3, k4, h):  # type: ignore[no-untyped-def]
     """Slot of a flow, or -1 - slot of the free row that ends its probe."""
     mask = len(flows.words) - 1
@@ -411,6 +411,15 @@ def _evict(flows, free, names, out, limits, counters):  # type: ignore[no-untype
 
 
 @kernel
+def _copy(source, at, target, to):  # type: ignore[no-untyped-def]
+    """Copy a flow's row, hot and cold."""
+    for k in range(ROW):
+        target.words[to, k] = source.words[at, k]
+    for k in range(COLD):
+        target.cold[to, k] = source.cold[at, k]
+
+
+@kernel
 def _remove(flows, hole):  # type: ignore[no-untyped-def]
     """Free a row and shift back the rows whose probe passed over it."""
     mask = len(flows.words) - 1
@@ -422,13 +431,12 @@ def _remove(flows, hole):  # type: ignore[no-untyped-def]
             break
         home = np.int64(hash_key(word[0], word[1], word[2], word[3], word[4]) & np.uint64(mask))
         if ((slot - home) & mask) >= ((slot - hole) & mask):
-            flows.words[hole, :] = flows.words[slot, :]
-            flows.cold[hole, :] = flows.cold[slot, :]
+            _copy(flows, slot, flows, hole)
             hole = slot
     flows.words[hole, 4] = 0
 
 
-@kernel
+@inlined
 def _update(buf, flows, batch, i, names, out, todo, limits, counters):  # type: ignore[no-untyped-def]
     """Account for packet `i` of the batch."""
     now = batch.time[i]
@@ -571,8 +579,7 @@ def rehash(old, new):  # type: ignore[no-untyped-def]
         word = old.words[slot]
         if word[4]:
             free = -1 - _find(new, word[0], word[1], word[2], word[3], word[4], hash_key(word[0], word[1], word[2], word[3], word[4]))
-            new.words[free, :] = old.words[slot, :]
-            new.cold[free, :] = old.cold[slot, :]
+            _copy(old, slot, new, free)
 
 
 @kernel

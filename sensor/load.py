@@ -40,9 +40,18 @@ INTERPRETED = bool(numba.config.DISABLE_JIT)
 Kernel = Callable[..., Any]
 
 
+_OPTIONS = {"cache": True, "nogil": True, "boundscheck": False, "error_model": "numpy", "_nrt": False}
+
+
 def kernel(function: Kernel) -> Kernel:
-    """Compile a function for the kernel: no exceptions inside, cached on disk, without the GIL."""
-    compiled: Kernel = numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")(function)
+    """Compile a function for the kernel: cached on disk, without the GIL, without exceptions or reference counts."""
+    compiled: Kernel = numba.njit(**_OPTIONS)(function)
+    return compiled
+
+
+def inlined(function: Kernel) -> Kernel:
+    """The same for what runs once a packet: an array argument is seven words, so a call costs more than its body."""
+    compiled: Kernel = numba.njit(**_OPTIONS, forceinline=True)(function)
     return compiled
 
 
@@ -97,25 +106,25 @@ else:
 
     _raw8, _raw16, _raw32, _raw64 = _raw(8), _raw(16), _raw(32), _raw(64)
 
-    @kernel
+    @inlined
     def load8(buffer, offset, end):  # type: ignore[no-untyped-def]
         if offset < 0 or offset + 1 > end:
             return 0
         return _raw8(buffer, offset)
 
-    @kernel
+    @inlined
     def load16(buffer, offset, end):  # type: ignore[no-untyped-def]
         if offset < 0 or offset + 2 > end:
             return 0
         return _raw16(buffer, offset)
 
-    @kernel
+    @inlined
     def load32(buffer, offset, end):  # type: ignore[no-untyped-def]
         if offset < 0 or offset + 4 > end:
             return 0
         return _raw32(buffer, offset)
 
-    @kernel
+    @inlined
     def load64(buffer, offset, end):  # type: ignore[no-untyped-def]
         if offset < 0 or offset + 8 > end:
             return types.uint64(0)

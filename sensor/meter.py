@@ -182,6 +182,14 @@ class Meter:
         return self._text[number]
 
     @property
+    def complete_until(self) -> int:
+        """Unix seconds: every slice of a minute that ended by then has been given out."""
+        minute = self.swept_until
+        if len(self._waiting):
+            minute = min(minute, int(self._waiting[:, k.S_MINUTE].min()))
+        return minute * 60
+
+    @property
     def latest_ns(self) -> int:
         """Packet time of the newest packet, ns."""
         return int(self.counters[k.C_LATEST])

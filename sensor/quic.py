@@ -158,7 +158,7 @@ def _crypto_frames(payload: bytes) -> Iterator[tuple[int, bytes]]:
         at += 1
         if kind in (0, 1):
             continue
-        if kind == 6:
+        if kind in (6, 8):  # 8: the number that Google's T050 and T051 use; STREAM may not be in an Initial
             offset, at = _varint(payload, at)
             length, at = _varint(payload, at)
             if offset < 0 or length < 0 or at + length > len(payload):

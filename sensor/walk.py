@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sensor.frames import BATCH
-from sensor.load import kernel, load8, load16, load32
+from sensor.load import inlined, kernel, load8, load16, load32
 
 # Indices into the int64 state array that a walker keeps between calls.
 FORMAT, SWAPPED, NANO, LINK, BROKEN, INTERFACES, LEFT = 0, 1, 2, 3, 4, 5, 6
@@ -40,25 +40,25 @@ def new_interfaces() -> Any:
     return np.zeros((MAX_INTERFACES, 4), np.int64)
 
 
-@kernel
+@inlined
 def _swap32(v):  # type: ignore[no-untyped-def]
     return ((v & 0xFF) << 24) | ((v & 0xFF00) << 8) | ((v >> 8) & 0xFF00) | ((v >> 24) & 0xFF)
 
 
-@kernel
+@inlined
 def _get32(buf, offset, end, swapped):  # type: ignore[no-untyped-def]
     """A 32-bit field in the file's own byte order; `swapped` means little-endian."""
     v = load32(buf, offset, end)
     return _swap32(v) if swapped else v
 
 
-@kernel
+@inlined
 def _get16(buf, offset, end, swapped):  # type: ignore[no-untyped-def]
     v = load16(buf, offset, end)
     return ((v & 0xFF) << 8) | (v >> 8) if swapped else v
 
 
-@kernel
+@inlined
 def walk_pcap(buf, pos, end, state, batch):  # type: ignore[no-untyped-def]
     """Records of a pcap file: 16-byte header (seconds, fraction, captured, original), then the frame."""
     swapped = state[SWAPPED]
@@ -83,7 +83,7 @@ def walk_pcap(buf, pos, end, state, batch):  # type: ignore[no-untyped-def]
     return n, pos
 
 
-@kernel
+@inlined
 def _nanoseconds(ticks_high, ticks_low, resolution, offset):  # type: ignore[no-untyped-def]
     """Packet time of a 64-bit tick count; resolution as `new_interfaces` says."""
     ticks = (ticks_high << 32) | ticks_low
@@ -131,7 +131,7 @@ def _interface(buf, pos, stop, swapped, state, interfaces):  # type: ignore[no-u
     state[INTERFACES] = n + 1
 
 
-@kernel
+@inlined
 def walk_pcapng(buf, pos, end, state, interfaces, batch):  # type: ignore[no-untyped-def]
     """Blocks of a pcapng file; packets of interfaces never described stop the walk."""
     n = 0
@@ -190,7 +190,7 @@ def walk_pcapng(buf, pos, end, state, interfaces, batch):  # type: ignore[no-unt
     return n, pos
 
 
-@kernel
+@inlined
 def walk_ring(buf, pos, end, state, batch):  # type: ignore[no-untyped-def]
     """Frames of one TPACKET_V3 block; state[LEFT] counts those not yet walked, `pos` is the next header.
 

@@ -67,18 +67,28 @@ def sensor_health() -> Json:
         "From packet to page: what was seen, named, tied to a person, timetabled and stored over the chosen time.",
         [
             numbers(1, "health_strip", Box(0, 0, 16, 4), [*PACKETS, *SHARES]),
-            numbers(2, "day_stored", Box(16, 0, 8, 4), [
-                Field("windows", "Windows of five minutes", COUNT),
-                Field("last", "Newest window", "dateTimeFromNow"),
-            ]),
+            numbers(
+                2,
+                "day_stored",
+                Box(16, 0, 8, 4),
+                [
+                    Field("windows", "Windows of five minutes", COUNT),
+                    Field("last", "Newest window", "dateTimeFromNow"),
+                ],
+            ),
             bars_over_time(3, "coverage_by_five", Box(0, 4, 12, 9), PACKETS),
             lines_over_time(4, "coverage_by_five", Box(12, 4, 12, 9), LINES),
             table(5, "coverage_week", Box(0, 13, 24, 8), [DAY, *PACKETS, Field("flows", "Flows", COUNT), *LINES]),
             table(6, "week_reasons", Box(0, 21, 14, 9), [DAY, TOTAL, REASON]),
-            table(7, "segments_by_day", Box(14, 21, 10, 9), [
-                DAY,
-                *(Field(s, f"{s.capitalize()} slices", COUNT) for s in ("staff", "pupil", "guest", "unknown")),
-            ]),
+            table(
+                7,
+                "segments_by_day",
+                Box(14, 21, 10, 9),
+                [
+                    DAY,
+                    *(Field(s, f"{s.capitalize()} slices", COUNT) for s in ("staff", "pupil", "guest", "unknown")),
+                ],
+            ),
         ],
         start="now-6d/d",
         end="now/d",

@@ -1,4 +1,4 @@
-"""Does every query of every board run, and is its answer what the panel needs? Asked of our own store, macros expanded."""
+"""Does every query of every board run, and can its panel draw the answer? Asked of our own store, macros expanded."""
 
 from __future__ import annotations
 

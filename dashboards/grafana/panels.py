@@ -1,7 +1,7 @@
 """Builders for the parts of a Grafana board: plain typed functions that return the JSON model (schema version 42).
 
-Every panel is drawn from one named question: its title, description and SQL come from the `.sql` file. The builders know
-Grafana's model and our palette; which panels a board has is for `boards`.
+Every panel is drawn from one named question: its title, description and SQL come from the `.sql` file. The builders
+know Grafana's model and our palette; which panels a board has is for `boards`.
 """
 
 from __future__ import annotations
@@ -211,6 +211,7 @@ def _override(field: Field) -> Json:
 
 def _variables() -> list[Json]:
     schools = questions()["schools"].sql
+    zone = f"SELECT zone FROM ({schools}) AS s WHERE school = ${{school:sqlstring}}"
     return [
         {
             "name": "source",
@@ -224,7 +225,7 @@ def _variables() -> list[Json]:
         },
         # the plugin takes the first column as the value and the second as the text
         _query_variable("school", "School", schools, hide=0),
-        _query_variable("zone", "Time zone", f"SELECT zone FROM ({schools}) AS s WHERE school = ${{school:sqlstring}}", hide=2),
+        _query_variable("zone", "Time zone", zone, hide=2),
     ]
 
 

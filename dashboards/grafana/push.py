@@ -5,9 +5,10 @@ File provisioning (`provisioning/`) needs no token and is the better way where i
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
-from grafana_client import GrafanaApi, TokenAuth
+from grafana_client.api import GrafanaApi
 from grafana_client.client import GrafanaException
 
 from dashboards.grafana.boards import BOARDS
@@ -28,15 +29,17 @@ def push(url: str, token: str, timeout: float = 10.0) -> list[str]:
     if urlsplit(url).scheme not in ("http", "https"):
         raise PushError(f"{url!r} is no address of a Grafana; write it as https://grafana.example.org")
     try:
-        grafana = GrafanaApi.from_url(url=url, credential=TokenAuth(token), timeout=timeout)
+        # the client glues "api" to the path as it stands
+        grafana = GrafanaApi.from_url(url=url.rstrip("/") + "/", credential=token, timeout=timeout)
         if FOLDER_UID not in {f["uid"] for f in grafana.folder.get_all_folders()}:
             grafana.folder.create_folder(FOLDER_TITLE, FOLDER_UID)
         return [_push_board(grafana, name) for name in BOARDS]
     except (GrafanaException, OSError) as error:
-        raise PushError(f"{url}: {error}; check the address, and that the token's account may edit dashboards") from error
+        mend = "check the address, and that the token's account may edit dashboards"
+        raise PushError(f"{url}: {error}; {mend}") from error
 
 
-def _push_board(grafana: GrafanaApi, name: str) -> str:
+def _push_board(grafana: Any, name: str) -> str:
     answer = grafana.dashboard.update_dashboard(
         {
             "dashboard": {**BOARDS[name], "id": None},

@@ -1,7 +1,7 @@
 -- title: Stored windows of the day
 -- about: How many five-minute windows of the day the store holds, the first and last of them, and when the last one was written.
 SELECT
-    count() AS windows,
+    uniqExact(b.window) AS windows,
     min(b.window) AS first,
     max(b.window) AS last,
     max(b.stored) AS written

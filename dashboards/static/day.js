@@ -5,6 +5,7 @@
   const box = document.getElementById("chart");
   const readout = document.getElementById("readout");
   if (!box) return;
+  const caption = readout.textContent;
   const answer = await fetch(box.dataset.source);
   if (!answer.ok) {
     readout.textContent = "The chart cannot be drawn just now; the table below holds the same figures.";
@@ -36,7 +37,7 @@
       ctx.fillStyle = css(band.open ? "open" : "band");
       ctx.fillRect(from, bbox.top, width, bbox.height);
       ctx.fillStyle = css("soft");
-      const label = [band.slot, band.slot.slice(0, 3), band.slot.slice(0, 1)].find(l => ctx.measureText(l).width <= width - 2 * ratio);
+      const label = [band.slot, band.slot.slice(0, 3), band.slot.slice(0, 1)].find(l => ctx.measureText(l).width <= width + 6 * ratio);
       if (label) ctx.fillText(label, from + width / 2, bbox.top + 5 * ratio);
     }
     ctx.strokeStyle = css("gap");
@@ -75,7 +76,7 @@
   function point(u) {
     const i = u.cursor.idx;
     if (i == null) {
-      readout.textContent = "";
+      readout.textContent = caption;
       return;
     }
     const from = day.time[i];
@@ -102,7 +103,7 @@
       axes: [
         { ...axis, grid: { show: false }, space: 56, incrs: [3600, 7200, 10800], values: (u, at_) => at_.map(at), size: 28 },
         {
-          ...axis, grid: { stroke: css("line"), width: 1 }, space: 44, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000],
+          ...axis, grid: { stroke: css("line"), width: 1 }, space: 44, size: 56, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000],
           filter: (u, splits) => splits.map(v => (v > 0 && v <= top ? v : null)),
           values: (u, splits) => splits.map((v, i) => (v == null ? "" : i === splits.length - 1 || splits[i + 1] == null ? v + " min" : v)),
         },

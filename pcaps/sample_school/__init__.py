@@ -1,1 +1,1 @@
-"""Ysgol Enghraifft, a made-up Welsh high school: its files, and a generator of one school day on the wire with truth."""
+"""Ysgol Enghraifft, a made-up Welsh high school: its files, and a generator of one school day, with truth."""

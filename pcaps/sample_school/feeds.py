@@ -12,7 +12,7 @@ import io
 from datetime import UTC, datetime
 from random import Random
 
-from pcaps.sample_school.make_school import DOMAIN
+from pcaps.sample_school.facts import DOMAIN
 from pcaps.sample_school.network import Device
 from pcaps.sample_school.script import Session
 
@@ -27,7 +27,7 @@ Event = tuple[float, int, str, str, str, str, str, str, str]
 
 
 def lease_file(machines: dict[str, Device], midnight: int) -> str:
-    """kea-leases4.csv as Kea appends it: rows in order of writing; `midnight` is Unix seconds of the local day's start."""
+    """kea-leases4.csv as Kea appends it, in order of writing; `midnight` is the local day's start in Unix seconds."""
     rng = Random("leases")
     rows: list[tuple[int, str]] = []
     for machine in machines.values():

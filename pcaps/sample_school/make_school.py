@@ -1,6 +1,6 @@
-"""Writes the made-up school "Ysgol Enghraifft": schoolgate.toml and the canonical CSV files.
+"""Writes the made-up school "Ysgol Enghraifft": schoolgate.toml, the canonical CSV files and the sample day's feeds.
 
-Everything is drawn from fixed seeds, so running it again gives the same bytes: `python -m pcaps.sample_school.make_school`.
+Everything is drawn from fixed seeds: `python -m pcaps.sample_school.make_school` gives the same bytes each time.
 Nobody here exists: staff are T01, L01, S01 ..., addresses end in `.example`, hardware addresses come from a range that
 virtual machines use. It knows nothing of traffic; `pcaps.sample_school.script` decides what people do.
 """
@@ -14,21 +14,19 @@ from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 
-HERE = Path(__file__).parent / "school"
-SCHOOL = "ysgol-enghraifft"
-DOMAIN = "ysgol-enghraifft.example"
-TERM = (date(2026, 9, 1), date(2026, 12, 18))
+from pcaps.sample_school.facts import DOMAIN, HERE, SAMPLE_DAY, SEED, TERM, hardware, private_hardware
+from pcaps.sample_school.generate import feeds
+
 TAUGHT_FROM, TAUGHT_TO = "2026-09-03", "2026-12-18"
-SAMPLE_DAY = date(2026, 11, 17)
 LESSONS = ("P1", "P2", "P3", "P4", "P5")
 DEPARTMENTS = ("Maths", "English", "Cymraeg", "Science", "Humanities", "Languages", "Arts", "Technology", "PE", "RVE")
 TUTORS = 28
 PART_TIME = {  # weekday -> (start, end); days not named are days off
     "T36": {3: ("08:25", "15:20"), 4: ("08:25", "15:20"), 5: ("08:25", "13:20")},
     "T37": {1: ("08:25", "15:20"), 2: ("08:25", "15:20"), 3: ("08:25", "15:20")},
-    "T38": {d: ("08:25", "12:20") for d in range(1, 6)},
-    "T39": {d: ("12:20", "15:20") for d in range(1, 5)},
-    "T40": {d: ("08:25", "15:20") for d in range(1, 5)},
+    "T38": dict.fromkeys(range(1, 6), ("08:25", "12:20")),
+    "T39": dict.fromkeys(range(1, 5), ("12:20", "15:20")),
+    "T40": dict.fromkeys(range(1, 5), ("08:25", "15:20")),
 }
 # slot, kind, group, start, end: Monday to Thursday, then Friday
 BELLS = (
@@ -92,7 +90,14 @@ def staff_ids() -> list[str]:
 
 def staff() -> Rows:
     rows: Rows = []
-    departments = {"S01": "Office", "S02": "Office", "S03": "Office", "S08": "Midday", "S09": "Midday", "S10": "Science"}
+    departments = {
+        "S01": "Office",
+        "S02": "Office",
+        "S03": "Office",
+        "S08": "Midday",
+        "S09": "Midday",
+        "S10": "Science",
+    }
     departments |= {"S11": "IT", "C01": "IT", "R01": "Science"}
     fte = {"T36": "0.6", "T37": "0.6", "T38": "0.5", "T39": "0.5", "T40": "0.8", "S08": "0.27", "S09": "0.27"}
     role = {"T": "teacher", "L": "leadership", "S": "support", "R": "trainee", "C": "contractor"}
@@ -101,7 +106,9 @@ def staff() -> Rows:
         start = "2026-09-01" if who in {"T32", "R01"} else f"{2011 + n % 14}-09-01"
         end = "2027-07-20" if who in {"R01", "C01"} else ""
         user = who.lower()
-        rows.append((who, user, f"{user}@{DOMAIN}", role[who[0]], fte.get(who, "1.0"), start, end, part, bell_group(who)))
+        rows.append(
+            (who, user, f"{user}@{DOMAIN}", role[who[0]], fte.get(who, "1.0"), start, end, part, bell_group(who))
+        )
     return rows
 
 
@@ -109,7 +116,9 @@ def patterns() -> Rows:
     """Contracted hours. Leadership and the trainee have none; a contractor's hours are not the school's."""
     rows: Rows = []
 
-    def add(who: str, weekday: int, start: str, end: str, lunch: tuple[str, str] = ("", ""), kind: str = "contracted") -> None:
+    def add(
+        who: str, weekday: int, start: str, end: str, lunch: tuple[str, str] = ("", ""), kind: str = "contracted"
+    ) -> None:
         rows.append((who, "2026-09-01", "", "*", str(weekday), start, end, *lunch, kind))
 
     for who in teachers():
@@ -169,7 +178,9 @@ def _works(who: str, weekday: int, slot: str) -> bool:
         return True
     if weekday not in days:
         return False
-    starts = {s: start for s, _, group, start, _ in (FRIDAY if weekday == 5 else BELLS) if group in {"*", bell_group(who)}}
+    starts = {
+        s: start for s, _, group, start, _ in (FRIDAY if weekday == 5 else BELLS) if group in {"*", bell_group(who)}
+    }
     ends = {s: end for s, _, group, _, end in (FRIDAY if weekday == 5 else BELLS) if group in {"*", bell_group(who)}}
     return slot in starts and days[weekday][0] <= starts[slot] and ends[slot] <= days[weekday][1]
 
@@ -194,7 +205,15 @@ def timetable() -> Rows:
                     if not _works(who, day, slot):
                         continue
                     if taught:
-                        add(who, week, day, slot, "lesson", f"{year}{'ABCDEF'[rng.randrange(6)]}/{subject}", f"B{n + 1:02}")
+                        add(
+                            who,
+                            week,
+                            day,
+                            slot,
+                            "lesson",
+                            f"{year}{'ABCDEF'[rng.randrange(6)]}/{subject}",
+                            f"B{n + 1:02}",
+                        )
                     elif free:
                         add(who, week, day, slot, "ppa")
     for n in range(1, 7):
@@ -247,11 +266,13 @@ def _sample_rows(rows: Rows, who: str, slot: str) -> bool:
 
 
 def exceptions(lessons: Rows, rota: Rows) -> Rows:
-    """Dated exceptions around the sample day: absence with cover, a trip, an exam, meetings, a duty swap, home working."""
+    """Dated exceptions around the sample day: absence with cover, trip, exam, meetings, duty swap, home working."""
     rows: Rows = []
     day = SAMPLE_DAY.isoformat()
 
-    def add(who: str, start: str, end: str, kind: str, ref: str = "", entered: str = "2026-11-16T15:42:00", on: str = day) -> None:
+    def add(
+        who: str, start: str, end: str, kind: str, ref: str = "", entered: str = "2026-11-16T15:42:00", on: str = day
+    ) -> None:
         rows.append((on, who, start, end, kind, ref, entered))
 
     free = [t for t in teachers() if t not in PART_TIME and t not in {"T33", "T19", "T22", "T03", "T12"}]
@@ -283,30 +304,25 @@ def exceptions(lessons: Rows, rota: Rows) -> Rows:
 
 
 def official_sites() -> Rows:
-    """Appendix B forms: one on Facebook and one on X are live, one on Instagram is past its closure, one is yet to open."""
+    """Appendix B forms: those on Facebook and X are live, the one on Instagram is closed, the last is yet to open."""
     line = ("L03", "2025-06-12", "S11", "2025-06-16", "L01", "2025-06-20")
     late = ("L04", "2026-10-05", "S11", "2026-10-08", "L01", "2026-10-09")
+    live, closed, later = ("2025-09-08", "2027-07-16"), ("2025-09-15", "2026-07-17"), ("2027-01-11", "2027-07-16")
+
+    def site(number: int, service: str, account: str, people: str, purpose: str, audience: str) -> tuple[str, ...]:
+        administrators, moderators = people.split()
+        dates = {3: (*closed, "2026-06-30"), 4: (*later, "2027-03-01")}.get(number, (*live, "2026-12-01"))
+        approved = late if number == 4 else line
+        host = f"third party: {service}"
+        names = (f"OS{number}", service, account, administrators, moderators, purpose, audience, "none", host)
+        return (*names, *approved, *dates)
+
     return [
-        ("OS1", "facebook", "ysgol.enghraifft", "T03;S02", "T07;L02", "News for families", "Pupils' families", "none", "third party: Facebook",
-         *line, "2025-09-08", "2027-07-16", "2026-12-01"),
-        ("OS2", "twitter", "enghraifft_pe", "T12;T20", "T09;L05", "Fixtures and results", "Families, other schools", "none", "third party: X",
-         *line, "2025-09-08", "2027-07-16", "2026-12-01"),
-        ("OS3", "instagram", "celf.enghraifft", "T15;T07", "T17;L04", "Art exhibition", "Members of the public", "none", "third party: Instagram",
-         *line, "2025-09-15", "2026-07-17", "2026-06-30"),
-        ("OS4", "pinterest", "dt.enghraifft", "T18;T28", "T08;L06", "Project ideas", "Pupils", "none", "third party: Pinterest",
-         *late, "2027-01-11", "2027-07-16", "2027-03-01"),
-    ]  # fmt: skip
-
-
-def hardware(number: int) -> str:
-    """A universally administered hardware address from the range given to virtual machines."""
-    return f"00:16:3e:{number >> 16 & 255:02x}:{number >> 8 & 255:02x}:{number & 255:02x}"
-
-
-def private_hardware(number: int) -> str:
-    """A randomised (locally administered) hardware address, as phones make them."""
-    rng = Random(f"private {number}")
-    return ":".join(f"{o:02x}" for o in (0xDA, *(rng.randrange(256) for _ in range(5))))
+        site(1, "facebook", "ysgol.enghraifft", "T03;S02 T07;L02", "News for families", "Pupils' families"),
+        site(2, "twitter", "enghraifft_pe", "T12;T20 T09;L05", "Fixtures and results", "Families, other schools"),
+        site(3, "instagram", "celf.enghraifft", "T15;T07 T17;L04", "Art exhibition", "Members of the public"),
+        site(4, "pinterest", "dt.enghraifft", "T18;T28 T08;L06", "Project ideas", "Pupils"),
+    ]
 
 
 def devices() -> Rows:
@@ -316,7 +332,9 @@ def devices() -> Rows:
 
     def add(name: str, owner: str = "", shared: bool = False, ownership: str = "school", mac: str = "") -> None:
         tag = f"YE{len(rows) + 1001}"
-        rows.append((mac or hardware(len(rows) + 0x1000), tag, name, owner, str(int(shared)), "2026-09-01", "", ownership))
+        rows.append(
+            (mac or hardware(len(rows) + 0x1000), tag, name, owner, str(int(shared)), "2026-09-01", "", ownership)
+        )
 
     for n, who in enumerate(laptops, 1):
         add(f"LT-{n:03}", who)
@@ -378,8 +396,8 @@ HEADERS = {
     "timetable": "staff_id,week,weekday,slot,activity,class,room,valid_from,valid_to",
     "duties": "staff_id,week,weekday,slot_or_start,end,kind,place,valid_from,valid_to",
     "exceptions": "date,staff_id,start_or_slot,end,kind,ref,entered_at",
-    "official_sites": "site_id,service,account,administrators,moderators,purpose,audience,contributors,host,line_manager,"
-    "lm_approved_on,network_manager,nm_approved_on,head,head_approved_on,go_live,closure,review_on",
+    "official_sites": "site_id,service,account,administrators,moderators,purpose,audience,contributors,host,"
+    "line_manager,lm_approved_on,network_manager,nm_approved_on,head,head_approved_on,go_live,closure,review_on",
     "devices": "mac,asset_tag,hostname,assigned_staff_id,shared,valid_from,valid_to,ownership",
 }
 
@@ -389,7 +407,8 @@ def school_files() -> dict[str, str]:
     lessons, rota = timetable(), duties()
     tables = {
         "staff": staff(), "patterns": patterns(), "bells": bells(), "calendar": calendar(), "timetable": lessons,
-        "duties": rota, "exceptions": exceptions(lessons, rota), "official_sites": official_sites(), "devices": devices(),
+        "duties": rota, "exceptions": exceptions(lessons, rota), "official_sites": official_sites(),
+        "devices": devices(),
     }  # fmt: skip
     files = {"schoolgate.toml": TOML}
     for name, rows in tables.items():
@@ -401,13 +420,19 @@ def school_files() -> dict[str, str]:
     return files
 
 
+def write_school(out: Path) -> None:
+    """Write the school's files, and beside them the feeds of the sample day, into a folder."""
+    (out / "feeds").mkdir(parents=True, exist_ok=True)
+    for name, text in school_files().items():
+        (out / name).write_text(text, encoding="utf-8", newline="")
+    for name, text in feeds(out, SAMPLE_DAY, SEED).items():
+        (out / "feeds" / name).write_text(text, encoding="utf-8", newline="")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m pcaps.sample_school.make_school", description=__doc__)
     parser.add_argument("--out", type=Path, default=HERE, help="folder to write to (default: the committed school)")
-    out: Path = parser.parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
-    for name, text in school_files().items():
-        (out / name).write_text(text, encoding="utf-8", newline="")
+    write_school(parser.parse_args().out)
 
 
 if __name__ == "__main__":

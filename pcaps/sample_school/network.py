@@ -6,11 +6,10 @@ Read from the asset register, with the phones that no register knows added. The 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 
-from pcaps.sample_school.make_school import private_hardware
-from pcaps.sample_school.rota import Row, Rota
+from pcaps.sample_school.facts import private_hardware
+from pcaps.sample_school.rota import Rota, Row
 
 VLAN = {"staff": 10, "pupil": 20, "guest": 30}
 STAFF_PHONES = 3  # registered phones that joined the staff network with its shared key
@@ -61,7 +60,9 @@ def _staff_machine(row: Row, number: int, rota: Rota, rng: Random) -> Device:
         start, end = 7 * 60 + 50, 12 * 60 + 40
     if owner == LATE_SHARE:
         start, end = LENT_FROM, 16 * 60 + 5
-    address6 = f"2001:db8:20:10:{rng.randrange(1, 65536):x}:{rng.randrange(65536):x}:{rng.randrange(65536):x}:{number:x}"
+    address6 = (
+        f"2001:db8:20:10:{rng.randrange(1, 65536):x}:{rng.randrange(65536):x}:{rng.randrange(65536):x}:{number:x}"
+    )
     return Device(name, row["mac"], _address("10.20.1.0", number), "staff", owner, start, end, 14400,
                   owner == EARLY_SHARE, address6 if owner else "")  # fmt: skip
 
@@ -78,7 +79,9 @@ def network(rota: Rota) -> dict[str, Device]:
             segment = "staff" if phones <= STAFF_PHONES else "guest"
             address = _address("10.20.4.0" if segment == "staff" else "10.20.97.0", phones)
             start = 7 * 60 + 40 + rng.randrange(60)
-            machines.append(Device(name, row["mac"], address, segment, "", start, 15 * 60 + 30 + rng.randrange(90), 7200))
+            machines.append(
+                Device(name, row["mac"], address, segment, "", start, 15 * 60 + 30 + rng.randrange(90), 7200)
+            )
         elif name.startswith(("CB-", "PC-")):
             start = 8 * 60 + 20 + rng.randrange(25) if name.startswith("CB-") else 7 * 60 + rng.randrange(60)
             end = 15 * 60 + 5 + rng.randrange(40)
@@ -89,7 +92,9 @@ def network(rota: Rota) -> dict[str, Device]:
         start = 7 * 60 + 45 + rng.randrange(50)
         end = min(15 * 60 + 10 + rng.randrange(130), LAST - 2)
         mac = private_hardware(1000 + number)
-        machines.append(Device(f"guest-{number:02}", mac, _address("10.20.98.0", number), "guest", "", start, end, 7200))
+        machines.append(
+            Device(f"guest-{number:02}", mac, _address("10.20.98.0", number), "guest", "", start, end, 7200)
+        )
     found = {m.name: m for m in machines}
     early = next(m for m in machines if m.owner == EARLY_SHARE)
     late = next(m for m in machines if m.owner == LATE_SHARE)

@@ -120,9 +120,7 @@ class Rota:
                     start, end, kind = slots[row["slot"]]
                     lesson = "registration" if kind == "registration" else "teaching"
                     paint(start, end, lesson if row["activity"] == "lesson" else "meeting", row["slot"])
-            dated = [
-                r for r in self.tables["exceptions"] if r["staff_id"] == who and r["date"] == self.day.isoformat()
-            ]
+            dated = [r for r in self.tables["exceptions"] if r["staff_id"] == who and r["date"] == self.day.isoformat()]
             swapped = {r["start_or_slot"] for r in dated if r["kind"] == "duty_swap_from"}
             for row in self._today("duties", who):
                 if row["slot_or_start"] not in swapped:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from random import Random
 
+from pcaps.sample_school.facts import SAMPLE_DAY
 from pcaps.sample_school.network import FIRST, LAST, Device
-from pcaps.sample_school.rota import CLEAR, NO, UNKNOWN, YES, Rota, Stretch, minute_of
+from pcaps.sample_school.rota import CLEAR, UNKNOWN, YES, Rota, Stretch, minute_of
 from pcaps.sample_school.services import SERVICES
 
 TAGGED = ("facebook", "instagram", "twitter", "tiktok", "reddit", "pinterest", "tumblr", "mumsnet")
@@ -23,7 +25,6 @@ NO_LOGON = {"T34", "T35", "S05", "S10", "L06"}  # their log-on events never reac
 SETTLE = 4  # minutes kept between a use and any log-on, lock or log-off
 APART = 12  # minutes between two uses of one service, so that they are two episodes
 WORKING = {"teaching", "registration", "cover", "duty", "meeting", "exam", "non_contact", "break", "lunch"}
-UTC_NAMES = ("use", "official", "embedded", "idle", "edit", "pupil")
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Script:
 
     def _near(self, who: str, start: int, end: int) -> bool:
         day = self.days[who]
-        changes = [b.start for a, b in zip(day, day[1:], strict=False) if a.allowed != b.allowed]
+        changes = [b.start for a, b in pairwise(day) if a.allowed != b.allowed]
         return any(start < c + CLEAR and c - CLEAR < end for c in changes)
 
     def add(self, use: Use) -> None:
@@ -142,6 +143,17 @@ class Script:
         scripted = (outcome is not None or use.near_boundary) and use.style != "ragged"
         self.uses.append(replace(use, expected=outcome, scripted=scripted))
 
+    def fixed(self, use: Use) -> None:
+        """Take a use at a fixed time: it must fit the sample day; on other days it is left out where it does not."""
+        machine = self.machines[use.device]
+        try:
+            if not machine.start + 2 < use.start < use.end < machine.end - 2:
+                raise ValueError(f"{use}: the machine is there from minute {machine.start} to {machine.end}")
+            self.add(use)
+        except ValueError:
+            if self.rota.day == SAMPLE_DAY:
+                raise
+
     def windows(self, who: str, states: set[str], shortest: int) -> list[tuple[int, int, Stretch]]:
         """Stretches of these states that are clear of their ends and inside the person's log-on."""
         session = self.at[who]
@@ -154,7 +166,9 @@ class Script:
                 found.append((start, end, stretch))
         return found
 
-    def place(self, who: str, states: set[str], shortest: int, longest: int, services: tuple[str, ...], **more: object) -> bool:
+    def place(
+        self, who: str, states: set[str], shortest: int, longest: int, services: tuple[str, ...], **more: object
+    ) -> bool:
         """Put one use of one of the services into a random fitting window; false where none fits."""
         options = self.windows(who, states, shortest)
         for _ in range(12):
@@ -217,7 +231,13 @@ class Script:
 
     def _singular(self) -> None:
         """The single cases: official sites, shared and unknown machines, lost log-ons, oddities of identity."""
-        for who, service in (("T03", "facebook"), ("S02", "facebook"), ("T07", "facebook"), ("T12", "twitter"), ("T20", "twitter")):
+        for who, service in (
+            ("T03", "facebook"),
+            ("S02", "facebook"),
+            ("T07", "facebook"),
+            ("T12", "twitter"),
+            ("T20", "twitter"),
+        ):
             self.place(who, {"teaching", "non_contact"}, 5, 9, (service,), activity="official")
         self.place("T15", {"teaching"}, 4, 6, ("instagram",))  # the site that was closed in July
         self.place("S02", {"lunch"}, 5, 8, ("instagram",))
@@ -230,30 +250,37 @@ class Script:
         # midday supervisors log on to a staff-room PC before their shift: a shared machine, but a named log-on
         for who, host, start in (("S08", "STAFFROOM-1", noon - 40), ("S09", "STAFFROOM-2", noon - 25)):
             self.sessions.append(Session(who.lower(), host, start - 6, start + 22))
-            self.add(Use(who, host, "staff", "facebook", start, start + 11, state="outside_hours"))
+            self.fixed(Use(who, host, "staff", "facebook", start, start + 11, state="outside_hours"))
         self.sessions.append(Session("staffroom", "STAFFROOM-3", minute("08:05"), minute("16:40")))
-        self.add(Use("", "STAFFROOM-3", "staff", "mumsnet", minute("12:31"), minute("12:40"), grade="D"))
-        self.add(Use("", "STAFFROOM-3", "staff", "facebook", minute("13:28"), minute("13:36"), grade="D"))
-        self.add(Use("", "STAFFROOM-4", "staff", "twitter", minute("12:44"), minute("12:49"), grade="D"))  # nobody logged on
+        self.fixed(Use("", "STAFFROOM-3", "staff", "mumsnet", minute("12:31"), minute("12:40"), grade="D"))
+        self.fixed(Use("", "STAFFROOM-3", "staff", "facebook", minute("13:28"), minute("13:36"), grade="D"))
+        self.fixed(
+            Use("", "STAFFROOM-4", "staff", "twitter", minute("12:44"), minute("12:49"), grade="D")
+        )  # nobody logged on
         contractor = self.machines[self.laptop["C01"]]
         self.sessions.append(Session("contractor-it", contractor.name, contractor.start + 2, contractor.end - 2))
-        self.add(Use("C01", contractor.name, "staff", "reddit", minute("11:30"), minute("11:37"), grade="D"))
-        self.add(Use("R01", self.laptop["R01"], "staff", "instagram", minute("12:32"), minute("12:41")))
+        self.fixed(Use("C01", contractor.name, "staff", "reddit", minute("11:30"), minute("11:37"), grade="D"))
+        self.fixed(Use("R01", self.laptop["R01"], "staff", "instagram", minute("10:20"), minute("10:29")))
         absent = self.machines[self.laptop["T33"]]
         self.sessions.append(Session("t33", absent.name, max(absent.start + 2, minute("10:05")), minute("11:55")))
-        self.add(Use("T33", absent.name, "staff", "tiktok", minute("10:30"), minute("10:37"), state="absent"))
-        self.add(Use("T19", self.laptop["T19"], "staff", "facebook", minute("12:30"), minute("12:38"), state="trip"))
-        self.add(Use("S01", self.laptop["S01"], "staff", "mumsnet", minute("13:20"), minute("13:26"), state="home_working"))
-        for n, (start, length) in enumerate((("08:10", 7), ("11:07", 6), ("13:31", 12)), 1):
-            use = Use("", f"phone-{n:02}", "staff", "instagram", minute(start), minute(start) + length, grade="N")
-            self.add(use)
+        self.fixed(Use("T33", absent.name, "staff", "tiktok", minute("10:30"), minute("10:37"), state="absent"))
+        self.fixed(Use("T19", self.laptop["T19"], "staff", "facebook", minute("12:30"), minute("12:38"), state="trip"))
+        self.fixed(
+            Use("S01", self.laptop["S01"], "staff", "mumsnet", minute("13:20"), minute("13:26"), state="home_working")
+        )
+        for n, (clock, length) in enumerate((("08:10", 7), ("11:07", 6), ("13:31", 12)), 1):
+            start = minute(clock)
+            use = Use("", f"phone-{n:02}", "staff", "instagram", start, start + length, grade="N")
+            self.fixed(use)
         # one workstation, two people logged on at once; one left locked with a video playing; one over IPv6
         self.sessions.append(Session("t08", "ROOM-B30", minute("15:26"), minute("16:05")))
         self.sessions.append(Session("t21", "ROOM-B30", minute("15:35"), minute("15:58")))
-        self.add(Use("T21", "ROOM-B30", "staff", "twitter", minute("15:42"), minute("15:48"), grade="N"))
+        self.fixed(Use("T21", "ROOM-B30", "staff", "twitter", minute("15:42"), minute("15:48"), grade="N"))
         self.at["T06"].locks.append((minute("12:38"), minute("12:56")))
-        self.add(Use("T06", self.laptop["T06"], "staff", "tiktok", minute("12:43"), minute("12:50"), grade="N"))
-        self.add(Use("T10", self.laptop["T10"], "staff", "facebook", minute("12:42"), minute("12:49"), grade="N", over6=True))
+        self.fixed(Use("T06", self.laptop["T06"], "staff", "tiktok", minute("12:43"), minute("12:50"), grade="N"))
+        self.fixed(
+            Use("T10", self.laptop["T10"], "staff", "facebook", minute("12:42"), minute("12:49"), grade="N", over6=True)
+        )
         self._rooms()
 
     def _assigned(self, who: str, device: str, states: set[str], service: str) -> None:
@@ -269,7 +296,15 @@ class Script:
     def _rooms(self) -> None:
         """Teachers log on to the classroom machine for a lesson; some use it for other things."""
         services = ("youtube", "youtube", "facebook", "youtube", "pinterest", "youtube")
-        pairs = [("T11", "P1"), ("T16", "P2"), ("T22", "P2"), ("T25", "P3"), ("T29", "P1"), ("T32", "P5"), ("T18", "P3")]
+        pairs = [
+            ("T11", "P1"),
+            ("T16", "P2"),
+            ("T22", "P2"),
+            ("T25", "P3"),
+            ("T29", "P1"),
+            ("T32", "P5"),
+            ("T18", "P3"),
+        ]
         for n, (who, slot) in enumerate(pairs):
             found = [s for s in self.days[who] if s.label == slot and s.state == "teaching"]
             if not found:

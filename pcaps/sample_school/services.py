@@ -35,10 +35,9 @@ def _service(
     quic: float = 0.0,
     alias: str = "",
 ) -> ServiceHosts:
-    pairs = {host: alias for host in primary.split() if alias}
-    return ServiceHosts(
-        name, kind, action, *(tuple(part.split()) for part in (primary, cdn, widget, push)), quic=quic, alias=pairs
-    )
+    hosts, pictures, buttons, wires = (tuple(part.split()) for part in (primary, cdn, widget, push))
+    pairs = {host: alias for host in hosts if alias}
+    return ServiceHosts(name, kind, action, hosts, pictures, buttons, wires, quic, pairs)
 
 
 SERVICES: dict[str, ServiceHosts] = {

@@ -39,17 +39,18 @@ PAYLOADS = {"tcp4": L2 + 40, "tcp6": L2 + 60, "udp4": L2 + 28, "udp6": L2 + 48}
 
 @dataclass(frozen=True)
 class Shape:
-    """One frame to be copied. `bulk` shapes are cut at SNAP; `fresh` lists payload spans that are random in each copy."""
+    """One frame to be copied. `bulk` ones are cut at SNAP; `fresh` lists payload spans that differ in each copy."""
 
     frame: bytes
     family: str  # tcp4, tcp6, udp4, udp6
     bulk: bool
     fresh: tuple[tuple[int, int], ...] = ()
     header: int = 0  # bytes before the payload
+    dns: bool = False  # the payload begins with an id to be filled in
 
 
 def tls_hello(host: str, modern: bool, rng: Random) -> bytes:
-    """A ClientHello record for a host: `modern` with a post-quantum share and GREASE (about 1,800 bytes), else 517 bytes."""
+    """A ClientHello record for a host: `modern` with a post-quantum share (about 1,800 bytes), else 517 bytes."""
 
     def ext(kind: int, body: bytes) -> bytes:
         return struct.pack("!HH", kind, len(body)) + body
@@ -70,8 +71,10 @@ def tls_hello(host: str, modern: bool, rng: Random) -> bytes:
     ciphers = [0x1301, 0x1302, 0x1303, 0xC02B, 0xC02F, 0xC02C, 0xC030, 0xCCA9, 0xCCA8, 0xC013, 0xC014, 0x009C, 0x009D]
     head = b"\x03\x03" + rng.randbytes(32) + b"\x20" + rng.randbytes(32)
     head += struct.pack("!H", 2 * len(ciphers)) + b"".join(struct.pack("!H", c) for c in ciphers) + b"\1\0"
-    if not modern:
-        body += ext(21, bytes(max(0, 508 - len(head) - 2 - len(body) - 4 + 0)))
+    if modern:  # Chrome sends a random "encrypted hello" even to servers that offer none
+        body += ext(0xFE0D, b"\0\0\1\0\1\x5c\0\x20" + rng.randbytes(32) + b"\0\xd0" + rng.randbytes(208))
+    else:
+        body += ext(21, bytes(502 - len(head) - len(body)))
     hello = head + struct.pack("!H", len(body)) + body
     message = b"\1" + len(hello).to_bytes(3, "big") + hello
     return b"\x16\x03\x01" + struct.pack("!H", len(message)) + message
@@ -123,23 +126,25 @@ def _fixed_randomness(rng: Random) -> Iterator[None]:
     def new_curve(curve: ec.EllipticCurve) -> ec.EllipticCurvePrivateKey:
         return ec.derive_private_key(rng.getrandbits(200) + 1, curve)
 
-    keys = SimpleNamespace(X25519PrivateKey=SimpleNamespace(generate=new_x25519), X25519PublicKey=x25519.X25519PublicKey)
+    keys = SimpleNamespace(
+        X25519PrivateKey=SimpleNamespace(generate=new_x25519), X25519PublicKey=x25519.X25519PublicKey
+    )
     curves = SimpleNamespace(**{**vars(ec), "generate_private_key": new_curve})
-    no_x448 = mock.Mock(x448_supported=lambda: False, ed25519_supported=lambda: True, ed448_supported=lambda: False)
+    backend = SimpleNamespace(
+        x25519_supported=lambda: True, ed25519_supported=lambda: True,
+        x448_supported=lambda: False, ed448_supported=lambda: False,
+    )  # fmt: skip
     with (
         mock.patch.object(os, "urandom", rng.randbytes),
         mock.patch.object(aioquic.tls, "x25519", keys),
         mock.patch.object(aioquic.tls, "ec", curves),
-        mock.patch.object(aioquic.tls, "default_backend", lambda: SimpleNamespace(
-            x25519_supported=lambda: True, x448_supported=lambda: False,
-            ed25519_supported=lambda: True, ed448_supported=lambda: False)),
-    ):  # fmt: skip
-        del no_x448
+        mock.patch.object(aioquic.tls, "default_backend", return_value=backend),
+    ):
         yield
 
 
 class QuicPeer:
-    """Makes the first flights of QUIC connections with aioquic: a client, and a server with a certificate of its own."""
+    """Makes the first flights of QUIC connections with aioquic: a client, and a server with its own certificate."""
 
     def __init__(self, rng: Random) -> None:
         self.rng = rng
@@ -153,11 +158,10 @@ class QuicPeer:
         """UDP payloads of the client's first flight and of the server's answer to it."""
         alpn = ["h3"] + [f"grease-{n:02}-{'x' * 48}" for n in range(17)] * long_hello
         with _fixed_randomness(self.rng):
-            client = QuicConnection(configuration=QuicConfiguration(is_client=True, server_name=host, alpn_protocols=alpn))
+            settings = QuicConfiguration(is_client=True, server_name=host, alpn_protocols=alpn)
             if version2:
-                client = QuicConnection(configuration=QuicConfiguration(
-                    is_client=True, server_name=host, alpn_protocols=alpn,
-                    original_version=QuicProtocolVersion.VERSION_2))  # fmt: skip
+                settings.original_version = QuicProtocolVersion.VERSION_2
+            client = QuicConnection(configuration=settings)
             client.connect(("192.0.2.2", 443), now=0.0)
             sent = [data for data, _ in client.datagrams_to_send(now=0.0)]
             server = QuicConnection(

@@ -1,0 +1,317 @@
+"""From traffic to the rows of finished windows: who, where in the timetable, was it use, which outcome, which sums.
+
+`Assessor.rows` is a pure function of traffic, school, bindings, catalogue and profile: it gives the same rows for a
+window whether it is asked for one window or for many. In aggregate mode persons exist only inside this call; in
+pseudonymous mode episodes and minutes outside the allowed times leave it too, under pseudonyms. Before the notice date
+nobody is looked up and minutes are only counted. It opens nothing and stores nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.aggregate import (
+    Columns,
+    Groups,
+    Labels,
+    Outcomes,
+    coverage_columns,
+    levels,
+    people_groups,
+    use_day,
+    use_five,
+    use_period,
+)
+from pipeline.evidence import Findings, Teller
+from pipeline.gather import Clients, Scope
+from pipeline.judge import ACTIONS, I64, SURE, Circumstances, Limits, Mask, Traffic, Use, decide, find_use, merge, parts
+from pipeline.place import Placed, Places
+from pipeline.profile import Profile
+from pipeline.pseudonym import Pseudonyms
+from pipeline.school import School
+from pipeline.windows import WINDOW_MIN, start_of
+from pipeline.words import Allowed, Grade, Outcome, Reason, State
+from sensor.catalogue import Catalogue
+from sensor.words import Action, Kind
+
+Rows = dict[str, Columns]
+"""Rows to store, by table (pipeline.schema)."""
+
+Who = tuple[npt.NDArray[np.int32], npt.NDArray[np.int8], npt.NDArray[np.int8], npt.NDArray[np.int32]]
+_KINDS = tuple(Kind)
+_NO_PERIOD = ("", "")
+
+
+class Bindings(Protocol):
+    """Who used an address: see `pipeline.identity`."""
+
+    def who(self, address: npt.NDArray[np.generic], minutes: npt.NDArray[np.uint32]) -> Who:
+        """Addresses 'S16', UTC minutes -> person (-1 nobody), grade, reason why nobody, device (-1 unknown)."""
+        ...
+
+    def find(self, address: npt.NDArray[np.generic], minutes: npt.NDArray[np.uint32]) -> I64:
+        """The same -> number of the binding, -1 none."""
+        ...
+
+    def source(self, binding: int) -> str:
+        """What a binding rests on, in words, parts separated by `; `."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """At which addresses ('S16') persons known by log-on were seen, row by row."""
+
+    who: I64
+    minute: I64
+    address: npt.NDArray[np.bytes_]
+
+
+@dataclass(frozen=True)
+class Assessor:
+    """Everything a judgement needs besides traffic. `bindings` None: nobody is ever looked up.
+
+    `pseudonyms` is needed in pseudonymous mode and unused in aggregate mode.
+    """
+
+    school: School
+    catalogue: Catalogue
+    profile: Profile
+    bindings: Bindings | None
+    pseudonyms: Pseudonyms | None = None
+    places: Places = field(init=False)
+    scope: Scope = field(init=False)
+    limits: Limits = field(init=False)
+    groups: Groups = field(init=False)
+    _actions: npt.NDArray[np.int8] = field(init=False)
+    _kind_of: I64 = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.school.settings.mode == "pseudonymous" and self.pseudonyms is None:
+            raise ValueError("pseudonymous mode needs a file of pseudonym keys; give one, or use mode aggregate")
+        if strange := sorted(set(self.profile.services) - set(self.catalogue.services)):
+            what = f"service {strange[0]!r} is not in the catalogue"
+            raise ValueError(f"policy profile {self.profile.id}: {what}; correct its id or add it to the catalogue")
+        services = tuple(sorted(self.catalogue.services))
+        entries = [self.catalogue.services[s] for s in services]
+        actions = [ACTIONS.index(self.profile.action_of(s.id, s.action)) for s in entries]
+        for name, value in (
+            ("places", Places(self.school)),
+            ("scope", Scope(services, self.profile.dns_named_flows)),
+            ("limits", Limits.of(self.profile, services)),
+            ("groups", people_groups([person.role for person in self.school.staff])),
+            ("_actions", np.array(actions, np.int8)),
+            ("_kind_of", np.array([_KINDS.index(s.kind) for s in entries], np.int64)),
+        ):
+            object.__setattr__(self, name, value)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions that every row carries."""
+        return {"policy": self.profile.version, "catalogue": self.catalogue.version, "timetable": self.school.version}
+
+    def rows(
+        self, traffic: Traffic, clients: Clients, windows: I64, counts: Counter[tuple[int, str]]
+    ) -> dict[int, Rows]:
+        """The rows of these windows (starts, sorted). `traffic` is by client number and must hold all that the windows
+        need (pipeline.windows); `counts` are the slices and losses by (window, metric)."""
+        metrics: dict[int, Counter[str]] = {start: Counter() for start in windows.tolist()}
+        for (start, metric), n in counts.items():
+            if start in metrics:
+                metrics[start][metric] += n
+
+        def count(metric: str, minute: I64, chosen: Mask | None = None) -> None:
+            found, n = np.unique(start_of(minute if chosen is None else minute[chosen]), return_counts=True)
+            for start, number in zip(found.tolist(), n.tolist(), strict=True):
+                metrics[start][metric] += number
+
+        known, sightings = self._identify(traffic, clients)
+        use = find_use(merge(known), self.limits)
+        ours = np.isin(start_of(use.minute), windows)
+        count("minutes_inactive", use.minute, ours & ~use.active)
+        ignored = self._actions[use.service] == ACTIONS.index(Action.IGNORE)
+        count("minutes_ignored", use.minute, ours & use.active & ignored)
+        silent = ~self._monitored(use.minute)
+        count("minutes_before_notice", use.minute, ours & use.active & ~ignored & silent)
+
+        findings = self._findings(use.take(use.active & ~ignored & ~silent))
+        ours = np.isin(start_of(findings.use.minute), windows)
+        outcomes, labels = self._outcomes(findings, ours)
+        at = levels(outcomes, labels)
+        person = at.service.who < len(self.school.staff)
+        state = self._place(np.where(person, at.service.who, -1), at.service.minute).state
+        count("minutes_use", at.service.minute)
+        count("minutes_person", at.service.minute, person)
+        count("minutes_timetabled", at.service.minute, person & (state != State.UNKNOWN.code))
+        count("minutes_judged", at.service.minute, at.service.outcome != Outcome.UNKNOWN.code)
+
+        rows: dict[int, Rows] = {start: {} for start in metrics}
+        for table, windowed in (
+            ("use_five", use_five(at, labels)),
+            ("use_period", use_period(at, labels)),
+            ("use_day", use_day(at, labels)),
+            ("coverage", [(start, coverage_columns(found)) for start, found in metrics.items()]),
+            *self._pseudonymous(findings, ours, sightings),
+        ):
+            for start, columns in windowed:
+                rows[start][table] = self._completed(table, start, columns)
+        return rows
+
+    # ------------------------------------------------------------------------------------------------- who and where
+
+    def _monitored(self, minute: I64) -> Mask:
+        """Minutes on or after the notice date, in the school's own days."""
+        notice = self.school.settings.notice_date
+        if notice is None:
+            return np.zeros(len(minute), bool)
+        day, _ = self.places.clock.split(minute.astype(np.uint32))
+        return day >= notice.toordinal()
+
+    def _identify(self, traffic: Traffic, clients: Clients) -> tuple[Traffic, Sightings]:
+        """Replaces client numbers by users: n_staff sure persons, then n_staff persons by assigned device only, then
+        devices and addresses without a person. The note carries grade and the reason why there is nobody."""
+        staff = len(self.school.staff)
+        base = int(traffic.minute.min(initial=0))
+        width = int(traffic.minute.max(initial=0)) - base + 1
+        pairs, row = np.unique(traffic.who * width + (traffic.minute - base), return_inverse=True)
+        client, minute = pairs // width, pairs % width + base
+        address = clients.addresses()[client]
+        person = np.full(len(pairs), -1, np.int64)
+        grade = np.full(len(pairs), Grade.NONE.code, np.int64)
+        reason = np.full(len(pairs), Reason.IDENTITY_OFF.code, np.int64)
+        device = np.full(len(pairs), -1, np.int64)
+        if self.bindings is not None and self.school.settings.identity != "none":
+            known = np.flatnonzero(self._monitored(minute))
+            found = self.bindings.who(address[known], minute[known].astype(np.uint32))
+            person[known], grade[known], reason[known], device[known] = found
+        surely = (person >= 0) & np.isin(grade, SURE)
+        assigned = (person >= 0) & (grade == Grade.C.code)
+        shared = ~surely & ~assigned & (grade == Grade.D.code)
+        grade[~surely & ~assigned] = Grade.NONE.code
+        grade[shared] = Grade.D.code
+        reason[reason == Reason.NONE.code] = Reason.NO_PERSON.code
+        nobody = 2 * staff + np.where(device >= 0, device, device.max(initial=-1) + 1 + client)
+        who = np.select([surely, assigned], [person, staff + person], nobody)
+        identified = replace(traffic, who=who[row], note=(grade * len(Reason) + reason)[row])
+        return identified, Sightings(who[surely], minute[surely], address[surely])
+
+    def _place(self, person: I64, minute: I64) -> Placed:
+        """Where minutes lie in persons' days (-1 nobody)."""
+        return self.places.look_up(person.astype(np.int32), minute.astype(np.uint32))
+
+    # -------------------------------------------------------------------------------------------------- the judgement
+
+    def _findings(self, use: Use) -> Findings:
+        """Decides rows of active use."""
+        staff = len(self.school.staff)
+        person = np.where(use.who < 2 * staff, use.who % max(staff, 1), -1)
+        placed = self._place(person, use.minute)
+        allow = np.array([state in self.profile.allow for state in State])
+        refused = (placed.allowed == Allowed.YES.code) & ~allow[placed.state]
+        official = np.zeros(len(use), bool)
+        counted = np.zeros(len(use), bool)
+        for ordinal in np.unique(placed.day).tolist():
+            day, rows = date.fromordinal(ordinal), placed.day == ordinal
+            counted |= rows & (placed.state == State.NON_CONTACT.code) & self.profile.counts_non_contact(day)
+            for service, people in self.school.site_people(day).items():
+                if service in self.scope.services:
+                    on = rows & (person >= 0) & (use.service == self.scope.services.index(service))
+                    official[on] |= people[person[on]]
+        circumstances = Circumstances(
+            action=self._actions[use.service],
+            grade=(use.note // len(Reason)).astype(np.int8),
+            nobody=(use.note % len(Reason)).astype(np.int8),
+            official=official,
+            state=placed.state,
+            allowed=np.where(refused, np.int8(Allowed.NO.code), placed.allowed),
+            reason=placed.reason,
+            counted=counted,
+        )
+        outcome, reason = decide(use, circumstances, self.profile.episode_minutes)
+        return Findings(use, person, circumstances, placed.day, placed.minute, outcome, reason)
+
+    def _outcomes(self, found: Findings, rows: Mask) -> tuple[Outcomes, Labels]:
+        """These rows as input of the sums; a person counts once, however the person was known."""
+        staff = len(self.school.staff)
+        use = found.use.take(rows)
+        person, day, minute = found.person[rows], found.day[rows], found.minute[rows]
+        period, periods = self._periods(person, day, minute)
+        outcomes = Outcomes(
+            who=np.where(person >= 0, person, use.who + staff),
+            label=use.service,
+            minute=use.minute,
+            window=start_of(use.minute),
+            period=period,
+            group=np.append(self.groups.of_person, np.int8(-1))[person].astype(np.int64),
+            outcome=found.outcome[rows].astype(np.int64),
+            reason=found.reason[rows].astype(np.int64),
+            up=use.up,
+            down=use.down,
+        )
+        return outcomes, Labels(self.scope.services, self._kind_of, _KINDS, periods, self.groups.names)
+
+    def _periods(
+        self, person: I64, day: npt.NDArray[np.int32], minute: npt.NDArray[np.int16]
+    ) -> tuple[I64, tuple[tuple[str, str], ...]]:
+        """The bell slot of each row (position), and all slots as (name, kind)."""
+        names: dict[tuple[str, str], int] = {_NO_PERIOD: 0}
+        period = np.zeros(len(person), np.int64)
+        for ordinal in np.unique(day).tolist():
+            plan, rows = self.places.plan(ordinal), day == ordinal
+            number = [names.setdefault((slot.name, str(slot.kind)), len(names)) for slot in plan.slots]
+            of_slot = np.array([*number, 0], np.int64)
+            period[rows] = of_slot[plan.slot[plan.group[person[rows]], minute[rows]]]
+        return period, tuple(names)
+
+    # -------------------------------------------------------------------------------------------------------- the rows
+
+    def _pseudonymous(
+        self, found: Findings, ours: Mask, sightings: Sightings
+    ) -> list[tuple[str, list[tuple[int, Columns]]]]:
+        """Episodes and minute marks: only outside the allowed times, only in pseudonymous mode."""
+        if self.school.settings.mode != "pseudonymous" or self.pseudonyms is None:
+            return []
+        rows = ours & (found.outcome == Outcome.OUTSIDE_ALLOWED.code)
+        if not rows.any():
+            return []
+        outside = found.take(rows)
+        teller = Teller(self.school, self.pseudonyms, self.catalogue, self.profile, self.scope.services)
+        sources = [self._source(sightings, person, minute) for person, minute in outside.moments()]
+        episodes = teller.episodes(outside, parts(found.use)[rows], sources)
+        return [("episode", episodes), ("minute_mark", teller.marks(outside))]
+
+    def _source(self, sightings: Sightings, person: int, minute: int) -> str:
+        """Which sorts of records tied the person to an address in a minute; not which records, they would name him."""
+        if self.bindings is None:
+            return ""
+        at = np.flatnonzero((sightings.who == person) & (sightings.minute == minute))
+        minutes = np.full(len(at), minute, np.uint32)
+        texts = {
+            self.bindings.source(binding) for binding in self.bindings.find(sightings.address[at], minutes).tolist()
+        }
+        sorts = {re.split(r" since | \(", part)[0] for text in texts for part in text.split("; ")}
+        return ", ".join(sorted(sorts))
+
+    def _completed(self, table: str, start: int, columns: Columns) -> Columns:
+        """Adds what every row of a window shares."""
+        n = len(next(iter(columns.values())))
+        day = date.fromordinal(int(self.places.clock.split(np.array([start], np.uint32))[0][0]))
+        shared: dict[str, object] = {"school": self.school.settings.id, "day": day}
+        if table in ("use_five", "coverage"):
+            shared["start"] = start * 60
+        if table not in ("coverage", "minute_mark"):
+            shared |= self.versions
+        return columns | {name: [value] * n for name, value in shared.items()}
+
+
+def window_starts(traffic: Traffic, counts: Counter[tuple[int, str]]) -> I64:
+    """Starts of the windows that have anything to store, sorted."""
+    counted = np.array([start for start, _ in counts], np.int64)
+    return np.unique(np.concatenate([start_of(traffic.minute), counted])) // WINDOW_MIN * WINDOW_MIN

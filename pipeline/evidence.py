@@ -1,0 +1,145 @@
+"""What is kept of use outside the allowed times in pseudonymous mode: episodes with their evidence, and minute marks.
+
+An episode's rows add up: each window stores its own minutes under the episode's id, with the evidence for them as JSON
+(`why`), self-contained so that it can be read after rules, catalogue and timetable have moved on. `pipeline.why` puts
+the rows of an id together and says them in words. No address, host name or staff id is in any of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.aggregate import Columns, runs
+from pipeline.judge import I64, Circumstances, Codes, Mask, Use
+from pipeline.profile import Profile
+from pipeline.pseudonym import Pseudonyms, term_of
+from pipeline.rules import E8, RULES
+from pipeline.school import School
+from pipeline.windows import start_of
+from pipeline.words import Allowed, Grade, Outcome, Reason, State
+from sensor.catalogue import Catalogue
+from sensor.words import Evidence
+
+_GRADES, _STATES, _EVIDENCE = tuple(Grade), tuple(State), tuple(Evidence)
+_ANSWERS, _OUTCOMES, _REASONS = tuple(Allowed), tuple(Outcome), tuple(Reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Decided rows of active use. person int64 (-1 nobody); day int32 date ordinal and minute int16, both local."""
+
+    use: Use
+    person: I64
+    of: Circumstances
+    day: npt.NDArray[np.int32]
+    minute: npt.NDArray[np.int16]
+    outcome: Codes
+    reason: Codes
+
+    def take(self, rows: I64 | Mask) -> Findings:
+        """The rows at these positions, or where the mask is true."""
+        of = Circumstances(*(getattr(self.of, f.name)[rows] for f in fields(Circumstances)))
+        columns = (self.day[rows], self.minute[rows], self.outcome[rows], self.reason[rows])
+        return Findings(self.use.take(rows), self.person[rows], of, *columns)
+
+    def moments(self) -> list[tuple[int, int]]:
+        """(person, UTC minute) of each row."""
+        return list(zip(self.person.tolist(), self.use.minute.tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """Makes rows of `episode` and `minute_mark` of findings that all have the outcome outside_allowed."""
+
+    school: School
+    pseudonyms: Pseudonyms
+    catalogue: Catalogue
+    profile: Profile
+    services: tuple[str, ...]
+
+    def episodes(self, found: Findings, part: I64, sources: Sequence[str]) -> list[tuple[int, Columns]]:
+        """Rows of table `episode` by window, without what all rows of a window share. `part`: see pipeline.judge.parts;
+        `sources`: of each row, what tied the address to the person."""
+        window = start_of(found.use.minute)
+        order, starts = runs((window, found.person, found.use.service, part, found.use.minute))
+        _, starts = runs([key[order] for key in (window, found.person, found.use.service, part)])
+        tables: dict[int, Columns] = {}
+        for rows in np.split(order, starts[1:]):
+            first, last = int(rows[0]), int(rows[-1])
+            term, staff_id = self._whose(found, first)
+            service = self.services[int(found.use.service[first])]
+            grade = _GRADES[int(found.of.grade[rows].max())]  # of A and B the weaker
+            source = ", ".join(sorted({sort for row in rows.tolist() for sort in sources[row].split(", ")}))
+            why = self._why(found.take(rows), service, grade, source)
+            row: dict[str, object] = {
+                "id": self.pseudonyms.episode(term, staff_id, service, str(int(part[first]))),
+                "pseudonym": self.pseudonyms.of(term, staff_id),
+                "service": service,
+                "kind": self.catalogue.services[service].kind.value,
+                "start": int(found.use.minute[first]) * 60,
+                "last": int(found.use.minute[last]) * 60,
+                "minutes": len(rows),
+                "grade": grade.value,
+                "source": source,
+                "rule": f"{E8.id} v{E8.version}",
+                "why": json.dumps(why, separators=(",", ":")),
+            }
+            _append(tables, int(window[first]), row)
+        return sorted(tables.items())
+
+    def marks(self, found: Findings) -> list[tuple[int, Columns]]:
+        """Rows of table `minute_mark` by window, without what all rows of a window share."""
+        tables: dict[int, Columns] = {}
+        window = start_of(found.use.minute)
+        for row in np.lexsort((found.use.service, found.person, found.use.minute)).tolist():
+            term, staff_id = self._whose(found, row)
+            values: dict[str, object] = {
+                "pseudonym": self.pseudonyms.of(term, staff_id),
+                "service": self.services[int(found.use.service[row])],
+                "minute": int(found.use.minute[row]) * 60,
+                "state": _STATES[int(found.of.state[row])].value,
+                "allowed": _ANSWERS[int(found.of.allowed[row])].value,
+                "outcome": _OUTCOMES[int(found.outcome[row])].value,
+                "reason": _REASONS[int(found.reason[row])].value,
+                "grade": _GRADES[int(found.of.grade[row])].value,
+            }
+            _append(tables, int(window[row]), values)
+        return sorted(tables.items())
+
+    def _whose(self, found: Findings, row: int) -> tuple[str, str]:
+        """The term and the staff id of a row."""
+        day = date.fromordinal(int(found.day[row]))
+        return term_of(self.school.calendar, day), self.school.staff[int(found.person[row])].staff_id
+
+    def _why(self, found: Findings, service: str, grade: Grade, source: str) -> dict[str, object]:
+        """The evidence for some minutes of an episode; numbers of several rows of an episode may be added."""
+        named = int(np.bitwise_or.reduce(found.use.named))
+        limits = self.profile.limits_of(service)
+        states = Counter(_STATES[code].value for code in found.of.state.tolist())
+        reasons = Counter(_REASONS[code].value for code in found.of.reason.tolist())
+        return {
+            "active_minutes": len(found.person),
+            "bytes_down": int(found.use.down.sum()),
+            "bytes_up": int(found.use.up.sum()),
+            "client_bursts": int(found.use.bursts.sum()),
+            "named_by": [word.value for bit, word in enumerate(_EVIDENCE) if named >> bit & 1],
+            "states": dict(sorted(states.items())),
+            "allowed": Allowed.NO.value,
+            "because": dict(sorted(reasons.items())),
+            "identity": {"grade": grade.value, "source": source},
+            "clause": {"id": self.profile.clause, "text": self.profile.clauses[self.profile.clause]},
+            "rules": [rule.cited(limits) for rule in RULES],
+        }
+
+
+def _append(tables: dict[int, Columns], window: int, row: dict[str, object]) -> None:
+    table = tables.setdefault(window, {name: [] for name in row})
+    for name, value in row.items():
+        table[name].append(value)

@@ -1,0 +1,135 @@
+"""Slices to traffic: keeps what can show use by staff, adds it up per client, service and minute, counts the rest.
+
+This is the only step whose cost grows with the number of slices; everything after it works on far fewer rows. Clients
+are numbered in the order they are met, by a registry that lives in memory only. It does not know who the clients are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.judge import I64, Traffic, merge
+from pipeline.rules import PRIMARY_ROLES, SUPPORT_ROLES
+from pipeline.windows import WINDOW_MIN
+from sensor.words import Evidence, Segment
+
+_PRIMARY, _SUPPORT, _NEITHER = 0, 1, 2
+_SEGMENTS = tuple(Segment)
+_EVIDENCE = tuple(Evidence)
+_ROLES: dict[str, int] = {**dict.fromkeys(PRIMARY_ROLES, _PRIMARY), **dict.fromkeys(SUPPORT_ROLES, _SUPPORT)}
+_DENSE = 1 << 16  # windows that are counted by position; a wider span (broken clocks) is sorted first
+
+
+class Clients:
+    """Numbers for client addresses (16 bytes each), in order of first appearance."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[bytes, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def numbers(self, addresses: Sequence[bytes]) -> I64:
+        """The number of each address; new ones are added."""
+        known = self._numbers
+        return np.array([known.setdefault(address, len(known)) for address in addresses], np.int64)
+
+    def addresses(self) -> npt.NDArray[np.bytes_]:
+        """All addresses, 'S16', position = number."""
+        return np.array(list(self._numbers), "S16")
+
+    def keep(self, numbers: I64) -> tuple[Clients, I64]:
+        """A registry of these numbers only, and the new number of each."""
+        used, position = np.unique(numbers, return_inverse=True)
+        addresses = list(self._numbers)
+        kept = Clients()
+        kept.numbers([addresses[n] for n in used.tolist()])
+        return kept, position.astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to gather: the services by position, and whether a flow named only by DNS counts."""
+
+    services: tuple[str, ...]
+    dns_named_flows: bool
+
+
+def gather(table: pa.Table, clients: Clients, scope: Scope) -> tuple[Traffic, Counter[tuple[int, str]]]:
+    """Slices (sensor.slices.SLICE_SCHEMA) to merged traffic by client number, and counts by (window start, metric).
+
+    Metrics: slices, slices_SEGMENT; of the staff segment also slices_unlisted (a service the catalogue does not know),
+    slices_unscored (hosts that never show use: rule E1, or named by DNS where that is excluded).
+    """
+    if not table.num_rows:
+        return Traffic.none(), Counter()
+    table = table.unify_dictionaries().combine_chunks()
+    positions = {service: n for n, service in enumerate(scope.services)}
+    segment = _mapped(table, "segment", lambda word: _SEGMENTS.index(Segment(word)))
+    service = _mapped(table, "service", lambda word: positions.get(word, -1))
+    role = _mapped(table, "role", lambda word: _ROLES.get(word, _NEITHER))
+    evidence = _mapped(table, "evidence", lambda word: _EVIDENCE.index(Evidence(word)))
+    minute = _ints(table, "minute")
+    staff, listed = segment == _SEGMENTS.index(Segment.STAFF), service >= 0
+    scored = role != _NEITHER
+    if not scope.dns_named_flows:
+        scored &= evidence != _EVIDENCE.index(Evidence.DNS)
+    counts = _count(minute, segment, staff & ~listed, staff & listed & ~scored)
+    rows = np.flatnonzero(staff & listed & scored)
+    encoded = table.column("client").chunk(0).take(pa.array(rows)).dictionary_encode()
+    number = clients.numbers(encoded.dictionary.to_pylist())
+    traffic = Traffic(
+        who=number[encoded.indices.to_numpy()] if len(rows) else np.zeros(0, np.int64),
+        service=service[rows],
+        minute=minute[rows],
+        support=role[rows] == _SUPPORT,
+        up=_ints(table, "bytes_up")[rows],
+        down=_ints(table, "bytes_down")[rows],
+        bursts=_ints(table, "bursts")[rows],
+        first=_ints(table, "first_ms")[rows],
+        last=_ints(table, "last_ms")[rows],
+        named=np.left_shift(1, evidence[rows]),
+        note=np.zeros(len(rows), np.int64),
+    )
+    return merge(traffic), counts
+
+
+def _ints(table: pa.Table, name: str) -> I64:
+    values: npt.NDArray[np.integer] = table.column(name).chunk(0).to_numpy()
+    return values.astype(np.int64)
+
+
+def _mapped(table: pa.Table, name: str, code: Callable[[str], int]) -> I64:
+    """A dictionary column as numbers: `code` is asked once per word."""
+    column = table.column(name).chunk(0)
+    codes = np.array([code(word) for word in column.dictionary.to_pylist()], np.int64)
+    mapped: I64 = codes[column.indices.to_numpy()]
+    return mapped
+
+
+def _count(
+    minute: I64, segment: I64, unlisted: npt.NDArray[np.bool_], unscored: npt.NDArray[np.bool_]
+) -> Counter[tuple[int, str]]:
+    window = minute // WINDOW_MIN
+    base = int(window.min())
+    if int(window.max()) - base < _DENSE:
+        starts, window = np.arange(base, int(window.max()) + 1), window - base
+    else:
+        starts, window = np.unique(window, return_inverse=True)
+    counts: Counter[tuple[int, str]] = Counter()
+    for metric, chosen in (
+        ("slices", slice(None)),
+        *((f"slices_{word}", segment == code) for code, word in enumerate(_SEGMENTS)),
+        ("slices_unlisted", unlisted),
+        ("slices_unscored", unscored),
+    ):
+        number = np.bincount(window[chosen], minlength=len(starts))
+        for position in np.flatnonzero(number).tolist():
+            counts[int(starts[position]) * WINDOW_MIN, metric] += int(number[position])
+    return counts

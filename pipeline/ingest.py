@@ -1,0 +1,216 @@
+"""Slices in, stored windows out, each exactly once: for a replayed capture and for the live spool.
+
+Theory of operation. `Ingest.add` gathers slices; whenever windows are closed (pipeline.windows) their rows are computed
+and inserted under the window's batch key, table by table, the row in `batch` last. A key found in `batch` is complete
+and is left alone; one that is not is inserted again, and the tables that have it already drop it. As the rows of a
+window depend on nothing but what was sent and on the school's files, it does not matter where a process was killed:
+reading the same slices again leads to the same store. `drain` does that with the spool, whose files go only when no
+window that is still to be stored needs them.
+It knows no packets; whoever owns the store calls it from one thread.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.assess import Assessor, Rows, window_starts
+from pipeline.gather import Clients, gather
+from pipeline.judge import Traffic
+from pipeline.register import Register
+from pipeline.store import Store, batches
+from pipeline.windows import WINDOW_MIN, batch_key, end_needed, first_needed, first_open
+
+JUDGED_TOGETHER = 24  # windows at most, so that a long capture is not in memory twice
+EARLIEST_MIN, LATEST_MIN = 1440, (1 << 32) // 60 - 1440  # ClickHouse's DateTime, a day of any zone inside
+
+
+class Spool(Protocol):
+    """The folder that lies between the sensor and this process: see `sensor.spool`."""
+
+    def files(self) -> list[Path]:
+        """Complete files, oldest first."""
+        ...
+
+    def read(self, path: Path) -> pa.Table:
+        """The slices of a file; its metadata says `until`."""
+        ...
+
+    def remove(self, path: Path) -> None:
+        """Removes a file."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What an Ingest has done so far.
+
+    late: slices whose window was stored before they came; left out. undated: slices of times that the store cannot
+    hold; left out. windows_known: windows that an earlier run had stored. rows: rows sent to the store.
+    """
+
+    slices: int = 0
+    late: int = 0
+    undated: int = 0
+    windows_stored: int = 0
+    windows_known: int = 0
+    rows: int = 0
+
+
+class Ingest:
+    """Turns tables of slices into stored windows. `sensor` names their origin: one name, one stream of packet time.
+
+    `gather_windows`: closed windows are judged together, this many at least, except by `finish`; the rows are the same,
+    more at once is quicker. `now` gives Unix seconds; it only dates rows (`batch.stored`, `school_info.updated`).
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        assessor: Assessor,
+        sensor: str = "sensor",
+        *,
+        gather_windows: int = 1,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._assessor = assessor
+        self._sensor = sensor
+        self._gather_windows = gather_windows
+        self._now = now
+        self._clients = Clients()
+        self._traffic = Traffic.none()
+        self._counts: Counter[tuple[int, str]] = Counter()
+        self._known = batches(store, assessor.school.settings.id)
+        self._until = 0.0
+        self._done = 0  # windows that begin before this minute are stored, or have nothing to store
+        self._spooled: list[tuple[Path, float]] = []  # files read, with the end of their last minute, oldest first
+        self.progress = Progress()
+        self._register = Register(store, assessor, now)
+        self._register.school()
+
+    def add(self, table: pa.Table, until: float) -> Progress:
+        """Takes slices; `until` (Unix seconds): every slice of a minute that ended before is in this or an earlier
+        table. Stores the windows that are now closed. If it raises StoreError nothing is lost: go on with the next
+        table.
+
+        Losses in the table's metadata, `counters` (a JSON object: metric -> number, see table `coverage`) with `from`
+        (Unix seconds), are counted in the window of `from`.
+        """
+        self._take(table, until)
+        self._close(first_open(self._until), self._gather_windows)
+        return self.progress
+
+    def _take(self, table: pa.Table, until: float) -> None:
+        slices = table.num_rows
+        table = _datable(table)
+        traffic, counts = gather(table, self._clients, self._assessor.scope)
+        late = sum(n for (start, metric), n in counts.items() if metric == "slices" and start < self._done)
+        if late:
+            counts[self._done, "slices_late"] += late
+        self._traffic = Traffic.join([self._traffic, traffic])
+        self._counts += counts
+        self._add_losses(table.schema.metadata or {})
+        self._until = max(self._until, until)
+        self._advance(slices=slices, late=late, undated=slices - table.num_rows)
+
+    def finish(self) -> Progress:
+        """Stores all windows that have slices, at the end of a capture."""
+        starts = window_starts(self._traffic, self._counts)
+        if len(starts):
+            self._close(int(starts[-1]) + WINDOW_MIN, 1)
+        return self.progress
+
+    def drain(self, spool: Spool) -> Progress:
+        """Adds the spool's new files, oldest first, and removes those that no window needs any more.
+
+        A new process begins by reading the files that are still there; what they brought before is recognised.
+        """
+        seen = {path for path, _ in self._spooled}
+        for path in spool.files():
+            if path not in seen:
+                table = spool.read(path)
+                until = float((table.schema.metadata or {})[b"until"])
+                last = pc.max(table["minute"]).as_py() if table.num_rows else 0
+                self._take(table, until)
+                self._spooled.append((path, max(until, (last + 1) * 60)))
+                self._close(first_open(self._until), self._gather_windows)
+        while self._spooled and self._spooled[0][1] <= first_needed(self._done) * 60:
+            spool.remove(self._spooled.pop(0)[0])
+        return self.progress
+
+    def _add_losses(self, metadata: Mapping[bytes, bytes]) -> None:
+        if b"counters" in metadata and b"from" in metadata:
+            start = int(float(metadata[b"from"]) / 60) // WINDOW_MIN * WINDOW_MIN
+            counters = json.loads(metadata[b"counters"]) if EARLIEST_MIN <= start < LATEST_MIN else {}
+            self._counts += Counter({(start, str(metric)): int(n) for metric, n in counters.items()})
+
+    def _close(self, end: int, at_least: int) -> None:
+        """Stores the windows that begin before `end`, unless there are some, but fewer than `at_least`."""
+        starts = window_starts(self._traffic, self._counts)
+        starts = starts[(starts >= self._done) & (starts < end)]
+        if 0 < len(starts) < at_least:
+            return
+        known = np.array([self._key(start) in self._known for start in starts.tolist()], bool)
+        fresh = starts[~known]
+        for at in range(0, len(fresh), JUDGED_TOGETHER):
+            chunk = fresh[at : at + JUDGED_TOGETHER]
+            minute = self._traffic.minute
+            needed = (minute >= first_needed(int(chunk[0]))) & (minute < end_needed(int(chunk[-1])))
+            rows = self._assessor.rows(self._traffic.take(needed), self._clients, chunk, self._counts)
+            for start in chunk.tolist():
+                self._store_window(start, rows[start])
+        self._advance(windows_known=int(known.sum()))
+        self._forget_before(end)
+
+    def _store_window(self, start: int, rows: Rows) -> None:
+        """Stores one window; its row in `batch` says that all others are there."""
+        key = self._key(start)
+        self._register.day(start)
+        count = sum(self._store.insert(table, columns, key) for table, columns in rows.items())
+        done: dict[str, object] = {
+            "school": self._assessor.school.settings.id,
+            "batch": key,
+            "stored": int(self._now()),
+            "window": start * 60,
+            "rows": count,
+            **self._assessor.versions,
+        }
+        self._store.insert("batch", {name: [value] for name, value in done.items()}, key)
+        self._known.add(key)
+        self._done = start + WINDOW_MIN
+        self._advance(windows_stored=1, rows=count)
+
+    def _key(self, start: int) -> str:
+        return batch_key(self._assessor.school.settings.id, self._sensor, start)
+
+    def _forget_before(self, end: int) -> None:
+        """All windows before `end` are stored: lets go of what no later one needs."""
+        self._done = max(self._done, end)
+        self._traffic = self._traffic.take(self._traffic.minute >= first_needed(self._done))
+        self._counts = Counter({key: n for key, n in self._counts.items() if key[0] >= self._done})
+        self._clients, who = self._clients.keep(self._traffic.who)
+        self._traffic = replace(self._traffic, who=who)
+
+    def _advance(self, **more: int) -> None:
+        self.progress = replace(self.progress, **{k: getattr(self.progress, k) + n for k, n in more.items()})
+
+
+def _datable(table: pa.Table) -> pa.Table:
+    """Without slices of times that the store cannot hold (clocks that are broken)."""
+    if not table.num_rows:
+        return table
+    ends = pc.min_max(table["minute"])
+    if ends["min"].as_py() >= EARLIEST_MIN and ends["max"].as_py() < LATEST_MIN:
+        return table
+    minute = table["minute"]
+    return table.filter(pc.and_(pc.greater_equal(minute, EARLIEST_MIN), pc.less(minute, LATEST_MIN)))

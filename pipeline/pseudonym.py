@@ -1,0 +1,101 @@
+"""Keyed pseudonyms: the same person has one pseudonym within a term and another one in the next.
+
+A pseudonym is an HMAC-SHA-256 of the staff id under the random key of the term. The keys lie in one small file that
+only its owner may read (mode 0600), never in the store; without it a pseudonym leads nowhere, and deleting a term's
+line makes that term's pseudonyms anonymous for good. This module knows no traffic; it reads and writes that one file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from datetime import date
+from pathlib import Path
+
+from pipeline.rows import CalendarKind, CalendarRow
+
+_KEY_BYTES = 32
+_SHOWN = 12  # hexadecimal digits of a pseudonym: two of 10,000 people meet with a chance of 2 in 10 million
+
+
+class PseudonymError(ValueError):
+    """The key file cannot be used; the message says what to do."""
+
+
+class Pseudonyms:
+    """Pseudonyms under the keys of one file; the file, and a key for a term not seen before, are made when needed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._keys = _read(path)
+
+    def of(self, term: str, staff_id: str) -> str:
+        """The pseudonym of a person in a term. Raises PseudonymError if a new key cannot be kept."""
+        return "p" + self._digest(term, "person", staff_id)[:_SHOWN]
+
+    def episode(self, term: str, *parts: str) -> str:
+        """A stable id for what these words describe; it tells nothing without the key."""
+        return "e" + self._digest(term, "episode", *parts)[:16]
+
+    def _digest(self, term: str, *parts: str) -> str:
+        message = json.dumps(parts).encode()
+        return hmac.new(self._key(term), message, hashlib.sha256).hexdigest()
+
+    def _key(self, term: str) -> bytes:
+        if term not in self._keys:
+            keys = self._keys | {term: secrets.token_bytes(_KEY_BYTES)}
+            _write(self.path, keys)
+            self._keys = keys
+        return self._keys[term]
+
+
+def term_of(calendar: tuple[CalendarRow, ...], day: date) -> str:
+    """The name of the term that a day belongs to, for its key: the latest that began by then, else the school year."""
+    begun = [row for row in calendar if row.kind is CalendarKind.TERM and row.date_from <= day]
+    if begun:
+        latest = max(begun, key=lambda row: (row.date_from, row.value))
+        return latest.value or latest.date_from.isoformat()
+    return f"school year {day.year if day.month >= 9 else day.year - 1}"
+
+
+def _read(path: Path) -> dict[str, bytes]:
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_mode & 0o077:
+                raise PseudonymError(f"{path}:1: others can read the pseudonym keys; run: chmod 600 {path}")
+            data = file.read()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise PseudonymError(f"{path}:1: cannot be read ({error.strerror}); correct its owner or mode") from error
+    try:
+        keys = {str(term): bytes.fromhex(key) for term, key in json.loads(data).items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise PseudonymError(f"{path}:1: not a file of pseudonym keys; restore it, or move it away") from error
+    if any(len(key) != _KEY_BYTES for key in keys.values()):
+        raise PseudonymError(f"{path}:1: a key has not {_KEY_BYTES} bytes; restore the file, or move it away")
+    return keys
+
+
+def _write(path: Path, keys: dict[str, bytes]) -> None:
+    """Replaces the file as a whole; whoever is killed meanwhile leaves the old one."""
+    text = json.dumps({term: key.hex() for term, key in sorted(keys.items())}, indent=1)
+    draft = path.with_name(path.name + ".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.unlink(missing_ok=True)
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise PseudonymError(f"{path}:1: pseudonym keys cannot be kept ({error.strerror}); free the path") from error

@@ -1,0 +1,94 @@
+"""What the pages must know besides sums: who the school is (`school_info`) and when the bells rang (`bell`).
+
+Both tables keep the row written last, so a row is written only where it would change something; a second replay of the
+same capture writes nothing. Knows the school's files and the store, no traffic.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import date, datetime
+
+import numpy as np
+
+from pipeline import schema
+from pipeline.aggregate import EVERYBODY, SMALLEST_GROUP
+from pipeline.assess import Assessor
+from pipeline.place import bands
+from pipeline.store import Store
+
+
+class Register:
+    """Keeps one school's rows of `school_info` and `bell` as its files have them. `now` gives Unix seconds."""
+
+    def __init__(self, store: Store, assessor: Assessor, now: Callable[[], float]) -> None:
+        self._store = store
+        self._assessor = assessor
+        self._now = now
+        self._days: set[int] = set()
+
+    def school(self) -> None:
+        """The school's row: name, zone, mode, notice date, sizes of the groups that may be shown."""
+        school, groups = self._assessor.school, self._assessor.groups
+        settings = school.settings
+        sizes = {EVERYBODY: len(school.staff)}
+        sizes |= {name: int((groups.of_person == n).sum()) for n, name in enumerate(groups.names)}
+        sizes = {name: size for name, size in sizes.items() if size >= SMALLEST_GROUP}
+        row: dict[str, object] = {
+            "school": settings.id,
+            "name": settings.name,
+            "zone": settings.zone,
+            "mode": settings.mode,
+            "notice": settings.notice_date.isoformat() if settings.notice_date else "",
+            "group_sizes": json.dumps(sizes),
+            "version": school.version,
+        }
+        self._keep("school_info", [row], {"updated": int(self._now())}, "TRUE")
+
+    def day(self, minute: int) -> None:
+        """The bells of the local day that a UTC minute lies in; looked at once a day."""
+        school, clock = self._assessor.school, self._assessor.places.clock
+        ordinal = int(clock.split(np.array([minute], np.uint32))[0][0])
+        if ordinal in self._days:
+            return
+        day = date.fromordinal(ordinal)
+        rows: list[dict[str, object]] = [
+            {
+                "school": school.settings.id,
+                "day": day,
+                "slot": slot,
+                "kind": str(kind),
+                "start": clock.utc(day, start) * 60,
+                "end": clock.utc(day, end) * 60,
+                "week": self._assessor.places.plan(ordinal).week,
+            }
+            for slot, kind, start, end in bands(school, day)
+        ]
+        self._keep("bell", rows, {}, "day = {day:Date}", day=day)
+        self._days.add(ordinal)
+
+    def _keep(
+        self, table: str, rows: list[dict[str, object]], dated: dict[str, object], where: str, **params: object
+    ) -> None:
+        """Writes the rows that the table does not have; `dated` columns are written but not compared."""
+        if not rows:
+            return
+        names = tuple(rows[0])
+        sql = (
+            f"SELECT {', '.join(f'`{name}`' for name in names)} FROM {schema.DATABASE}.{table} FINAL "
+            f"WHERE school = {{school:String}} AND {where}"
+        )
+        stored = self._store.query(sql, {"school": self._assessor.school.settings.id, **params}).rows
+        there = {tuple(map(_plain, row)) for row in stored}
+        missing = [row for row in rows if tuple(map(_plain, row.values())) not in there]
+        if missing:
+            columns = {name: [row[name] for row in missing] for name in names}
+            columns |= {name: [value] * len(missing) for name, value in dated.items()}
+            key = json.dumps([list(map(str, row.values())) for row in missing])
+            self._store.insert(table, columns, f"{key}/{int(self._now())}")
+
+
+def _plain(value: object) -> object:
+    """Times as Unix seconds, to compare what is written with what is read."""
+    return int(value.timestamp()) if isinstance(value, datetime) else value

@@ -1,0 +1,112 @@
+"""How fast the sensor is, as a share of what the memory allows.
+
+The limit is a compiled loop that reads each record's length and one 8-byte word at the IP addresses, the file being in
+memory: nothing that looks at every packet header can be faster. Beside it, in the same run and alone: the kernel (decode,
+flow table, names; no slices wanted) and the full sensor (slices as Arrow tables, counters). Medians of several rounds.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from sensor import walk
+from sensor.bench_traffic import capture
+from sensor.catalogue import Catalogue, load_catalogue
+from sensor.load import kernel, load32, load64
+from sensor.meter import Meter
+from sensor.sense import Sensor
+from sensor.walk import _swap32
+
+
+@kernel
+def header_touch(buf, start, end):  # type: ignore[no-untyped-def]
+    """The limit: one length and one word a record."""
+    total = np.uint64(0)
+    count = 0
+    while start + 16 <= end:
+        size = _swap32(load32(buf, start + 8, end))
+        total += load64(buf, start + 16 + 26, end)
+        start += 16 + size
+        count += 1
+    return count, total
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Rates in packets a second (medians), and as shares of the limit."""
+
+    name: str
+    packets: int
+    flows: int
+    mean_bytes: float
+    slices: int
+    limit: float
+    kernel: float
+    full: float
+    kernel_share: float
+    full_share: float
+
+
+def _rate(packets: int, run: Callable[[], object], rounds: int) -> float:
+    run()
+    times = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - begin)
+    return packets / statistics.median(times)
+
+
+def _pcap_state() -> Any:
+    state = walk.new_state()
+    state[walk.FORMAT], state[walk.SWAPPED], state[walk.NANO], state[walk.LINK] = walk.FORMAT_PCAP, 1, 1, 1
+    return state
+
+
+CHUNK = 32 << 20
+
+
+def _run_full(buf: Any, catalogue: Catalogue) -> int:
+    sensor = Sensor(catalogue, ())
+    state = _pcap_state()
+    slices, at = 0, 24
+    while at < len(buf):
+        after = sensor.feed(buf, at, min(at + CHUNK, len(buf)), state)
+        slices += sensor.table().num_rows
+        if after == at:
+            break
+        at = after
+    sensor.meter.finish()
+    return slices + int(sensor.table().num_rows)
+
+
+def _run_kernel(buf: Any) -> None:
+    Meter(lambda host: 0).feed(buf, 24, len(buf), _pcap_state())
+
+
+def measure(name: str, packets: int, flows: int, hot: float, rounds: int = 5) -> Result:
+    """Measure one generated capture."""
+    buf = capture(packets, flows, hot=hot)
+    catalogue = load_catalogue()
+    slices = _run_full(buf, catalogue)
+    limit = _rate(packets, lambda: header_touch(buf, 24, len(buf)), rounds)
+    kernel_rate = _rate(packets, lambda: _run_kernel(buf), rounds)
+    full = _rate(packets, lambda: _run_full(buf, catalogue), rounds)
+    return Result(
+        name, packets, flows, (len(buf) - 24) / packets - 16, slices, limit, kernel_rate, full,
+        round(kernel_rate / limit, 3), round(full / limit, 3),
+    )  # fmt: skip
+
+
+def run(packets: int = 2_000_000, rounds: int = 5) -> list[dict[str, Any]]:
+    """The two captures of the table: flows used evenly, and 80 % of packets in 2 % of the flows."""
+    return [
+        asdict(measure("even", packets, 60_000, 0.0, rounds)),
+        asdict(measure("hot", packets, 60_000, 0.8, rounds)),
+    ]

@@ -1,0 +1,90 @@
+"""The spool: a folder of Arrow IPC files between the process that may open the network card and the one that may open
+the database.
+
+A file is written whole under a hidden name, fsynced and renamed into place; it is removed only by the reader, once the
+store has what was in it. Names sort by time of writing. The folder is bounded: beyond the cap the oldest files are dropped,
+and counted. It does not know what the tables mean.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.ipc
+
+SUFFIX = ".arrow"
+
+
+class SpoolError(ValueError):
+    """A spool file cannot be read; the message names it and the mend."""
+
+
+class Spool:
+    """A spool folder; made if missing. `writer` tells the files of several workers apart."""
+
+    def __init__(self, folder: Path, cap_bytes: int = 1 << 30, writer: str = "0") -> None:
+        self.folder = folder
+        self._cap = cap_bytes
+        self._writer = writer
+        self.dropped = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        last = max((int(p.name.split("-")[0]) for p in self.files()), default=0)
+        self._next = last + 1
+        for leftover in folder.glob(f".{writer}-*"):  # half-written when an earlier process died
+            leftover.unlink(missing_ok=True)
+
+    def write(self, table: pa.Table) -> Path:
+        """Put a table on disk for good; returns its path. Raises OSError if the disk refuses."""
+        temporary = self.folder / f".{self._writer}-{self._next:012d}"
+        final = self.folder / f"{self._next:012d}-{self._writer}{SUFFIX}"
+        with temporary.open("wb") as file:
+            with pa.ipc.new_file(file, table.schema) as writer:
+                writer.write_table(table)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(final)
+        self._sync_folder()
+        self._next += 1
+        self._keep_below_cap()
+        return final
+
+    def files(self) -> list[Path]:
+        """Files waiting, oldest first."""
+        return sorted(self.folder.glob(f"[0-9]*{SUFFIX}"))
+
+    @staticmethod
+    def read(path: Path) -> pa.Table:
+        """The table in a file. Raises SpoolError if it is not one."""
+        try:
+            with pa.OSFile(str(path), "rb") as source, pa.ipc.open_file(source) as reader:
+                return reader.read_all()
+        except (pa.ArrowInvalid, pa.ArrowIOError, OSError) as error:
+            raise SpoolError(f"{path}: not a whole spool file ({error}); move it away and tell its size in the log") from None
+
+    def remove(self, path: Path) -> None:
+        """Forget a file whose contents are safe elsewhere."""
+        path.unlink(missing_ok=True)
+        self._sync_folder()
+
+    def size(self) -> int:
+        """Bytes waiting."""
+        return sum(p.stat().st_size for p in self.files())
+
+    def _keep_below_cap(self) -> None:
+        files = [(p, p.stat().st_size) for p in self.files()]
+        total = sum(size for _, size in files)
+        for path, size in files[:-1]:
+            if total <= self._cap:
+                break
+            path.unlink(missing_ok=True)
+            total -= size
+            self.dropped += 1
+
+    def _sync_folder(self) -> None:
+        descriptor = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,178 @@
+"""A small made-up store for the tests of what people see: two schools, nine weeks, one day in detail.
+
+Ysgol Enghraifft has nine weeks up to 2026-W47 in Europe/London; its Tuesday 2026-11-17 has use all day, an unobserved
+quarter of an hour and several reasons for unknown minutes. Ysgol Haf has one summer day, so that UTC and wall clock
+differ, and shows that schools do not mix.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from pipeline.store import Store
+
+LONDON = ZoneInfo("Europe/London")
+SCHOOL, SUMMER = "ysgol-enghraifft", "ysgol-haf"
+DAY, SUMMER_DAY = date(2026, 11, 17), date(2026, 6, 16)
+WEEK, MONDAY = "2026-W47", date(2026, 11, 16)
+BELLS = (
+    ("Reg", "registration", "08:30", "08:50"),
+    ("1", "lesson", "08:50", "09:50"),
+    ("2", "lesson", "09:50", "10:50"),
+    ("Break", "break", "10:50", "11:10"),
+    ("3", "lesson", "11:10", "12:10"),
+    ("Lunch", "lunch", "12:10", "13:00"),
+    ("4", "lesson", "13:00", "14:00"),
+    ("5", "lesson", "14:00", "15:10"),
+)
+GAP = ("13:30", "13:45")
+FIVE = timedelta(minutes=5)
+KINDS = {
+    "content_sharing": (("youtube", 5), ("tiktok", 3)),
+    "social_networking": (("facebook", 4), ("instagram", 2)),
+    "microblog": (("twitter", 2), ("bluesky", 1)),
+    "forum": (("reddit", 1),),
+}
+REASONS = (("no_person", 5), ("shared_device", 3), ("boundary", 2), ("duty_data_missing", 1))
+VERSIONS = {"policy": "cwmbran.1a2b3c", "catalogue": "2026-11-01.aaaaaa", "timetable": "f00dcafe"}
+Row = dict[str, object]
+Sums = dict[tuple[object, ...], int]
+
+
+@dataclass(frozen=True)
+class Use:
+    """Minutes of one service in five minutes."""
+
+    start: datetime
+    period: str
+    period_kind: str
+    kind: str
+    service: str
+    outcome: str
+    reason: str
+    minutes: int
+
+
+def local(day: date, clock: str) -> datetime:
+    """A wall-clock time of a day as UTC."""
+    return datetime.combine(day, time.fromisoformat(clock), LONDON).astimezone(UTC)
+
+
+def fives(day: date, first: str = "07:30", last: str = "17:30") -> Iterator[datetime]:
+    """The five minutes of a day."""
+    t = local(day, first)
+    while t < local(day, last):
+        yield t
+        t += FIVE
+
+
+def uses(day: date, seed: int, outside: float = 0.5) -> Iterator[Use]:
+    """A plausible day: much use in break and lunch, little in lessons."""
+    rng = random.Random(f"{day}{seed}")
+    services = [(k, s, w) for k, row in KINDS.items() for s, w in row]
+    for start in fives(day):
+        if local(day, GAP[0]) <= start < local(day, GAP[1]) and day == DAY:
+            continue
+        slot = next(((s, k) for s, k, a, b in BELLS if local(day, a) <= start < local(day, b)), ("", ""))
+        free = slot[1] in ("break", "lunch") or not slot[0]
+        base = {"lunch": 22, "break": 15}.get(slot[1], 7 if free and start > local(day, "07:55") else 0)
+        wanted = {
+            ("allowed", "allowed_time"): base * rng.uniform(0.7, 1.15),
+            ("official_possible", "official_site"): rng.uniform(0.2, 1.6) if slot[0] else 0,
+            ("count_only", "dual_use"): rng.uniform(2, 5) if slot[0] else rng.uniform(0.2, 1),
+            ("outside_allowed", "episode"): rng.uniform(0, 2.4) if not free and rng.random() < outside else 0,
+            ("unknown", rng.choices([r for r, _ in REASONS], [w for _, w in REASONS])[0]): rng.uniform(0.6, 2.6),
+        }
+        for (outcome, reason), amount in wanted.items():
+            for _ in range(round(amount)):
+                kind, service, _ = rng.choices(services, [w for *_, w in services])[0]
+                yield Use(start, *slot, kind, service, outcome, reason, 1)
+
+
+def fill(store: Store) -> None:
+    """Put both schools into an empty store."""
+    _school(store, SCHOOL, "Ysgol Enghraifft", "pseudonymous", "2026-09-01")
+    _school(store, SUMMER, "Ysgol Haf", "aggregate", "")
+    for back in range(9):
+        monday = MONDAY - timedelta(weeks=back)
+        for i in range(5):
+            day, outside = monday + timedelta(days=i), 0.4 + back % 3 / 10
+            fill_day(store, SCHOOL, day, seed=back, week="AB"[back % 2], outside=outside)
+    fill_day(store, SUMMER, SUMMER_DAY, seed=99, week="")
+
+
+def _school(store: Store, school: str, name: str, mode: str, notice: str) -> None:
+    sizes = '{"all": 63, "teaching": 44, "support": 19}'
+    row = {"school": school, "name": name, "zone": "Europe/London", "mode": mode, "notice": notice}
+    row |= {"group_sizes": sizes, "version": "f00dcafe", "updated": local(DAY, "07:00")}
+    store.insert("school_info", {k: [v] for k, v in row.items()}, f"{school}/info")
+
+
+def fill_day(store: Store, school: str, day: date, seed: int, week: str, outside: float = 0.5) -> None:
+    """One day of a school, as the pipeline would write it."""
+    rows = list(uses(day, seed, outside))
+    token = f"{school}/{day}"
+    five: Sums = defaultdict(int)
+    period: Sums = defaultdict(int)
+    whole: Sums = defaultdict(int)
+    for u in rows:
+        group = "teaching" if len(u.service) % 2 else "support"
+        for level, kind, service in (("service", u.kind, u.service), ("kind", u.kind, ""), ("all", "", "")):
+            tail = (level, kind, service, u.outcome, u.reason)
+            five[(u.start, *tail)] += u.minutes
+            for people in ("all", group):
+                period[(u.period, u.period_kind, people, *tail)] += u.minutes
+                whole[(people, *tail)] += u.minutes
+    fixed: Row = {"school": school, "day": day}
+    names = ("level", "kind", "service", "outcome", "reason")
+    _sums(store, "use_five", fixed, ("start", *names), five, token)
+    _sums(store, "use_period", fixed, ("period", "period_kind", "people", *names), period, token)
+    _sums(store, "use_day", fixed, ("people", *names), whole, token)
+    _coverage(store, school, day, rows, token)
+    bells = [{"slot": s, "kind": k, "start": local(day, a), "end": local(day, b), "week": week} for s, k, a, b in BELLS]
+    _insert(store, "bell", [{"school": school, "day": day, **b} for b in bells], token)
+
+
+def _sums(store: Store, table: str, fixed: Row, names: tuple[str, ...], sums: Sums, token: str) -> None:
+    whole = {**fixed, "bytes_up": 1000, "bytes_down": 90_000, **VERSIONS}
+    rows = [{**whole, **dict(zip(names, key, strict=True)), "minutes": n} for key, n in sums.items()]
+    _insert(store, table, rows, token)
+
+
+def _coverage(store: Store, school: str, day: date, rows: list[Use], token: str) -> None:
+    out, windows = [], []
+    for start in fives(day):
+        if day == DAY and local(day, GAP[0]) <= start < local(day, GAP[1]):
+            continue
+        here = [u for u in rows if u.start == start]
+        placed = sum(u.reason not in ("no_person", "shared_device") for u in here)
+        values = {
+            "packets": 340_000 + 911 * start.minute,
+            "ring_drops": 0,
+            "flows": 2000,
+            "flows_named": 1880,
+            "flows_unnamed": 120,
+            "flows_blind": 60,
+            "slices_staff": len(here),
+            "slices_pupil": 400,
+            "slices_guest": 25,
+            "slices_unknown": 0,
+            "minutes_use": len(here),
+            "minutes_person": placed,
+            "minutes_timetabled": placed - sum(u.reason == "duty_data_missing" for u in here),
+        }
+        out += [{"school": school, "day": day, "start": start, "metric": m, "value": v} for m, v in values.items()]
+        name = f"{school}/mirror/{start:%Y-%m-%dT%H:%MZ}"
+        window = {"school": school, "batch": name, "stored": start + 3 * FIVE, "window": start, "rows": 9}
+        windows.append({**window, **VERSIONS})
+    _insert(store, "coverage", out, token)
+    _insert(store, "batch", windows, token)
+
+
+def _insert(store: Store, table: str, rows: list[Row], token: str) -> None:
+    store.insert(table, {name: [r[name] for r in rows] for name in rows[0]}, token)
