@@ -26,7 +26,7 @@ OUTCOMES = tuple(o.value for o in words.LOOKS)
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A bell period on the axis (UTC); `open` where clause 6.13 allows use to those not on duty."""
+    """A bell period on the axis (UTC); `slot` is the school's own name for it."""
 
     slot: str
     kind: str
@@ -35,7 +35,13 @@ class Band:
 
     @property
     def open(self) -> bool:
+        """Does clause 6.13 allow use to those not on duty?"""
         return self.kind in ("break", "lunch")
+
+    @property
+    def label(self) -> str:
+        """Break and lunch in full, other periods by the school's name for them."""
+        return self.kind.capitalize() if self.open else self.slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +109,7 @@ class DayView:
                 for i, (o, look) in enumerate(words.LOOKS.items())
             ],
             "bands": [
-                {"slot": b.slot, "kind": b.kind, "open": b.open, "from": _unix(b.start), "to": _unix(b.end)}
+                {"label": b.label, "kind": b.kind, "open": b.open, "from": _unix(b.start), "to": _unix(b.end)}
                 for b in self.bands
             ],
             "gaps": [[_unix(a), _unix(b)] for a, b in self.gaps],
@@ -125,7 +131,11 @@ def day_view(store: Store, school: SchoolInfo, day: date | None, now: datetime) 
     bells = ask(store, "day_bells", **who)
     bands = tuple(Band(b["slot"], b["kind"], b["time"], b["time_end"]) for b in bells)
     rows = ask(store, "day_by_five", **who)
-    seen = [r["time"] for r in ask(store, "coverage_by_five", school=school.id, from_=day, to=day) if r["packets"]]
+    seen = [
+        r["time"]
+        for r in ask(store, "coverage_by_five", school=school.id, from_=day, to=day)
+        if r["packets"] or r["slices"]
+    ]
     strip = ask_one(store, "health_strip", **who)
     stored = ask_one(store, "day_stored", zone=school.zone, **who)
     totals = ask_one(store, "day_totals", **who)
@@ -136,7 +146,7 @@ def day_view(store: Store, school: SchoolInfo, day: date | None, now: datetime) 
         previous=max((d for d in known if d < day), default=None),
         following=min((d for d in known if d > day), default=None),
         why_empty="" if day in known else _why_empty(school, day, today, known, bool(bands)),
-        lede=_lede(totals, ask(store, "day_by_period", **who), bells, running),
+        lede=_lede(_unmonitored(school, day), totals, ask(store, "day_by_period", **who), bells, running),
         steps=steps(strip, stored, school.tz, running),
         totals=totals,
         kinds=_kinds(ask(store, "day_by_kind", **who), ask(store, "day_services", **who)),
@@ -149,13 +159,24 @@ def day_view(store: Store, school: SchoolInfo, day: date | None, now: datetime) 
     )
 
 
-def _lede(totals: Row, periods: Sequence[Row], bells: Sequence[Row], now: datetime | None) -> str:
+def _unmonitored(school: SchoolInfo, day: date) -> str:
+    """Why monitoring was off on the day; empty if it was on."""
+    if school.notice is None:
+        return "Monitoring is off: no notice date is set (school.notice_date in schoolgate.toml)."
+    if day < school.notice:
+        return f"Monitoring was off: it was announced from {words.long_day(school.notice)}."
+    return ""
+
+
+def _lede(off: str, totals: Row, periods: Sequence[Row], bells: Sequence[Row], now: datetime | None) -> str:
     parts = []
     week = next((b["week"] for b in bells if b["week"]), "")
     current = next((b for b in bells if now and b["time"] <= now < b["time_end"]), None)
     if week:
         parts.append(f"Week {week}. ")
     so_far = " so far" if current else ""
+    if off and not totals["total"]:
+        return off
     if not totals["total"]:
         return "".join(parts) + f"No use of social media by staff was seen{so_far}."
     parts.append(f"Staff used social media for {words.minutes(totals['total'])}{so_far}")
@@ -177,10 +198,8 @@ def _lede(totals: Row, periods: Sequence[Row], bells: Sequence[Row], now: dateti
 def _why_empty(school: SchoolInfo, day: date, today: date, known: Sequence[date], bells: bool) -> str:
     if day > today:
         return "This day has not come yet."
-    if school.notice is None:
-        return "Monitoring is off: no notice date is set (school.notice_date in schoolgate.toml)."
-    if day < school.notice:
-        return f"Monitoring was off: it was announced from {words.long_day(school.notice)}."
+    if off := _unmonitored(school, day):
+        return off
     if not known:
         return "No packets have been stored yet. Replay a capture, or see whether the sensor runs."
     if day < known[-1]:
@@ -217,9 +236,11 @@ def _kinds(kinds: Sequence[Row], services: Sequence[Row]) -> tuple[KindLine, ...
 
 
 def _reasons(rows: Sequence[Row]) -> tuple[ReasonLine, ...]:
-    return tuple(
+    """What somebody can mend first, then what stays unknown on purpose; the most frequent first in each."""
+    lines = [
         ReasonLine(r["reason"], r["total"], words.sentence_of(r["reason"]), words.mend_of(r["reason"])) for r in rows
-    )
+    ]
+    return tuple(sorted(lines, key=lambda line: line.reason not in words.MENDS))
 
 
 def _span(bands: Sequence[Band], times: Sequence[datetime]) -> tuple[datetime, datetime] | None:
@@ -243,8 +264,8 @@ def _fives(rows: Sequence[Row], bands: Sequence[Band], span: tuple[datetime, dat
     none = (0,) * len(OUTCOMES)
     out, t = [], span[0]
     while t < span[1]:
-        slot = next((b.slot for b in bands if b.start <= t < b.end), "")
-        out.append(Five(t, slot, by_time.get(t, none)))
+        period = next((b.label for b in bands if b.start <= t < b.end), "")
+        out.append(Five(t, period, by_time.get(t, none)))
         t += FIVE
     return tuple(out)
 

@@ -21,6 +21,8 @@ PERSON_AT_LEAST = 0.80
 """Share of minutes of use that should be tied to a person."""
 TIMETABLED_AT_LEAST = 0.95
 """Share of those minutes that should find a timetable."""
+STORED_AT_LEAST = 0.98
+"""Share of the five-minute windows from the first to the last of the day that should be stored."""
 BEHIND_AT_MOST = timedelta(minutes=25)
 """Age of the newest stored window on the running day: closed ten minutes after its end, with room to spare."""
 FIVE = timedelta(minutes=5)
@@ -42,7 +44,7 @@ def steps(strip: Row, stored: Row, tz: ZoneInfo, now: datetime | None) -> tuple[
     """The five steps of a day from the answers of `health_strip` and `day_stored`; `now` only on the running day."""
     return (
         _packets(strip["packets"], strip["lost"]),
-        _named(strip["named_share"], strip["flows"], strip["flows_blind"]),
+        _named(strip["named_share"], strip["flows"], strip["names_blind"]),
         _person(strip["person_share"], strip["minutes_use"] - strip["minutes_person"]),
         _timetabled(strip["timetabled_share"], strip["minutes_person"] - strip["minutes_timetabled"]),
         _stored(stored, tz, now),
@@ -59,7 +61,9 @@ def _packets(packets: int, lost: int) -> Step:
 
 
 def _named(named: float | None, flows: int, blind: int) -> Step:
-    note = "no flows" if not flows else f"of {words.big(flows)} flows; {words.share(blind / flows)} encrypted names"
+    note = (
+        "no flows" if not flows else f"of {words.big(flows)} flows; {words.share(blind / flows)} hidden (ECH, DoH, VPN)"
+    )
     poor = named is not None and named < NAMED_AT_LEAST
     mend = "Ask for encrypted names (ECH, DNS over HTTPS) and VPNs to be off on staff devices." if poor else ""
     return Step("named", "Named", words.share(named), note, not poor, mend)
@@ -94,8 +98,8 @@ def _stored(stored: Row, tz: ZoneInfo, now: datetime | None) -> Step:
         note, late = f"{span}, {age}", behind > BEHIND_AT_MOST
     if late:
         mend = "Nothing newer has arrived: see whether the sensor runs and the spool's disk has room."
-    elif whole < 1:
-        mend = f"{expected - stored['windows']} windows of five minutes are missing: see when the sensor was off."
+    elif whole < STORED_AT_LEAST:
+        mend = f"{words.minutes(5 * (expected - stored['windows']))} are missing: see when the sensor was off."
     else:
         mend = ""
     return Step("stored", "Stored", words.share(whole), note, not mend, mend)

@@ -61,11 +61,15 @@ def _sentence(view: WeekView) -> str:
     used = f"Staff used social media for about {rounded(total)} minutes"
     if view.coverage.too_little:
         between = f"between {rounded(outside)} and {rounded(outside + unknown)}"
-        return f"{used}; {between} of them fell outside the allowed times, but the evidence is insufficient to say more."
+        return (
+            f"{used}; {between} of them fell outside the allowed times, but the evidence is insufficient to say more."
+        )
     if not outside:
         return f"{used}; none was seen to fall outside the policy’s allowed times."
     compared = f", {view.usual[OUTSIDE].place(view.per_day(OUTSIDE))}" if OUTSIDE in view.usual else ""
-    return f"{used}; {rounded(outside)} fell outside the policy’s allowed times (automatic, unverified){compared}."
+    return (
+        f"{used}; {rounded(outside)} of them fell outside the policy’s allowed times (automatic, unverified){compared}."
+    )
 
 
 def _span(usual: Usual | None) -> str:
@@ -106,6 +110,6 @@ def _not_seen(view: WeekView) -> str:
         return "Monitoring is off: no notice date is set."
     if view.sunday < view.school.notice:
         return f"Monitoring was off: it was announced from {words.long_day(view.school.notice)}."
-    if not view.letters and not view.past:
+    if len(view.missing_days) == 5:
         return "The store holds no packets and no bells for it: a holiday, or a week that nothing was captured in."
     return "No packets of this week are in the store: the sensor was off, the mirror port silent, or the data deleted."

@@ -71,7 +71,9 @@ class _Pages:
         return JSONResponse(view.chart())
 
     async def method(self, request: Request) -> Response:
-        return _page("method.html", mends={**words.MENDS, **words.LEFT_UNKNOWN}, kinds=words.KINDS, questions=questions())
+        return _page(
+            "method.html", mends={**words.MENDS, **words.LEFT_UNKNOWN}, kinds=words.KINDS, questions=questions()
+        )
 
     async def health(self, request: Request) -> Response:
         """For machines: does the store answer, which schools does it hold, and how new is each?"""

@@ -53,19 +53,23 @@ class Confidence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Shares of a week, 0 to 1; None where there was nothing to take a share of."""
+    """Shares of a week, 0 to 1; None where there was nothing to take a share of. `partial`: weekdays are missing."""
 
     observed: float | None
     readable: float | None
     linked: float | None
     classified: float | None
     duty_missing: bool
+    partial: bool
 
     @property
     def confidence(self) -> Confidence:
-        """HIGH from 80 % classified and 95 % observed, MEDIUM from 50 %; missing duty data caps at MEDIUM."""
+        """HIGH from 80 % classified and 95 % observed, MEDIUM from 50 % classified, else LOW.
+
+        Missing duty data and weekdays that the store knows nothing of cap it at MEDIUM.
+        """
         classified, observed = self.classified or 0.0, self.observed or 0.0
-        if classified >= 0.80 and observed >= 0.95 and not self.duty_missing:
+        if classified >= 0.80 and observed >= 0.95 and not (self.duty_missing or self.partial):
             return Confidence.HIGH
         return Confidence.MEDIUM if classified >= 0.50 else Confidence.LOW
 
@@ -101,12 +105,16 @@ class PastWeek:
 
 @dataclass(frozen=True, slots=True)
 class WeekView:
-    """Everything the report shows; `totals` and the rows of the lists hold exact minutes, rounded when shown."""
+    """Everything the report shows; minutes are exact here and rounded when shown.
+
+    `missing_days`: weekdays of which the store has no bells, so nothing was seen; `school_days`: days with bells that were.
+    """
 
     school: SchoolInfo
     iso_week: str
     monday: date
     letters: tuple[str, ...]
+    missing_days: tuple[date, ...]
     school_days: int
     coverage: Coverage
     totals: Row
@@ -183,6 +191,7 @@ def week_view(store: Store, school: SchoolInfo, iso_week: str) -> WeekView:
         iso_week=iso_week,
         monday=monday,
         letters=tuple(sorted({d["week"] for d in days if d["week"]})),
+        missing_days=_missing(monday, days),
         school_days=len(_seen(days)),
         coverage=coverage,
         totals=totals,
@@ -209,6 +218,11 @@ def _seen(days: Iterable[Row]) -> list[Row]:
     return [d for d in days if d["fives"]]
 
 
+def _missing(monday: date, days: Sequence[Row]) -> tuple[date, ...]:
+    weekdays = [monday + timedelta(days=i) for i in range(5)]
+    return tuple(day for day in weekdays if day not in {d["day"] for d in days})
+
+
 def _expected(day: Row) -> int:
     return int((day["last"] - day["first"]) / FIVE)
 
@@ -226,6 +240,7 @@ def _coverage(days: Sequence[Row], rows: Sequence[Row], totals: Row, reasons: Se
         linked=part(total("minutes_timetabled"), total("minutes_use")),
         classified=part(totals["total"] - totals[Outcome.UNKNOWN], totals["total"]),
         duty_missing=any(r["reason"] == Reason.DUTY_DATA_MISSING for r in reasons),
+        partial=sum(d["day"].weekday() < 5 for d in days) < 5,
     )
 
 

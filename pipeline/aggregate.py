@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -224,8 +225,8 @@ def _tables(rows: Levels, labels: Labels, *, by_period: bool, by_group: bool) ->
 
 def _windows(window: I64) -> Iterator[tuple[int, slice]]:
     """Start and rows of each window in a sorted column."""
-    starts = np.flatnonzero(np.diff(window, prepend=-1))
-    for low, high in zip(starts.tolist(), np.append(starts[1:], len(window)).tolist(), strict=True):
+    ends = np.flatnonzero(np.diff(window, append=-1)) + 1
+    for low, high in pairwise([0, *ends.tolist()]):
         yield int(window[low]), slice(low, high)
 
 

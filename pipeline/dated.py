@@ -4,7 +4,7 @@ Three tiers, the later one wins (domain.md 2.7): work (cover, duty_swap_to, meet
 trip, home_working), closed. Within a tier the later `entered_at` wins; two different records of the same or of an
 unknown time are a conflict. A duty_swap_from takes away the recurring duty, and a duty_swap_to that was entered before
 it. An exception that names a slot which its date does not have leaves the whole day of that person unknown. Work of
-everybody (`*`) is not work of those who have the day off.
+everybody (`*`) is none of those who have the day off, and unknown for those of whom that is not known.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.calendar import DayKind
-from pipeline.precedence import (
+from pipeline.cells import (
     ABSENT,
     CONFLICT,
     COVER,
@@ -32,13 +32,8 @@ from pipeline.precedence import (
     NOT_IN_POST,
     TRIP,
     Cells,
-    Mask,
-    Rota,
-    blank,
-    contracted,
-    inset_breaks,
-    undated,
 )
+from pipeline.precedence import Mask, Rota, blank, inset_breaks, undated, working_hours
 from pipeline.rows import ALL, Dated, ExceptionKind
 from pipeline.tables import DAY_MIN
 
@@ -60,7 +55,7 @@ _Placed = tuple[Dated, Mask, int]
 
 
 def person_day(rota: Rota, person: int, taken: Mask) -> Cells:
-    """A person's day, uint8[1440] of positions in pipeline.precedence.CELLS. `taken` is of `taken_from_nobody`."""
+    """A person's day, uint8[1440] of positions in pipeline.cells.CELLS. `taken` is of `taken_from_nobody`."""
     rows = [row for row in rota.school.exceptions_on.get(rota.on.day, ()) if row.person in (person, ALL)]
     times = rota.times[rota.school.staff[person].bell_group]
     masks = [times.place(row.when) for row in rows]
@@ -74,13 +69,14 @@ def person_day(rota: Rota, person: int, taken: Mask) -> Cells:
         return cells
     if len(placed) < len(rows):
         return np.full_like(cells, NO_BELLS)
-    away = np.isin(cells, (DAY_OFF, NO_CALENDAR))
     work = []
     for row, mask in placed:
         if row.kind is ExceptionKind.INSET and row.when is None:
             work += _inset(rota, person, row)
+        elif row.kind in _WORK and row.person == ALL:
+            work += _everybody(rota, person, row, mask)
         elif row.kind in _WORK:
-            work.append((row, mask & ~away if row.person == ALL else mask, _WORK[row.kind]))
+            work.append((row, mask, _WORK[row.kind]))
     for tier in (
         _tier(_swapped(work, given)),
         _tier((row, mask, _AWAY[row.kind]) for row, mask in placed if row.kind in _AWAY),
@@ -146,10 +142,20 @@ def _swapped(work: Iterable[_Placed], given: Sequence[tuple[Dated, Mask]]) -> It
         yield row, mask & ~gone & unclear, CONFLICT
 
 
+def _everybody(rota: Rota, person: int, row: Dated, mask: Mask) -> list[_Placed]:
+    """A record of work for everybody, as far as it is one for this person."""
+    work = working_hours(rota, person)
+    if not work.known:
+        return [(row, mask, NO_PATTERN)]
+    if all(work.off):
+        return []
+    return [(row, mask, NO_CALENDAR if any(work.off) else _WORK[row.kind])]
+
+
 def _inset(rota: Rota, person: int, row: Dated) -> list[_Placed]:
     """A whole day of INSET for one person: the contracted hours, in which breaks are unknown."""
-    paid, known = contracted(rota, person)
-    if not known:
+    work = working_hours(rota, person)
+    if not work.known:
         return [(row, ~blank(), NO_PATTERN)]
     breaks = inset_breaks(rota, rota.school.staff[person])
-    return [(row, paid & ~breaks, INSET), (row, paid & breaks, INSET_BREAK)]
+    return [(row, work.paid & ~breaks, INSET), (row, work.paid & breaks, INSET_BREAK)]

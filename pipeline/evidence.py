@@ -68,8 +68,7 @@ class Teller:
         """Rows of table `episode` by window, without what all rows of a window share. `part`: see pipeline.judge.parts;
         `sources`: of each row, what tied the address to the person."""
         window = start_of(found.use.minute)
-        order, starts = runs((window, found.person, found.use.service, part, found.use.minute))
-        _, starts = runs([key[order] for key in (window, found.person, found.use.service, part)])
+        order, starts = runs((window, found.person, found.use.service, part))  # by minute within, as rows come sorted
         tables: dict[int, Columns] = {}
         for rows in np.split(order, starts[1:]):
             first, last = int(rows[0]), int(rows[-1])

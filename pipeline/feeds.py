@@ -11,7 +11,8 @@ and 4647 end it by TargetLogonId, 4800 and 4801 lock and unlock the account on t
 for SESSION_CAP_S is over, since log-offs get lost. Machine accounts and Windows' own are dropped. Of an account that is
 not in staff.csv (a pupil's, a generic one) only is kept that there is somebody; its name is forgotten here.
 
-Broken rows are told in `problems` and skipped. This module does not know which address a host has.
+Broken rows are told in `problems` and skipped; an empty file is one that nothing was written to yet. This module does
+not know which address a host has.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ EVENT_COLUMNS = (
     *("TargetLogonId", "LogonType"),
 )
 LOG_ON, LOG_OFF, USER_LOG_OFF, LOCK, UNLOCK = 4624, 4634, 4647, 4800, 4801
+_EVENTS = (LOG_ON, LOG_OFF, USER_LOG_OFF, LOCK, UNLOCK)
 UNLOCK_TYPE = "7"
 INTERACTIVE = frozenset({"2", UNLOCK_TYPE, "10", "11"})
 _WINDOWS = frozenset({"window manager", "font driver host", "nt authority", "nt service", "iis apppool"})
@@ -89,6 +91,8 @@ def read_leases(files: Sequence[tuple[str, bytes]], problems: list[InputError]) 
     """Leases per address, in order, not overlapping. `files` are (name, contents), the oldest first."""
     rows: defaultdict[bytes, list[tuple[Lease, int, float]]] = defaultdict(list)
     for file, data in files:
+        if not data.strip():
+            continue
         for row in read_rows(file, data, LEASE_COLUMNS, FeedError, problems):
             try:
                 if (found := _lease(row)) is not None:
@@ -143,24 +147,22 @@ def read_events(
     people = {name: number for number, person in enumerate(staff) for name in person.usernames}
     mails = {person.email: number for number, person in enumerate(staff) if person.email}
     others: dict[str, int] = {}
-    found = []
-    for row in read_rows(file, data, EVENT_COLUMNS, FeedError, problems):
+    found: list[Event] = []
+    for row in read_rows(file, data, EVENT_COLUMNS, FeedError, problems) if data.strip() else ():
         try:
             event, sort = row.number("EventId", 0, 1 << 32), row.get("LogonType")
-            if event not in (LOG_ON, LOG_OFF, USER_LOG_OFF, LOCK, UNLOCK) or (
-                event == LOG_ON and sort not in INTERACTIVE
-            ):
+            if event not in _EVENTS or (sort not in INTERACTIVE and (sort or event == LOG_ON)):
                 continue
             name = row.get("TargetUserName").lower().rpartition("\\")[2]
             if name.endswith("$") or row.get("TargetDomainName").lower() in _WINDOWS:
-                counts["machine_accounts_dropped"] += 1
+                counts["events_of_machines"] += 1
                 continue
             time = row.instant("TimeCreated", zone)
-            if time is None or not name:
+            if time is None or name in ("", "-"):
                 raise row.fail("the event has no time or no account", "look at what wrote this row")
             account = mails.get(name, people.get(name.partition("@")[0]))
             if account is None:
-                counts["other_accounts_dropped"] += 1
+                counts["events_of_other_accounts"] += 1
                 account = -1 - others.setdefault(name, len(others) + 1)
             host, session = host_name(row.get("Computer")), row.get("TargetLogonId").lower()
             unlock = event == UNLOCK or (event == LOG_ON and sort == UNLOCK_TYPE)

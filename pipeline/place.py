@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.calendar import LocalClock, Slot, bell_slots, school_day
+from pipeline.cells import ALLOWED_OF, REASON_OF, STATE_OF
 from pipeline.dated import person_day, taken_from_nobody
-from pipeline.precedence import ALLOWED_OF, REASON_OF, STATE_OF, Mask, rota_of
+from pipeline.precedence import Mask, rota_of
 from pipeline.rows import ANY
 from pipeline.school import School
 from pipeline.tables import DAY_MIN

@@ -2,11 +2,11 @@
 
 First match, from the top: not in post; free day; dated: closed, away, work (pipeline.dated); INSET day; duty; lesson
 and registration; recurring meeting; break and lunch; non-contact inside the pattern; outside hours; unknown. The code
-paints from the bottom, so that what comes later wins. A cell is a position in CELLS: state, allowed and reason.
+paints from the bottom, so that what comes later wins.
 
 What the files leave open is decided so:
 - A pattern that is valid but has no row for the weekday is a day off. No valid pattern: unknown, except what is
-  booked, breaks and weekends. Leadership: only what is booked counts as work, breaks are breaks, and the rest of a
+  booked and weekends. Leadership: only what is booked counts as work, breaks are breaks, and the rest of a
   working day is unknown.
 - A paid post covers another post's unpaid break. An unpaid break is break whatever the rota says of the date.
 - A stand-by for cover is contracted time without a lesson, not a duty.
@@ -30,64 +30,34 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.calendar import DayKind, SchoolDay, Slot, bell_slots, bells_on, school_day
+from pipeline.cells import (
+    BREAK,
+    BREAK_NO_ROTA,
+    CONFLICT,
+    DAY_OFF,
+    DUTY,
+    INSET,
+    INSET_BREAK,
+    IS_NO,
+    LEADERSHIP,
+    LUNCH,
+    LUNCH_NO_ROTA,
+    MEETING,
+    NO_BELLS,
+    NO_CALENDAR,
+    NO_PATTERN,
+    NON_CONTACT,
+    NOT_IN_POST,
+    OUTSIDE,
+    REGISTRATION,
+    TEACHING,
+    Cells,
+)
 from pipeline.rows import ANY, Activity, DutyKind, Lesson, Pattern, SlotKind, Span, Staff, StaffRole, Week, When
 from pipeline.school import School
 from pipeline.tables import DAY_MIN
-from pipeline.words import Allowed, Reason, State
 
 Mask = npt.NDArray[np.bool_]
-Cells = npt.NDArray[np.uint8]
-
-
-class Cell(NamedTuple):
-    """What is known of a minute."""
-
-    state: State
-    allowed: Allowed
-    reason: Reason
-
-
-def _no(state: State, reason: Reason = Reason.SCHEDULED) -> Cell:
-    return Cell(state, Allowed.NO, reason)
-
-
-def _unknown(reason: Reason, state: State = State.UNKNOWN) -> Cell:
-    return Cell(state, Allowed.UNKNOWN, reason)
-
-
-CELLS: tuple[Cell, ...] = (
-    _unknown(Reason.NO_PATTERN),
-    _unknown(Reason.NO_BELLS),
-    _unknown(Reason.NO_CALENDAR),
-    _unknown(Reason.CONFLICT),
-    _unknown(Reason.LEADERSHIP_HOURS),
-    _unknown(Reason.NOT_IN_POST, State.NOT_IN_POST),
-    Cell(State.NON_WORKING_DAY, Allowed.YES, Reason.NON_WORKING_DAY),
-    Cell(State.OUTSIDE_HOURS, Allowed.YES, Reason.OUTSIDE_HOURS),
-    _no(State.NON_CONTACT, Reason.NON_CONTACT),
-    Cell(State.BREAK, Allowed.YES, Reason.BREAK_NOT_ON_DUTY),
-    Cell(State.LUNCH, Allowed.YES, Reason.BREAK_NOT_ON_DUTY),
-    _unknown(Reason.DUTY_DATA_MISSING, State.BREAK),
-    _unknown(Reason.DUTY_DATA_MISSING, State.LUNCH),
-    _no(State.MEETING),
-    _no(State.REGISTRATION),
-    _no(State.TEACHING),
-    _no(State.DUTY),
-    _no(State.COVER),
-    _no(State.EXAM),
-    _no(State.INSET),
-    _unknown(Reason.INSET_BREAK, State.INSET),
-    _unknown(Reason.AWAY, State.ABSENT),
-    _unknown(Reason.AWAY, State.TRIP),
-    _unknown(Reason.AWAY, State.HOME_WORKING),
-)
-(NO_PATTERN, NO_BELLS, NO_CALENDAR, CONFLICT, LEADERSHIP, NOT_IN_POST, DAY_OFF, OUTSIDE, NON_CONTACT) = range(9)
-(BREAK, LUNCH, BREAK_NO_ROTA, LUNCH_NO_ROTA, MEETING, REGISTRATION, TEACHING, DUTY, COVER, EXAM) = range(9, 19)
-(INSET, INSET_BREAK, ABSENT, TRIP, HOME_WORKING) = range(19, 24)
-STATE_OF = np.array([cell.state.code for cell in CELLS], np.int8)
-ALLOWED_OF = np.array([cell.allowed.code for cell in CELLS], np.int8)
-REASON_OF = np.array([cell.reason.code for cell in CELLS], np.int8)
-IS_NO = np.array([cell.allowed is Allowed.NO for cell in CELLS])
 
 
 def blank() -> Mask:
@@ -253,7 +223,7 @@ def _lessons(cells: Cells, rota: Rota, person: int, times: Times, week: Week) ->
 class _Hours:
     """A person's contracted hours on a date.
 
-    base: uint8[1440], what holds outside them; paid, unpaid: bool[1440]; open: minutes that may or may not be hours."""
+    base: uint8[1440], what holds outside them; paid, unpaid: bool[1440]; open: hours are unknown, breaks count."""
 
     def __init__(self, rota: Rota, person: int, staff: Staff, week: Week) -> None:
         on = rota.on.day
@@ -262,13 +232,13 @@ class _Hours:
         self.leads = staff.role is StaffRole.LEADERSHIP
         self.known = bool(valid)
         self.paid, self.unpaid, self.open = self._spans(today)
-        off = (bool(valid) and not today) or (not valid and rota.on.kind is DayKind.WEEKEND)
+        off = (bool(valid) and not today) or (not valid and on.isoweekday() > 5)
         if off:
             self.base = _all(DAY_OFF)
         elif self.leads:
             self.base, self.open = _all(LEADERSHIP), ~blank()
         elif not valid:
-            self.base, self.open = _all(NO_PATTERN), ~blank()
+            self.base = _all(NO_PATTERN)
         else:
             self.base = _all(OUTSIDE)
         self.off = off
@@ -302,11 +272,18 @@ def inset_breaks(rota: Rota, staff: Staff) -> Mask:
     return times.breaks | times.lunches | times.unsure if times.known else ~blank()
 
 
-def contracted(rota: Rota, person: int) -> tuple[Mask, bool]:
-    """A person's paid hours on a date in any possible week, and whether a pattern is known at all."""
+class WorkingHours(NamedTuple):
+    """A person's hours on a date. known: a pattern is valid. off: has the day off, per possible week. paid: bool[1440],
+    minutes that are paid in every possible week."""
+
+    known: bool
+    off: tuple[bool, ...]
+    paid: Mask
+
+
+def working_hours(rota: Rota, person: int) -> WorkingHours:
+    """When a person works on a date, as far as the patterns tell."""
     staff = rota.school.staff[person]
     found = [_Hours(rota, person, staff, week) for week in rota.on.weeks]
-    paid = found[0].paid
-    for hours in found[1:]:
-        paid = paid & hours.paid
-    return paid, found[0].known
+    paid = np.logical_and.reduce([hours.paid for hours in found])
+    return WorkingHours(found[0].known, tuple(hours.off for hours in found), paid)

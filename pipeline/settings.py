@@ -60,6 +60,10 @@ class SchoolSettings(Table):
         description="feeds: addresses are tied to staff by the feeds; none: to nobody, all use is unknown.",
     )
     policy_profile: Slug = Field(default="cwmbran", description="Policy profile: clause ids and texts, thresholds.")
+    pseudonym_keys: PathName = Field(
+        default=Path("pseudonym-keys.json"),
+        description="File of the pseudonyms' keys (mode 0600), made when needed; keep it out of the store.",
+    )
     boundary_margin_min: Whole = Field(
         default=5, ge=0, le=30, description="Minutes around a change of what is allowed that count as unknown."
     )

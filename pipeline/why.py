@@ -115,10 +115,10 @@ def why_cell(store: Store, school: str, day: date, period: str, service: str = "
     """The reason counts of all staff's use in a bell period ('' outside the bells) of a day, of one service or, without
     one, of all; None where the store has no use there."""
     found = store.query(
-        f"SELECT outcome, reason, sum(minutes) AS minutes, sum(bytes_down) AS bytes_down, policy, catalogue, timetable "
+        f"SELECT outcome, reason, sum(minutes) AS total, policy, catalogue, timetable "
         f"FROM {DATABASE}.use_period WHERE school = {{school:String}} AND day = {{day:Date}} AND people = 'all' "
         f"AND period = {{period:String}} AND level = {{level:String}} AND service = {{service:String}} "
-        f"GROUP BY outcome, reason, policy, catalogue, timetable ORDER BY minutes DESC, outcome, reason, policy, "
+        f"GROUP BY outcome, reason, policy, catalogue, timetable ORDER BY total DESC, outcome, reason, policy, "
         f"catalogue, timetable",
         {"school": school, "day": day, "period": period, "level": "service" if service else "all", "service": service},
     )
@@ -127,7 +127,7 @@ def why_cell(store: Store, school: str, day: date, period: str, service: str = "
         return None
     counts: Counter[tuple[str, str]] = Counter()
     for row in rows:
-        counts[str(row["outcome"]), str(row["reason"])] += _int(row["minutes"])
+        counts[str(row["outcome"]), str(row["reason"])] += _int(row["total"])
     total = sum(counts.values())
     where = f"{period or 'outside the bells'}, {day:%A} {day.day} {day:%B %Y}"
     facts: dict[str, object] = {

@@ -43,7 +43,8 @@ def classify_file(path: Path, catalogue: Catalogue, *, dns_only: bool = False, l
     def on_answers(client: bytes, server: bytes, answers: Answers) -> None:
         report.answers.append(_answers_object(path, client, server, answers))
 
-    meter = Meter(lambda name: 0, limits, emit_all=True, on_answers=on_answers)
+    numbers: dict[str, int] = {}  # every name its own number: two names told for one address are doubt here
+    meter = Meter(lambda name: numbers.setdefault(name, len(numbers) + 1), limits, emit_all=True, on_answers=on_answers)
     parts: list[tuple[Any, Any]] = []
     for _ in capture.read(meter.feed):
         parts += [(raw.words, _texts(meter, raw)) for raw in meter.take()]

@@ -14,8 +14,10 @@ import ipaddress
 import struct
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 import dpkt
+import numpy as np
 
 MAX_MESSAGE = 65535
 MAX_ANSWERS = 64
@@ -74,12 +76,16 @@ def _text(name: str) -> str:
     return "".join(c if " " < c < "\x7f" else f"\\x{ord(c) & 0xFF:02x}" for c in name.rstrip(".")).lower()
 
 
+_SPREAD_CLIENT, _SPREAD_SERVER, _SKETCH_BITS = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 20
+
+
 class DnsMemory:
     """Names that clients were given, bounded to `capacity` (client, server) pairs; the oldest pair goes first."""
 
     def __init__(self, capacity: int) -> None:
         self._pairs: OrderedDict[tuple[bytes, bytes], tuple[tuple[str, float], ...]] = OrderedDict()
         self._capacity = capacity
+        self._sketch = np.zeros(1 << _SKETCH_BITS, np.bool_)  # pairs ever learnt, hashed: no false 'no'
         self.evicted = 0
 
     def __len__(self) -> int:
@@ -101,10 +107,17 @@ class DnsMemory:
             server = address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed
             key = (client, server)
             known = tuple(k for k in self._pairs.pop(key, ()) if k[0] != answers.qname and k[1] >= now)
+            spread = int.from_bytes(client[8:], "big") * _SPREAD_CLIENT ^ int.from_bytes(server[8:], "big") * _SPREAD_SERVER
+            self._sketch[(spread & (1 << 64) - 1) >> (64 - _SKETCH_BITS)] = True
             self._pairs[key] = ((answers.qname, until), *known)[:MAX_NAMES_PER_PAIR]
         while len(self._pairs) > self._capacity:
             self._pairs.popitem(last=False)
             self.evicted += 1
+
+    def may_know(self, client_low: Any, server_low: Any) -> Any:
+        """For many pairs at once (lower address halves, uint64): false where nothing was ever learnt."""
+        spread = client_low * np.uint64(_SPREAD_CLIENT) ^ server_low * np.uint64(_SPREAD_SERVER)
+        return self._sketch[(spread >> np.uint64(64 - _SKETCH_BITS)).astype(np.int64)]
 
     def names(self, client: bytes, server: bytes, when: float) -> tuple[str, ...]:
         """Names this client was given for this server and that had not expired at `when`; newest first."""

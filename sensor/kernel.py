@@ -108,64 +108,68 @@ class Limits(NamedTuple):
 
 
 @inlined
+def _swap_ports(k4):  # type: ignore[no-untyped-def]
+    return (
+        (k4 << np.uint64(16) & np.uint64(0xFFFF000000000000))
+        | (k4 >> np.uint64(16) & np.uint64(0xFFFF00000000))
+        | (k4 & np.uint64(0xFFFFFFFF))
+    )
+
+
+@inlined
 def _emit(flows, slot, names, out, emit_all):  # type: ignore[no-untyped-def]
     """Write the open minute of a flow as a raw slice, if anything wants it, and clear its counters."""
-    half = flows.halves[slot]
-    if half[PACKETS_AB] == 0 and half[PACKETS_BA] == 0:
+    if flows.halves[slot, PACKETS_AB] == 0 and flows.halves[slot, PACKETS_BA] == 0:
         return
-    flags = np.int64(half[FLAGS])
-    name = np.int64(half[NAME])
+    flags = np.int64(flows.halves[slot, FLAGS])
+    name = np.int64(flows.halves[slot, NAME])
     wanted = names.service[name] != 0 if name else not flags & NO_NAME
     if wanted or emit_all:
         n = out.count[0]
-        word = flows.words[slot]
-        row = out.words[n]
         if flags & CLIENT_IS_B:
-            row[0] = word[2]
-            row[1] = word[3]
-            row[2] = word[0]
-            row[3] = word[1]
-            k = word[4]
-            row[4] = (k << np.uint64(16) & np.uint64(0xFFFF000000000000)) | (k >> np.uint64(16) & np.uint64(0xFFFF00000000)) | (k & np.uint64(0xFFFFFFFF))
+            out.words[n, 0] = flows.words[slot, 2]
+            out.words[n, 1] = flows.words[slot, 3]
+            out.words[n, 2] = flows.words[slot, 0]
+            out.words[n, 3] = flows.words[slot, 1]
+            out.words[n, 4] = _swap_ports(flows.words[slot, 4])
             up = PACKETS_BA
             down = PACKETS_AB
             bytes_up = BYTES_BA
             bytes_down = BYTES_AB
         else:
             for k2 in range(5):
-                row[k2] = word[k2]
+                out.words[n, k2] = flows.words[slot, k2]
             up = PACKETS_AB
             down = PACKETS_BA
             bytes_up = BYTES_AB
             bytes_down = BYTES_BA
-        row[S_MINUTE] = word[MINUTE]
-        row[S_FIRST] = word[FIRST]
-        row[S_LAST] = word[LAST]
-        row[S_BYTES_UP] = word[bytes_up]
-        row[S_BYTES_DOWN] = word[bytes_down]
-        row[S_VLAN] = np.uint64(flows.cold[slot, VLAN])
-        row[S_FLOW_FIRST] = np.uint64(flows.cold[slot, FLOW_FIRST])
+        out.words[n, S_MINUTE] = flows.words[slot, MINUTE]
+        out.words[n, S_FIRST] = flows.words[slot, FIRST]
+        out.words[n, S_LAST] = flows.words[slot, LAST]
+        out.words[n, S_BYTES_UP] = flows.words[slot, bytes_up]
+        out.words[n, S_BYTES_DOWN] = flows.words[slot, bytes_down]
+        out.words[n, S_VLAN] = np.uint64(flows.cold[slot, VLAN])
+        out.words[n, S_FLOW_FIRST] = np.uint64(flows.cold[slot, FLOW_FIRST])
         out.gaps[n, S_GAP_SUM] = flows.gaps[slot, GAP_SUM]
         out.gaps[n, S_GAP_SUMSQ] = flows.gaps[slot, GAP_SUMSQ]
-        small = out.halves[n]
-        small[S_PACKETS_UP] = half[up]
-        small[S_PACKETS_DOWN] = half[down]
-        small[S_NAME] = name
-        small[S_FLAGS] = flags
-        small[S_UID] = half[UID]
-        small[S_BURSTS] = half[BURSTS]
-        small[S_BURST_BYTES] = half[BURST_BYTES]
-        small[S_BURST_LARGEST] = half[BURST_LARGEST]
+        out.halves[n, S_PACKETS_UP] = flows.halves[slot, up]
+        out.halves[n, S_PACKETS_DOWN] = flows.halves[slot, down]
+        out.halves[n, S_NAME] = name
+        out.halves[n, S_FLAGS] = flags
+        out.halves[n, S_UID] = flows.halves[slot, UID]
+        out.halves[n, S_BURSTS] = flows.halves[slot, BURSTS]
+        out.halves[n, S_BURST_BYTES] = flows.halves[slot, BURST_BYTES]
+        out.halves[n, S_BURST_LARGEST] = flows.halves[slot, BURST_LARGEST]
         out.count[0] = n + 1
-    half[FLAGS] = flags | OLD
-    half[PACKETS_AB] = 0
-    half[PACKETS_BA] = 0
+    flows.halves[slot, FLAGS] = flags | OLD
+    flows.halves[slot, PACKETS_AB] = 0
+    flows.halves[slot, PACKETS_BA] = 0
     flows.words[slot, BYTES_AB] = 0
     flows.words[slot, BYTES_BA] = 0
-    half[BURST_BYTES] = 0
-    half[BURST_LARGEST] = 0
-    if half[BURSTS]:
-        half[BURSTS] = 0
+    flows.halves[slot, BURST_BYTES] = 0
+    flows.halves[slot, BURST_LARGEST] = 0
+    if flows.halves[slot, BURSTS]:
+        flows.halves[slot, BURSTS] = 0
         flows.gaps[slot, GAP_SUM] = 0.0
         flows.gaps[slot, GAP_SUMSQ] = 0.0
 
@@ -173,23 +177,21 @@ def _emit(flows, slot, names, out, emit_all):  # type: ignore[no-untyped-def]
 @inlined
 def _begin(flows, slot, batch, i, counters):  # type: ignore[no-untyped-def]
     """Make row `slot` a new flow that starts with packet `i`."""
-    word = flows.words[slot]
     for k in range(5):
-        word[k] = batch.key[i, k]
+        flows.words[slot, k] = batch.key[i, k]
     for k in range(5, ROW):
-        word[k] = 0
+        flows.words[slot, k] = 0
     now = batch.time[i]
     flows.signed[slot, MINUTE] = now // MINUTE_NS
     flows.signed[slot, FIRST] = now
     flows.signed[slot, LAST] = now
-    cold = flows.cold[slot]
-    cold[FLOW_FIRST] = now
-    cold[VLAN] = np.int64(batch.vlan[i])
-    cold[BURST_START] = 0
-    cold[BURST_BEFORE] = 0
-    cold[GAP_SUM] = 0
-    cold[GAP_SUMSQ] = 0
-    cold[NEXT_SEQUENCE] = -1
+    flows.cold[slot, FLOW_FIRST] = now
+    flows.cold[slot, VLAN] = np.int64(batch.vlan[i])
+    flows.cold[slot, BURST_START] = 0
+    flows.cold[slot, BURST_BEFORE] = 0
+    flows.cold[slot, GAP_SUM] = 0
+    flows.cold[slot, GAP_SUMSQ] = 0
+    flows.cold[slot, NEXT_SEQUENCE] = -1
     key = batch.key[i, 4]
     low = np.int64(key >> np.uint64(48))
     high = np.int64(key >> np.uint64(32)) & 0xFFFF
@@ -348,19 +350,18 @@ def _look_udp(buf, flows, slot, batch, i, todo):  # type: ignore[no-untyped-def]
 @inlined
 def _burst(flows, slot, now, size):  # type: ignore[no-untyped-def]
     """Count client payload into bursts: a run without a second of silence, once it holds BURST_MIN bytes."""
-    half = flows.halves[slot]
     if now - flows.signed[slot, LAST_UP] >= BURST_SILENCE:
-        half[BURST_NOW] = 0
+        flows.halves[slot, BURST_NOW] = 0
         flows.cold[slot, BURST_START] = now
     flows.signed[slot, LAST_UP] = now
-    before = np.int64(half[BURST_NOW])
+    before = np.int64(flows.halves[slot, BURST_NOW])
     total = before + size
-    half[BURST_NOW] = min(total, 0xFFFFFFFF)
+    flows.halves[slot, BURST_NOW] = min(total, 0xFFFFFFFF)
     if total < BURST_MIN:
         return
     if before < BURST_MIN:
-        half[BURSTS] += 1
-        half[BURST_BYTES] += total
+        flows.halves[slot, BURSTS] += 1
+        flows.halves[slot, BURST_BYTES] += total
         start = flows.cold[slot, BURST_START]
         if flows.cold[slot, BURST_BEFORE]:
             gap = (start - flows.cold[slot, BURST_BEFORE]) * 1e-9
@@ -368,9 +369,9 @@ def _burst(flows, slot, now, size):  # type: ignore[no-untyped-def]
             flows.gaps[slot, GAP_SUMSQ] += gap * gap
         flows.cold[slot, BURST_BEFORE] = start
     else:
-        half[BURST_BYTES] += size
-    if total > half[BURST_LARGEST]:
-        half[BURST_LARGEST] = total
+        flows.halves[slot, BURST_BYTES] += size
+    if total > flows.halves[slot, BURST_LARGEST]:
+        flows.halves[slot, BURST_LARGEST] = total
 
 
 @inlined
@@ -378,11 +379,12 @@ def _find(flows, k0, k1, k2, k3, k4, h):  # type: ignore[no-untyped-def]
     """Slot of a flow, or -1 - slot of the free row that ends its probe."""
     mask = len(flows.words) - 1
     slot = np.int64(h & np.uint64(mask))
+    words = flows.words
     while True:
-        word = flows.words[slot]
-        if word[4] == 0:
+        k = words[slot, 4]
+        if k == 0:
             return -1 - slot
-        if word[4] == k4 and word[3] == k3 and word[1] == k1 and word[2] == k2 and word[0] == k0:
+        if k == k4 and words[slot, 3] == k3 and words[slot, 1] == k1 and words[slot, 2] == k2 and words[slot, 0] == k0:
             return slot
         slot = (slot + 1) & mask
 
@@ -466,30 +468,29 @@ def _update(buf, flows, batch, i, names, out, todo, limits, counters):  # type: 
                 flows.signed[slot, MINUTE] = minute
                 flows.signed[slot, FIRST] = now
             flows.signed[slot, LAST] = now
-    half = flows.halves[slot]
     b = batch.source_is_b[i]
     if b:
-        half[PACKETS_BA] += 1
+        flows.halves[slot, PACKETS_BA] += 1
         flows.signed[slot, BYTES_BA] += batch.length[i]
     else:
-        half[PACKETS_AB] += 1
+        flows.halves[slot, PACKETS_AB] += 1
         flows.signed[slot, BYTES_AB] += batch.length[i]
     if tcp:
         control = batch.flags[i]
         if control & (SYN | FIN | RST):
             if control & (SYN | ACK) == SYN:
                 flows.cold[slot, NEXT_SEQUENCE] = (batch.sequence[i] + 1) & 0xFFFFFFFF
-                flags = np.int64(half[FLAGS]) | SYN_SEEN
+                flags = np.int64(flows.halves[slot, FLAGS]) | SYN_SEEN
                 if b:
                     flags |= CLIENT_IS_B
                 else:
                     flags &= ~CLIENT_IS_B
-                half[FLAGS] = flags
+                flows.halves[slot, FLAGS] = flags
             if control & (FIN | RST):
-                half[FLAGS] |= CLOSED
+                flows.halves[slot, FLAGS] |= CLOSED
     size = batch.payload_length[i]
     if size > 0:
-        flags = np.int64(half[FLAGS])
+        flags = np.int64(flows.halves[slot, FLAGS])
         if (flags & CLIENT_IS_B != 0) == (b != 0):
             _burst(flows, slot, now, size)
         if not tcp:
@@ -584,10 +585,10 @@ def rehash(old, new):  # type: ignore[no-untyped-def]
 
 @kernel
 def settle(flows, key, uid, name, evidence, partial, done, counters):  # type: ignore[no-untyped-def]
-    """Give a flow what Python found: a name (0 = none), and whether the search is over. 1 if the flow is still there."""
+    """Give a flow what Python read: a name (0 = none), and whether the search is over."""
     slot = _find(flows, key[0], key[1], key[2], key[3], key[4], hash_key(key[0], key[1], key[2], key[3], key[4]))
     if slot < 0 or np.int64(flows.halves[slot, UID]) != uid:
-        return 0
+        return
     flags = np.int64(flows.halves[slot, FLAGS])
     if name:
         if flows.halves[slot, NAME] == 0:
@@ -598,32 +599,55 @@ def settle(flows, key, uid, name, evidence, partial, done, counters):  # type: i
             flags |= PARTIAL
     if done:
         flags = (flags & ~LOOK_MASK) | LOOK_DONE
-        if not name and flows.halves[slot, NAME] == 0 and done == 2:
-            flags |= NO_NAME
     flows.halves[slot, FLAGS] = flags
-    return 1
+
+
+@inlined
+def _flow_of(flows, out, n):  # type: ignore[no-untyped-def]
+    """Slot of the flow that raw slice `n` came from; negative if it has gone."""
+    row = out.words[n]
+    if np.int64(out.halves[n, S_FLAGS]) & CLIENT_IS_B:
+        ports = _swap_ports(row[4])
+        h = hash_key(row[2], row[3], row[0], row[1], ports)
+        slot = _find(flows, row[2], row[3], row[0], row[1], ports, h)
+    else:
+        slot = _find(flows, row[0], row[1], row[2], row[3], row[4], hash_key(row[0], row[1], row[2], row[3], row[4]))
+    if slot >= 0 and flows.halves[slot, UID] != out.halves[n, S_UID]:
+        return -1
+    return slot
 
 
 @kernel
-def refresh(flows, out, first, last):  # type: ignore[no-untyped-def]
-    """Fill in names that flows got after their slices were written: rows first..last of `out` without a name.
+def refresh(flows, out):  # type: ignore[no-untyped-def]
+    """Fill in names that flows got after their slices were written, and the flows' present flags.
 
-    Sets the row's flags to the flow's present ones; a flow that has gone is marked LOOK_DONE.
+    A flow that has gone is marked LOOK_DONE: nobody will find its name any more.
     """
-    for n in range(first, last):
-        if out.halves[n, S_NAME]:
-            continue
-        row = out.words[n]
-        a0, a1, b0, b1, k4 = row[0], row[1], row[2], row[3], row[4]
-        if np.int64(out.halves[n, S_FLAGS]) & CLIENT_IS_B:
-            a0, a1, b0, b1 = b0, b1, a0, a1
-            k4 = (k4 << np.uint64(16) & np.uint64(0xFFFF000000000000)) | (k4 >> np.uint64(16) & np.uint64(0xFFFF00000000)) | (k4 & np.uint64(0xFFFFFFFF))
-        slot = _find(flows, a0, a1, b0, b1, k4, hash_key(a0, a1, b0, b1, k4))
+    kept = OLD | CLIENT_IS_B
+    for n in range(len(out.words)):
+        slot = _flow_of(flows, out, n)
         flags = np.int64(out.halves[n, S_FLAGS])
-        if slot < 0 or flows.halves[slot, UID] != out.halves[n, S_UID]:
+        if slot < 0:
             out.halves[n, S_FLAGS] = (flags & ~LOOK_MASK) | LOOK_DONE
+        else:
+            out.halves[n, S_NAME] = flows.halves[slot, NAME]
+            out.halves[n, S_FLAGS] = (np.int64(flows.halves[slot, FLAGS]) & ~kept) | (flags & kept)
+
+
+@kernel
+def give_up(flows, out, which):  # type: ignore[no-untyped-def]
+    """Tell the flows of the chosen raw slices what was found at last: a name from DNS, or that there is none."""
+    for n in range(len(out.words)):
+        if not which[n]:
             continue
-        now = np.int64(flows.halves[slot, FLAGS])
-        out.halves[n, S_NAME] = flows.halves[slot, NAME]
-        kept = OLD | CLIENT_IS_B
-        out.halves[n, S_FLAGS] = (now & ~kept) | (flags & kept)
+        slot = _flow_of(flows, out, n)
+        if slot < 0 or flows.halves[slot, NAME]:
+            continue
+        flags = np.int64(flows.halves[slot, FLAGS])
+        name = out.halves[n, S_NAME]
+        if name:
+            flows.halves[slot, NAME] = name
+            flags = (flags & ~EVIDENCE_MASK) | (np.int64(out.halves[n, S_FLAGS]) & EVIDENCE_MASK)
+        elif flags & LOOK_MASK == LOOK_DONE:
+            flags |= NO_NAME
+        flows.halves[slot, FLAGS] = flags

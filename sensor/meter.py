@@ -20,7 +20,6 @@ import numpy as np
 from sensor import kernel as k
 from sensor.dns import Answers, DnsMemory, read_answers
 from sensor.frames import SKIP_NAMES, SKIP_TRUNCATED, new_batch
-from sensor.load import INTERPRETED
 from sensor.names import COUNT, USED_BYTES, intern, new_names
 from sensor.quic import QuicHello
 from sensor.streams import StreamHello
@@ -36,6 +35,7 @@ MAX_LOOKING = 16384  # flows whose hello is being put together
 MAX_WAITING = 1 << 18  # slices that wait for a name
 WAIT_NS = 60 * k.SECOND  # how long they wait at most
 NAME_CAPACITY = 1 << 17
+DNS_PORTS = (53, 5353, 5355)
 SWEEP_EVERY = 300 * k.SECOND  # of packet time, in a capture; a live sensor sweeps every minute
 
 Lookup = Callable[[str], int]  # host name -> 0, or 1 + index of a (service, role) pair
@@ -167,10 +167,11 @@ class Meter:
         self.swept_until = max(self.swept_until, before_minute)
 
     def finish(self) -> None:
-        """Write out everything: the stream has ended."""
-        far = np.iinfo(np.int64).max >> 1
+        """Write out everything: the stream has ended. `complete_until` stays, as another stream may go on from here."""
+        swept, far = self.swept_until, np.iinfo(np.int64).max >> 1
         self.sweep(far, far)
         self._drain(final=True)
+        self.swept_until = swept
 
     def take(self) -> list[RawSlices]:
         """Slices that are ready since the last call, in batches."""
@@ -336,12 +337,16 @@ class Meter:
         """Names for rows written before their flow had one; those still looked for go back to wait."""
         some = np.ascontiguousarray(rows[nameless])
         view = k.Slices(some, some.view(np.int64), some.view(np.uint32), some.view(np.float64), np.zeros(1, np.int64))
-        k.refresh(self._flows, view, 0, len(some))
+        k.refresh(self._flows, view)
         looking = (view.halves[:, k.S_NAME] == 0) & (view.halves[:, k.S_FLAGS] & k.LOOK_MASK != k.LOOK_DONE)
         looking &= self.counters[k.C_LATEST] - view.signed[:, k.S_LAST] < WAIT_NS
         if final:
             looking[:] = False
-        self._name_from_dns(view, np.flatnonzero((view.halves[:, k.S_NAME] == 0) & ~looking))
+        over = (view.halves[:, k.S_NAME] == 0) & ~looking
+        ports = some[:, 4] >> np.uint64(32) & np.uint64(0xFFFF)
+        told = over & ~np.isin(ports, DNS_PORTS) & self.dns.may_know(some[:, 1], some[:, 3])
+        self._name_from_dns(view, np.flatnonzero(told))
+        k.give_up(self._flows, view, over)
         waiting = some[looking]
         if len(waiting) > MAX_WAITING:
             self.dropped_waiting += len(waiting) - MAX_WAITING
@@ -356,27 +361,11 @@ class Meter:
         """
         for n in which:
             row = view.words[n]
-            flags = int(view.halves[n, k.S_FLAGS])
-            over = flags & k.LOOK_MASK == k.LOOK_DONE
-            number = 0
-            if (int(row[4]) >> 32) & 0xFFFF not in (53, 5353, 5355):
-                client, server = row[0:2].byteswap().tobytes(), row[2:4].byteswap().tobytes()
-                told = self.dns.names(client, server, int(view.signed[n, k.S_FLOW_FIRST]) / k.SECOND)
-                if told and len({self._lookup(name) for name in told}) == 1:
-                    number = self._number(told[0])
-                    view.halves[n, k.S_NAME] = number
-                    view.halves[n, k.S_FLAGS] = flags & ~k.EVIDENCE_MASK | _DNS << k.EVIDENCE_SHIFT
-            if over or number:
-                self._mark(view, n, number, 2 if over else 0)
-
-    def _mark(self, view: k.Slices, n: int, number: int, done: int) -> None:
-        row = view.words[n]
-        key = row[:5].copy()
-        if int(view.halves[n, k.S_FLAGS]) & k.CLIENT_IS_B:
-            key[0:2], key[2:4] = row[2:4], row[0:2]
-            ports = int(row[4])
-            key[4] = (ports << 16 & 0xFFFF000000000000) | (ports >> 16 & 0xFFFF00000000) | (ports & 0xFFFFFFFF)
-        k.settle(self._flows, key, int(view.halves[n, k.S_UID]), number, _DNS, False, done, self.counters)
+            client, server = row[0:2].byteswap().tobytes(), row[2:4].byteswap().tobytes()
+            told = self.dns.names(client, server, int(view.signed[n, k.S_FLOW_FIRST]) / k.SECOND)
+            if told and len({self._lookup(name) for name in told}) == 1:
+                view.halves[n, k.S_NAME] = self._number(told[0])
+                view.halves[n, k.S_FLAGS] = int(view.halves[n, k.S_FLAGS]) & ~k.EVIDENCE_MASK | _DNS << k.EVIDENCE_SHIFT
 
 
-__all__ = ["EVIDENCE_CODES", "INTERPRETED", "Meter", "MeterLimits", "RawSlices", "USED_BYTES", "name_text", "new_flows"]
+__all__ = ["EVIDENCE_CODES", "Meter", "MeterLimits", "RawSlices", "name_text", "new_flows"]

@@ -71,6 +71,7 @@ class Sensor:
         self._segments = SegmentMap(segments)
         self._counted: dict[str, int] = {}
         self.blind = 0
+        self.ring_drops = 0
         self._name = name
         self._from = 0
         self.meter = Meter(self._lookup, limits)
@@ -98,6 +99,7 @@ class Sensor:
             "flows_named": int(c[k.C_NAMED]),
             "names_blind": self.blind,
             "skipped": sum(count for _, count in meter.skipped()),
+            "ring_drops": self.ring_drops,
             "evicted": int(c[k.C_EVICTED]),
             "hellos_dropped": meter.dropped_looking,
             "slices_unnamed_dropped": meter.dropped_waiting,

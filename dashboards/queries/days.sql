@@ -1,10 +1,10 @@
 -- title: Days with data
--- about: The days of the school that the store has seen packets for, the latest first.
+-- about: The days of the school that the store has something of, the latest first.
 SELECT
     c.day AS day,
-    sum(c.value) AS packets
+    sumIf(c.value, c.metric = 'packets') AS packets
 FROM schoolgate.coverage AS c
-WHERE c.school = {school:String} AND c.metric = 'packets'
+WHERE c.school = {school:String} AND c.metric IN ('packets', 'slices')
 GROUP BY day
-HAVING packets > 0
+HAVING sum(c.value) > 0
 ORDER BY day DESC

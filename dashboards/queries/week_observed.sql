@@ -1,5 +1,5 @@
 -- title: Observed part of the school day
--- about: For each school day its letter of the week, its first and last bell, and how many of the five minutes between them had packets.
+-- about: For each school day its letter of the week, its first and last bell, and how many of the five minutes between them were observed.
 SELECT
     b.day AS day,
     b.week AS week,
@@ -17,7 +17,7 @@ ALL LEFT JOIN
 (
     SELECT s.day AS day, s.start AS start
     FROM schoolgate.coverage AS s
-    WHERE s.school = {school:String} AND s.day >= {from:Date} AND s.day <= {to:Date} AND s.metric = 'packets' AND s.value > 0
+    WHERE s.school = {school:String} AND s.day >= {from:Date} AND s.day <= {to:Date} AND s.metric IN ('packets', 'slices') AND s.value > 0
     GROUP BY day, start
 ) AS c USING (day)
 GROUP BY day, week, first, last

@@ -22,6 +22,12 @@
   day.series.forEach((s, i) => sums.push(s.minutes.map((m, t) => m + (i ? sums[i - 1][t] : 0))));
   const top = Math.max(5, ...sums.at(-1));
 
+  function ticks(most) {
+    let step = 1;
+    for (let i = 0; top / step > most; i++) step = [2, 5, 10][i % 3] * 10 ** Math.floor(i / 3);
+    return Array.from({ length: Math.floor(top / step) }, (_, i) => (i + 1) * step);
+  }
+
   let plot = null;
 
   function bands(u) {
@@ -37,7 +43,7 @@
       ctx.fillStyle = css(band.open ? "open" : "band");
       ctx.fillRect(from, bbox.top, width, bbox.height);
       ctx.fillStyle = css("soft");
-      const label = [band.slot, band.slot.slice(0, 3), band.slot.slice(0, 1)].find(l => ctx.measureText(l).width <= width + 6 * ratio);
+      const label = [band.label, band.label.slice(0, 3), band.label.slice(0, 1)].find(l => ctx.measureText(l).width <= width + 6 * ratio);
       if (label) ctx.fillText(label, from + width / 2, bbox.top + 5 * ratio);
     }
     ctx.strokeStyle = css("gap");
@@ -82,7 +88,7 @@
     const from = day.time[i];
     const band = day.bands.find(b => b.from <= from && from < b.to);
     const parts = day.series.filter(s => s.minutes[i]).map(s => `${s.label.toLowerCase()} ${s.minutes[i]} min`);
-    const where = band ? `, ${band.slot}` : "";
+    const where = band ? `, ${band.label}` : "";
     const unseen = day.gaps.some(([a, b]) => a <= from && from < b);
     readout.textContent = `${at(from)} to ${at(from + 300)}${where}: ${parts.join(", ") || (unseen ? "not observed" : "no use")}`;
   }
@@ -103,9 +109,8 @@
       axes: [
         { ...axis, grid: { show: false }, space: 56, incrs: [3600, 7200, 10800], values: (u, at_) => at_.map(at), size: 28 },
         {
-          ...axis, grid: { stroke: css("line"), width: 1 }, space: 44, size: 56, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000],
-          filter: (u, splits) => splits.map(v => (v > 0 && v <= top ? v : null)),
-          values: (u, splits) => splits.map((v, i) => (v == null ? "" : i === splits.length - 1 || splits[i + 1] == null ? v + " min" : v)),
+          ...axis, grid: { stroke: css("line"), width: 1 }, size: 56, splits: () => ticks(4),
+          values: (u, splits) => splits.map((v, i) => (i === splits.length - 1 ? v + " min" : v)),
         },
       ],
       series: [{}, ...series.slice().reverse()],

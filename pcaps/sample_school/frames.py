@@ -59,6 +59,9 @@ class Writer:
         self.address = self.address.reshape(2, len(flows.client), 16)
         macs = [list(bytes.fromhex(wire.machines[d].mac.replace(":", ""))) for d in flows.device]
         self.mac = np.array(macs, np.uint8)
+        self.cid = np.zeros((2, len(flows.kind), 8), np.uint8)
+        for flow, chosen in shelf.cids.items():
+            self.cid[:, flow] = [list(c) for c in chosen]
         self.vlan = np.array([wire.machines[d].vlan for d in flows.device], np.int64)
         self.port = np.array(flows.port, np.int64)
         self.dport = np.where(np.array(flows.kind) == DNS, 53, 443)
@@ -136,6 +139,10 @@ class Writer:
                 _put(out, shape.header + 3, np.minimum(size - 5, 16384), 2)
         else:
             _put(out, l4 + 4, header + size, 2)
+            for at, own in ((shape.receiver, ~back), (shape.sender, back)):
+                if at:
+                    place = slice(shape.header + at, shape.header + at + 8)
+                    out[:, place] = np.where(own[:, None], self.cid[1][flow], self.cid[0][flow])
             if shape.dns:
                 _put(out, shape.header, flow * 40503 & 0xFFFF, 2)
         cell = l4 + (16 if tcp else 6)

@@ -29,6 +29,7 @@ class Shelf:
         self.shapes: list[Shape] = []
         self.numbers: dict[tuple[object, ...], int] = {}
         self.peer = shapes.QuicPeer(self.rng)
+        self.cids: dict[int, tuple[bytes, bytes]] = {}  # QUIC connection ids that client and server chose, by flow
         self.tail = {n: self.rng.randbytes(SEGMENT) for n in range(4)}
 
     def number(self, key: tuple[object, ...], make: Callable[[], Shape]) -> int:
@@ -45,13 +46,14 @@ class Shelf:
             "finished": b"\x14\x03\x03\0\1\1\x17\x03\x03\0\x35" + self.tail[2][:53],
             "short": b"\x45" + self.tail[3][: DATAGRAM - 1],
         }  # fmt: skip
-        fresh = {"more": ((0, 32),), "head": ((5, 37),), "finished": ((11, 64),), "short": ((1, 40),)}
+        fresh = {"more": ((0, 32),), "head": ((5, 37),), "finished": ((11, 64),), "short": ((9, 40),)}
 
         def make() -> Shape:
             body = shapes.server_hello(self.rng) if name == "flight" else payload[name]
             spans = ((11, 43), (44, 76)) if name == "flight" else fresh.get(name, ())
             frame = shapes.frame(family, body, options=name == "syn")
-            return Shape(frame, family, name not in {"syn", "ack", "finished"}, spans, len(frame) - len(body))
+            bulk = name not in {"syn", "ack", "finished"}
+            return Shape(frame, family, bulk, spans, len(frame) - len(body), receiver=1 if name == "short" else 0)
 
         return self.number((family, name), make)
 
@@ -67,30 +69,24 @@ class Shelf:
 
         return self.number((family, host, modern, part), make)
 
-    def initial(self, family: str, host: str, look: int) -> tuple[list[int], list[int]]:
+    def initial(self, family: str, flow: int, host: str, look: int) -> tuple[list[int], list[int]]:
         """The datagrams of both first flights of a QUIC connection; `look` 7 is QUIC v2, 5 and 6 have a long hello."""
-        variant = look % 8
-        first = (family, host, variant, "client", 0)
-        if first not in self.numbers:
-            sides = self.peer.flights(host, version2=variant == 7, long_hello=variant in {5, 6})
-            for side, datagrams in zip(("client", "server"), sides, strict=True):
-                for n, body in enumerate(datagrams):
-                    shape = Shape(shapes.frame(family, body), family, False, (), PAYLOADS[family])
-                    self.number((family, host, variant, side, n), lambda shape=shape: shape)  # type: ignore[misc]
-        found: list[list[int]] = [[], []]
-        for side, numbers in zip(("client", "server"), found, strict=True):
-            while (key := (family, host, variant, side, len(numbers))) in self.numbers:
-                numbers.append(self.numbers[key])
+        sides = self.peer.flights(host, version2=look == 7, long_hello=look in {5, 6})
+        found: list[list[int]] = []
+        for side in sides:
+            found.append(list(range(len(self.shapes), len(self.shapes) + len(side))))
+            self.shapes += [Shape(shapes.frame(family, body), family, False, (), PAYLOADS[family]) for body in side]
+        self.cids[flow] = sides[0][0][15:23], sides[1][0][15:23]
         return found[0], found[1]
 
     def handshake(self, family: str, version2: bool, size: int) -> int:
         """A QUIC Handshake packet of which only the header is real."""
 
         def make() -> Shape:
-            head = bytes.fromhex("f56b3343cf" if version2 else "e500000001") + b"\x08" + self.tail[2][:8]
-            head += b"\x08" + self.tail[3][:8] + struct.pack("!H", 0x4000 | size - 25)
+            head = bytes.fromhex("f56b3343cf" if version2 else "e500000001") + b"\x08" + bytes(8)
+            head += b"\x08" + bytes(8) + struct.pack("!H", 0x4000 | size - 25)
             body = head + self.tail[1][: size - len(head)]
-            return Shape(shapes.frame(family, body), family, True, ((30, 60),), PAYLOADS[family])
+            return Shape(shapes.frame(family, body), family, True, ((25, 60),), PAYLOADS[family], receiver=6, sender=15)
 
         return self.number((family, version2, size), make)
 
@@ -190,7 +186,7 @@ def _quic(quic: Ints, wire: Wire, shelf: Shelf, six: npt.NDArray[np.bool_], out:
     flows = wire.flows
     for flow in quic:
         family = "udp6" if six[flow] else "udp4"
-        sent, answered = shelf.initial(family, flows.host[flow], flows.look[flow])
+        sent, answered = shelf.initial(family, int(flow), flows.host[flow], flows.look[flow])
         at, rtt = flows.start[flow], flows.rtt[flow]
         row = np.full(len(sent), flow)
         out.add(

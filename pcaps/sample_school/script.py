@@ -118,7 +118,8 @@ class Script:
             gap = APART if use.service == service else 1
             if start < use.end + gap and use.start < end + gap:
                 return False
-        return True
+        locks = self.at[who].locks if who in self.at else []
+        return not any(start < b + SETTLE and a - SETTLE < end for a, b in locks)
 
     def _near(self, who: str, start: int, end: int) -> bool:
         day = self.days[who]

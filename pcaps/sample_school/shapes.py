@@ -47,6 +47,8 @@ class Shape:
     fresh: tuple[tuple[int, int], ...] = ()
     header: int = 0  # bytes before the payload
     dns: bool = False  # the payload begins with an id to be filled in
+    receiver: int = 0  # where in the payload the receiver's QUIC connection id goes; 0 for nowhere
+    sender: int = 0  # the same for the sender's
 
 
 def tls_hello(host: str, modern: bool, rng: Random) -> bytes:

@@ -62,6 +62,8 @@ class Traffic:
                 self.wire.exchange(primary, self.at(minute, 15 + 30 * rng.random()), 700, rng.randint(170_000, 240_000))
             else:
                 self._requests(minute, primary, cdn, light)
+            for flow in cdn:  # an idle connection would be dropped, and opened again
+                self.wire.exchange(flow, self.at(minute, 54.6 + rng.random()), 330, rng.randint(1_500, 6_000))
         end = self.at(use.end - 1, 57 + 1.3 * rng.random())
         for flow in (primary, *cdn):
             self.wire.close(flow, end + rng.randrange(200 * MS))

@@ -2,7 +2,7 @@
 
 Ysgol Enghraifft has nine weeks up to 2026-W47 in Europe/London; its Tuesday 2026-11-17 has use all day, an unobserved
 quarter of an hour and several reasons for unknown minutes. Ysgol Haf has one summer day, so that UTC and wall clock
-differ, and shows that schools do not mix.
+differ, and one that was seen but not monitored; it also shows that schools do not mix.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pipeline.store import Store
 
 LONDON = ZoneInfo("Europe/London")
 SCHOOL, SUMMER = "ysgol-enghraifft", "ysgol-haf"
-DAY, SUMMER_DAY = date(2026, 11, 17), date(2026, 6, 16)
+DAY, SUMMER_DAY, SILENT_DAY = date(2026, 11, 17), date(2026, 6, 16), date(2026, 6, 17)
 WEEK, MONDAY = "2026-W47", date(2026, 11, 16)
 BELLS = (
     ("Reg", "registration", "08:30", "08:50"),
@@ -104,6 +104,7 @@ def fill(store: Store) -> None:
             day, outside = monday + timedelta(days=i), 0.4 + back % 3 / 10
             fill_day(store, SCHOOL, day, seed=back, week="AB"[back % 2], outside=outside)
     fill_day(store, SUMMER, SUMMER_DAY, seed=99, week="")
+    _coverage(store, SUMMER, SILENT_DAY, [], f"{SUMMER}/{SILENT_DAY}")
 
 
 def _school(store: Store, school: str, name: str, mode: str, notice: str) -> None:
@@ -157,7 +158,8 @@ def _coverage(store: Store, school: str, day: date, rows: list[Use], token: str)
             "flows": 2000,
             "flows_named": 1880,
             "flows_unnamed": 120,
-            "flows_blind": 60,
+            "names_blind": 60,
+            "slices": len(here) + 425,
             "slices_staff": len(here),
             "slices_pupil": 400,
             "slices_guest": 25,

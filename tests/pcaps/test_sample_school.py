@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import dpkt
+import numpy as np
 import pytest
 
 from pcaps.sample_school import make_school
@@ -258,22 +259,29 @@ def test_sequence_numbers_leave_no_gap(day: Day) -> None:
     assert 0 < strange < 200  # only hellos whose segments were swapped on purpose
 
 
-def _tshark(day: Day, display: str, *fields: str) -> list[list[str]]:
-    command = ["tshark", "-r", str(day.capture), "-Y", display, "-T", "fields"]
-    for name in fields:
+ADDRESSES = ("ip.src", "ipv6.src", "ip.dst", "ipv6.dst", "tcp.srcport", "udp.srcport")
+HELLO, QUERY = ("tls.handshake.extensions_server_name",), ("dns.flags.response", "dns.qry.name", "dns.a", "dns.id")
+
+
+@pytest.fixture(scope="module")
+def dissected(day: Day) -> list[list[str]]:
+    """What tshark makes of hellos (QUIC decrypted) and DNS messages: the fields ADDRESSES, HELLO, QUERY."""
+    command = ["tshark", "-r", str(day.capture), "-o", "tcp.reassemble_out_of_order:TRUE", "-T", "fields"]
+    command += ["-Y", "tls.handshake.type == 1 or dns"]
+    for name in ADDRESSES + HELLO + QUERY:
         command += ["-e", name]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     return [line.split("\t") for line in found.stdout.splitlines()]
 
 
 @pytest.fixture(scope="module")
-def hellos(day: Day) -> dict[Flow, str]:
-    """The name in each flow's hello as tshark reads it, QUIC decrypted."""
-    fields = ("ip.src", "ipv6.src", "ip.dst", "ipv6.dst", "tcp.srcport", "udp.srcport")
+def hellos(dissected: list[list[str]]) -> dict[Flow, str]:
+    """The name in each flow's hello as tshark reads it."""
     named: dict[Flow, str] = {}
-    for row in _tshark(day, "tls.handshake.type == 1", *fields, "tls.handshake.extensions_server_name"):
-        source, target = (ipaddress.ip_address(row[n] or row[n + 1]).packed for n in (0, 2))
-        named[source, int(row[4] or row[5]), target, 443, 6 if row[4] else 17] = row[6]
+    for row in dissected:
+        if row[6]:
+            source, target = (ipaddress.ip_address(row[n] or row[n + 1]).packed for n in (0, 2))
+            named[source, int(row[4] or row[5]), target, 443, 6 if row[4] else 17] = row[6]
     return named
 
 
@@ -294,12 +302,13 @@ def test_every_whole_flow_has_its_name(day: Day, hellos: dict[Flow, str]) -> Non
 
 
 @needs_tshark
-def test_dns_answers_precede_flows_and_name_their_servers(day: Day) -> None:
-    answers = _tshark(day, "dns.flags.response == 1", "ip.dst", "dns.qry.name", "dns.a", "dns.id")
-    questions = _tshark(day, "dns.flags.response == 0", "ip.src", "dns.qry.name", "dns.id")
-    assert Counter((a[0], a[1], a[3]) for a in answers) == Counter(map(tuple, questions))
-    assert {a[1] for a in answers} <= set(all_hosts())
-    assert all(n.startswith(("198.18.", "198.19.")) for a in answers for n in a[2].split(",") if n)
+def test_every_question_gets_its_answer(dissected: list[list[str]]) -> None:
+    questions = Counter((r[0], r[8], r[10]) for r in dissected if r[7] in {"0", "False"})
+    answers = Counter((r[2], r[8], r[10]) for r in dissected if r[7] in {"1", "True"})
+    assert questions == answers
+    assert questions.total() > 1000
+    assert {name for _, name, _ in answers} <= set(all_hosts())
+    assert all(n.startswith(("198.18.", "198.19.")) for r in dissected for n in r[9].split(",") if n)
 
 
 def _activity(day: Day, hellos: dict[Flow, str]) -> dict[tuple[str, str], dict[int, list[int]]]:
@@ -397,3 +406,24 @@ def test_place_agrees_with_the_script() -> None:
             for minute in range(use.start, use.end):
                 found = states[chosen.state[person, minute]], answers[chosen.allowed[person, minute]]
                 assert found == (use.state, use.allowed), use
+
+
+def test_feeds_tie_every_use_to_its_person_with_the_grade_of_the_truth() -> None:
+    identity = pytest.importorskip("pipeline.identity")
+    settings = pytest.importorskip("deploy.settings").load_settings(HERE / "schoolgate.toml")
+    from pipeline.school import load_school
+    from pipeline.words import Grade
+    from sensor.slices import pack_address
+
+    school = load_school(HERE, settings.school, settings.feeds)
+    bindings = identity.load_bindings(school, settings.feeds, HERE)
+    script = plan(HERE, SAMPLE_DAY, SEED, 0.0)
+    first = midnight_of(SAMPLE_DAY) // 60
+    for use in script.uses:
+        machine = script.machines[use.device]
+        address = pack_address(machine.address6 if use.over6 else machine.address)
+        minutes = np.arange(first + use.start, first + use.end, dtype=np.uint32)
+        person, grade, _, _ = bindings.who(np.array([address] * len(minutes), "S16"), minutes)
+        wanted = school.numbers[use.staff_id] if use.grade in {"A", "B", "C"} else -1
+        assert set(person) == {wanted}, use
+        assert {list(Grade)[g] for g in grade} == {use.grade}, use

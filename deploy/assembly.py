@@ -1,0 +1,68 @@
+"""Puts the parts together: from a school's folder to everything that a judgement needs.
+
+The only place that knows every package. `SchoolError` is whatever is wrong with a school's files, as one message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deploy.settings import FILE_NAME, Settings, load_settings
+
+if TYPE_CHECKING:
+    from pipeline.assess import Assessor
+    from pipeline.school import School
+
+
+class SchoolError(ValueError):
+    """A school's files cannot be used; the message names file, line and mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchoolFiles:
+    """A school's folder, read: settings and tables."""
+
+    folder: Path
+    settings: Settings
+    school: School
+
+
+def settings_path(given: Path) -> Path:
+    """The settings file that `--school DIR` or `--config FILE` means. Raises SchoolError if there is none."""
+    path = given / FILE_NAME if given.is_dir() else given
+    if not path.is_file():
+        raise SchoolError(f"{path}: there is no such settings file; copy one from the sample school and change it")
+    return path
+
+
+def read_school(given: Path) -> SchoolFiles:
+    """Settings and tables of a school. Raises SchoolError, also for several errors at once, one a line."""
+    from pipeline.school import load_school
+
+    path = settings_path(given)
+    try:
+        settings = load_settings(path)
+        return SchoolFiles(path.parent, settings, load_school(path.parent, settings.school, settings.feeds))
+    except (ValueError, OSError) as error:
+        raise SchoolError(str(error)) from error
+
+
+def assemble(files: SchoolFiles) -> Assessor:
+    """Everything a judgement needs besides traffic. Raises SchoolError."""
+    from pipeline.assess import Assessor
+    from pipeline.identity import load_bindings
+    from pipeline.profile import load_profile
+    from pipeline.pseudonym import Pseudonyms
+    from sensor.catalogue import load_catalogue
+
+    settings = files.settings
+    try:
+        catalogue = load_catalogue(settings.sensor.services)
+        profile = load_profile(settings.school.policy_profile, files.folder)
+        bindings = load_bindings(files.school, settings.feeds, files.folder)
+        keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
+        return Assessor(files.school, catalogue, profile, bindings, keys)
+    except (ValueError, OSError) as error:
+        raise SchoolError(str(error)) from error

@@ -1,0 +1,98 @@
+"""`schoolgate replay`: captures through the whole way into a store, exact and repeatable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from deploy.commands._say import Progress, fail, failing_well
+
+if TYPE_CHECKING:
+    from deploy.assembly import SchoolFiles
+    from pipeline.ingest import Ingest
+
+
+@click.command("replay")
+@click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--school", "folder", required=True, type=click.Path(exists=True, path_type=Path), help="The school's folder.")
+@click.option("--store", "store_path", required=True, type=click.Path(path_type=Path), help="Folder of the store.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+def command(captures: tuple[Path, ...], folder: Path, store_path: Path, as_json: bool) -> None:
+    """Run CAPTURES, in the order of time, through the whole way: name, place, judge, store.
+
+    Replaying the same captures into the same store again changes nothing.
+
+    \b
+    Example:  schoolgate replay day.pcap --school school/ --store store/
+    """
+    with failing_well():
+        from deploy.assembly import assemble, read_school
+        from pipeline.ingest import Ingest
+        from pipeline.store import open_store
+        from sensor.capture import CaptureError, open_capture
+
+        files = read_school(folder)
+        assessor = assemble(files)
+        try:
+            opened = [open_capture(path) for path in captures]
+        except CaptureError as error:
+            fail(error, 2)
+        with open_store(store_path) as store:
+            # Feeding everything before judging lets many windows be judged together: the rows are the same.
+            ingest = Ingest(store, assessor, "replay", gather_windows=24)
+            counters = _sense(opened, files, ingest)
+            progress = ingest.finish()
+            totals = _totals(store, files.settings.school.id)
+    result = {"counters": counters, **{name: getattr(progress, name) for name in progress.__slots__}, "minutes": totals}
+    click.echo(json.dumps(result, indent=1) if as_json else _summary(result))
+
+
+def _sense(captures: Sequence[Any], files: SchoolFiles, ingest: Ingest) -> dict[str, int]:
+    from sensor.catalogue import load_catalogue
+    from sensor.meter import MeterLimits
+    from sensor.sense import Sensor
+
+    s = files.settings.sensor
+    sensor = Sensor(load_catalogue(s.services), s.segments, MeterLimits(s.max_flows, s.tcp_idle_s, s.udp_idle_s, s.dns_names))
+    bar = Progress("Replaying", sum(c.size for c in captures))
+    before = 0
+    for capture in captures:
+        for _ in capture.read(sensor.feed):
+            bar.show(before + capture.position)
+            ingest.add(sensor.table(), sensor.meter.complete_until)
+        before += capture.size
+        if capture.note:
+            click.echo(f"{capture.path}: {capture.note}", err=True)
+    sensor.meter.finish()
+    ingest.add(sensor.table(), sensor.meter.complete_until)
+    bar.close()
+    return sensor.counters()
+
+
+def _totals(store: Any, school: str) -> dict[str, dict[str, int]]:
+    rows = store.query(
+        "SELECT toString(day), outcome, sum(minutes) FROM schoolgate.use_day "
+        "WHERE school = {school:String} AND people = 'all' AND level = 'all' GROUP BY day, outcome ORDER BY day, outcome",
+        {"school": school},
+    ).rows
+    totals: dict[str, dict[str, int]] = {}
+    for day, outcome, minutes in rows:
+        totals.setdefault(str(day), {})[str(outcome)] = int(minutes)
+    return totals
+
+
+def _summary(result: dict[str, Any]) -> str:
+    counters = result["counters"]
+    lines = [
+        f"{counters['packets']} packets, {counters['flows']} flows, {counters['flows_named']} named; "
+        f"{result['slices']} slices of catalogue services",
+        f"{result['windows_stored']} five-minute windows stored, {result['windows_known']} were stored already",
+    ]
+    for day, outcomes in result["minutes"].items():
+        listed = ", ".join(f"{outcome} {minutes}" for outcome, minutes in outcomes.items())
+        lines.append(f"{day}: minutes of use by outcome: {listed or 'none'}")
+    return "\n".join(lines)

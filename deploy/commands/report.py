@@ -1,0 +1,39 @@
+"""`schoolgate report`: the weekly report as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from deploy.commands._say import fail, failing_well
+
+
+@click.command("report")
+@click.option("--week", required=True, metavar="YYYY-Www", help="ISO week, as 2026-W47.")
+@click.option("--store", "store_path", required=True, type=click.Path(exists=True, path_type=Path), help="Folder of the store.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="HTML file to write; - for standard output.")
+@click.option("--school", "school", help="School id, if the store holds several.")
+@click.option("--contact", default="", help="Whom to ask or complain to, for the footer.")
+def command(week: str, store_path: Path, out: Path, school: str | None, contact: str) -> None:
+    """Write the weekly report of a school.
+
+    \b
+    Example:  schoolgate report --week 2026-W47 --store store/ --out report.html
+    """
+    with failing_well():
+        from dashboards.report import render_report
+        from dashboards.schools import NoSuchSchool
+        from dashboards.week import WeekError
+        from pipeline.store import open_store
+
+        with open_store(store_path) as store:
+            try:
+                html = render_report(store, school, week, contact)
+            except (WeekError, NoSuchSchool) as error:
+                fail(error)
+        if str(out) == "-":
+            click.echo(html)
+            return
+        out.write_text(html, "utf-8")
+        click.echo(f"Report of week {week}: {out}")

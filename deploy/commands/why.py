@@ -1,0 +1,76 @@
+"""`schoolgate why`: the evidence chain of one outcome."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from deploy.commands._say import fail, failing_well
+
+
+@click.command("why")
+@click.argument("episode", required=False)
+@click.option("--store", "store_path", required=True, type=click.Path(exists=True, path_type=Path), help="Folder of the store.")
+@click.option("--school", "school_id", help="School id, if the store holds several.")
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="Explain a cell of the pages instead: its day,")
+@click.option("--period", default="", help="its bell period ('' outside the bells),")
+@click.option("--service", default="", help="and its service (all without).")
+@click.option("--list", "list_them", is_flag=True, help="List the ids of the episodes of --day (pseudonymous mode).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    episode: str | None,
+    store_path: Path,
+    school_id: str | None,
+    day: datetime | None,
+    period: str,
+    service: str,
+    list_them: bool,
+    as_json: bool,
+) -> None:
+    """Explain an EPISODE by its id, or the minutes of a bell period: evidence, rule, sources, versions.
+
+    \b
+    Example:  schoolgate why --store store/ --day 2026-11-17 --list
+              schoolgate why e1f0c404a83b2d11 --store store/
+              schoolgate why --store store/ --day 2026-11-17 --period P3 --service facebook
+    """
+    with failing_well():
+        from dashboards.schools import NoSuchSchool, find_school
+        from pipeline.store import open_store
+        from pipeline.why import why_cell, why_episode
+
+        with open_store(store_path) as store:
+            try:
+                school = find_school(store, school_id).school
+            except NoSuchSchool as error:
+                fail(error)
+            if list_them:
+                _list(store, school, day)
+                return
+            if episode:
+                explanation = why_episode(store, school, episode)
+            elif day:
+                explanation = why_cell(store, school, day.date(), period, service)
+            else:
+                raise click.UsageError("name an episode, or a cell with --day (and --period, --service)")
+    if explanation is None:
+        fail(f"the store has no use to explain there; episodes of a day: schoolgate why --store {store_path} --day DAY --list")
+    click.echo(json.dumps(explanation.facts, indent=1) if as_json else explanation.text())
+
+
+def _list(store: object, school: str, day: datetime | None) -> None:
+    from pipeline.store import Store
+
+    assert isinstance(store, Store) or hasattr(store, "query")
+    if day is None:
+        raise click.UsageError("--list needs --day")
+    found = store.query(
+        "SELECT id, service, toUnixTimestamp(min(start)), sum(minutes) FROM schoolgate.episode "
+        "WHERE school = {school:String} AND day = {day:Date} GROUP BY id, service ORDER BY min(start), id",
+        {"school": school, "day": day.date()},
+    )
+    for id_, service, start, minutes in found.rows:
+        click.echo(f"{id_}  {datetime.utcfromtimestamp(start):%H:%M} UTC  {service}  {minutes} min outside allowed time")

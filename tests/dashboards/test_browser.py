@@ -1,0 +1,229 @@
+"""The pages and the report in Debian's Chromium: silent console, kept policy, no overflow, true figures.
+
+With SCHOOLGATE_SCREENSHOTS=DIR the pictures that the tests look at are kept there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+from typing import Literal
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from dashboards.queries import ask, ask_one
+from dashboards.report import render_report
+from dashboards.web import make_app
+from pipeline.store import ChdbStore
+from pipeline.words import Outcome
+from tests.dashboards.sample_store import DAY, SCHOOL, WEEK
+
+CHROMIUM = shutil.which("chromium")
+LATER = datetime(2026, 11, 22, 12, tzinfo=UTC)
+WIDTHS = (1280, 390)
+THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+DRAWN = "#chart[data-drawn]"
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium on the path")
+
+
+@dataclass
+class Seen:
+    """A page of the browser, and all it complained about."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, url: str, ready: str = "footer") -> None:
+        self.page.goto(url)
+        self.page.wait_for_selector(ready)
+
+    def check(self) -> None:
+        """No complaint, no violation of the content policy, no horizontal scrolling."""
+        assert self.complaints == []
+        assert self.page.evaluate("window.violations") == []
+        assert self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.fixture(scope="module")
+def address(store: ChdbStore) -> Iterator[str]:
+    config = uvicorn.Config(make_app(store, now=lambda: LATER), port=0, log_level="error")
+    server = uvicorn.Server(config)
+    thread = Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def looking(browser: Browser, width: int, theme: Literal["light", "dark"]) -> Iterator[Seen]:
+    """A fresh page that listens for complaints."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+    context.add_init_script(
+        "window.violations = []; document.addEventListener('securitypolicyviolation', "
+        "e => window.violations.push(e.violatedDirective + ' ' + e.blockedURI));"
+    )
+    seen = Seen(context.new_page())
+    seen.page.on("console", lambda m: seen.complaints.append(f"{m.type}: {m.text}"))
+    seen.page.on("pageerror", lambda e: seen.complaints.append(str(e)))
+    seen.page.on("requestfailed", lambda r: seen.complaints.append(f"failed: {r.url}"))
+    yield seen
+    context.close()
+
+
+@pytest.fixture(params=[(w, t) for t in THEMES for w in WIDTHS], ids=lambda p: f"{p[0]}-{p[1]}")
+def seen(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Seen]:
+    """Both widths in both themes."""
+    with looking(browser, *request.param) as seen:
+        yield seen
+
+
+@pytest.fixture(params=WIDTHS)
+def lit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Seen]:
+    """Both widths, light."""
+    with looking(browser, request.param, "light") as seen:
+        yield seen
+
+
+def keep(seen: Seen, name: str) -> None:
+    """Keep a picture if asked to."""
+    if folder := os.environ.get("SCHOOLGATE_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        theme = "dark" if seen.page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") else "light"
+        width = seen.page.evaluate("window.innerWidth")
+        seen.page.screenshot(path=Path(folder) / f"{name}-{width}-{theme}.png", full_page=True)
+
+
+def test_today(seen: Seen, address: str, store: ChdbStore) -> None:
+    seen.open(f"{address}/?day={DAY}", DRAWN)
+    keep(seen, "today")
+    seen.check()
+    totals = ask_one(store, "day_totals", school=SCHOOL, day=DAY)
+    assert f"{totals['total']:,} minutes" in seen.page.inner_text(".lede")
+    names = seen.page.locator("#kinds tbody th").count()
+    assert names == len(ask(store, "day_by_kind", school=SCHOOL, day=DAY))
+    assert seen.page.locator("#chart").get_attribute("aria-label")
+
+
+def test_the_chart_is_really_drawn(seen: Seen, address: str) -> None:
+    seen.open(f"{address}/?day={DAY}", DRAWN)
+    painted = seen.page.evaluate(
+        """() => {
+          const canvas = document.querySelector('#chart canvas');
+          const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+          const want = ['allowed', 'official_possible', 'count_only', 'outside_allowed', 'unknown'].map(name => {
+            const probe = document.createElement('i');
+            probe.className = name;
+            document.querySelector('.legend').append(probe);
+            const rgb = getComputedStyle(probe).backgroundColor.match(/[0-9]+/g).map(Number);
+            probe.remove();
+            return rgb;
+          });
+          const found = want.map(() => 0);
+          for (let i = 0; i < data.length; i += 4)
+            want.forEach(([r, g, b], k) => { if (data[i] === r && data[i+1] === g && data[i+2] === b) found[k]++; });
+          return found;
+        }"""
+    )
+    assert min(painted) > 20, f"pixels per outcome: {painted}"
+
+
+def test_the_table_holds_the_charts_figures(lit: Seen, address: str, store: ChdbStore) -> None:
+    lit.open(f"{address}/?day={DAY}", DRAWN)
+    lit.page.click("details summary")
+    rows = lit.page.eval_on_selector_all(
+        "#fives tbody tr", "rows => rows.map(r => [...r.cells].map(c => c.textContent.trim()))"
+    )
+    chart = lit.page.evaluate(f"fetch('/day.json?day={DAY}').then(r => r.json())")
+    sums = [sum(int(r[2 + i]) for r in rows) for i in range(len(Outcome))]
+    assert sums == [sum(s["minutes"]) for s in chart["series"]]
+    used = [i for i in range(len(chart["time"])) if any(s["minutes"][i] for s in chart["series"])]
+    assert [[int(c) for c in r[2:]] for r in rows] == [[s["minutes"][i] for s in chart["series"]] for i in used]
+    lit.check()
+
+
+def test_the_chart_tells_what_is_under_the_pointer(lit: Seen, address: str) -> None:
+    lit.open(f"{address}/?day={DAY}", DRAWN)
+    lit.page.locator("#chart").scroll_into_view_if_needed()
+    box = lit.page.locator("#chart .u-over").bounding_box()
+    assert box
+    caption = lit.page.inner_text("#readout")
+    lit.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(lit.page.locator("#readout")).not_to_have_text(caption)
+    assert "12:3" in lit.page.inner_text("#readout")
+    assert "Lunch" in lit.page.inner_text("#readout")
+    lit.check()
+
+
+def test_the_chart_follows_the_window(lit: Seen, address: str) -> None:
+    lit.open(f"{address}/?day={DAY}", DRAWN)
+    lit.page.set_viewport_size({"width": 600, "height": 900})
+    width = lit.page.evaluate("document.getElementById('chart').clientWidth")
+    expect(lit.page.locator("#chart .uplot")).to_have_js_property("clientWidth", width)
+    lit.check()
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "words"),
+    [
+        ("no-data", "/?day=2026-11-21", "Nothing has been stored since Friday 20 November 2026"),
+        ("method", "/method", "How it works"),
+        ("not-found", "/nowhere", "There is no such page"),
+    ],
+)
+def test_other_pages(lit: Seen, address: str, name: str, path: str, words: str) -> None:
+    lit.open(f"{address}{path}", "main")
+    keep(lit, name)
+    if name == "not-found":  # the browser itself notes the status of the page asked for
+        lit.complaints[:] = [c for c in lit.complaints if "404" not in c]
+    lit.check()
+    assert words in lit.page.inner_text("main")
+
+
+def test_keys_reach_everything(lit: Seen, address: str) -> None:
+    lit.open(f"{address}/?day={DAY}", DRAWN)
+    reached = []
+    for _ in range(40):
+        lit.page.keyboard.press("Tab")
+        reached.append(lit.page.evaluate("document.activeElement.textContent.trim().slice(0, 20)"))
+    assert "To the content" in reached[0]
+    assert any(r.startswith("The same as a table") for r in reached)
+
+
+@pytest.mark.parametrize(("name", "week"), [("report", WEEK), ("report-empty", "2026-W53")])
+def test_the_report_as_a_file(seen: Seen, store: ChdbStore, tmp_path: Path, name: str, week: str) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(render_report(store, SCHOOL, week, "dpo@school.example"), "utf-8")
+    seen.open(file.as_uri())
+    keep(seen, name)
+    seen.check()
+    assert seen.page.evaluate("getComputedStyle(document.body).maxWidth") == "820px"  # its style sheet is let in
+
+
+def test_the_report_is_one_sheet_of_paper(lit: Seen, store: ChdbStore, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(render_report(store, SCHOOL, WEEK), "utf-8")
+    lit.open(file.as_uri())
+    pdf = lit.page.pdf(prefer_css_page_size=True)
+    assert pdf.count(b"/Type /Page\n") == 1

@@ -1,0 +1,203 @@
+"""The weekly report: its figures, its rounding and suppression, what it compares, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboards.charts import HEIGHT, Bar, Point, line, stacked_bars
+from dashboards.queries import ask, ask_one
+from dashboards.report import render_report
+from dashboards.schools import NoSuchSchool, SchoolInfo
+from dashboards.week import (
+    SMALLEST_GROUP,
+    Confidence,
+    Coverage,
+    Usual,
+    WeekError,
+    monday_of,
+    publishable,
+    rounded,
+    week_view,
+)
+from pipeline.store import ChdbStore
+from pipeline.words import Outcome
+from tests.dashboards.sample_store import MONDAY, SCHOOL, SUMMER, WEEK
+
+SUNDAY = date(2026, 11, 22)
+
+
+@pytest.fixture(scope="module")
+def html(store: ChdbStore) -> str:
+    return render_report(store, SCHOOL, WEEK, "dpo@school.example")
+
+
+def test_the_reports_figures_are_the_stores_rounded(store: ChdbStore, html: str) -> None:
+    totals = ask_one(store, "week_totals", school=SCHOOL, from_=MONDAY, to=SUNDAY)
+    days = ask(store, "week_by_day", school=SCHOOL, from_=MONDAY, to=SUNDAY)
+    assert sum(d["total"] for d in days) == totals["total"]
+    assert f"about {rounded(totals['total'])} minutes" in html
+    for outcome in Outcome:
+        assert f">{rounded(totals[outcome])}</td>" in html
+    for row in ask(store, "week_by_kind", school=SCHOOL, from_=MONDAY, to=SUNDAY):
+        assert f'<td class="n">{rounded(row["total"])}</td>' in html
+
+
+def test_a_week_is_the_sum_of_its_todays(store: ChdbStore) -> None:
+    totals = ask_one(store, "week_totals", school=SCHOOL, from_=MONDAY, to=SUNDAY)
+    days = [
+        ask_one(store, "day_totals", school=SCHOOL, day=r["day"])["total"]
+        for r in ask(store, "week_by_day", school=SCHOOL, from_=MONDAY, to=SUNDAY)
+    ]
+    assert (len(days), sum(days)) == (5, totals["total"])
+
+
+def test_the_page_stands_alone(html: str) -> None:
+    assert not re.search(r"<script|\sstyle=|\son\w+=|(?:src|href)=|url\(|@import", html)
+    (style,) = re.findall(r"<style>(.*?)</style>", html, re.S)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src &#39;sha256-{digest}&#39;" in html
+    assert "default-src &#39;none&#39;" in html
+
+
+def test_the_same_week_gives_the_same_text(store: ChdbStore, html: str) -> None:
+    assert render_report(store, SCHOOL, WEEK, "dpo@school.example") == html
+
+
+def test_it_is_no_evidence_and_names_whom_to_ask(html: str) -> None:
+    assert "This report is not evidence of misconduct" in html
+    assert "dpo@school.example" in html
+    assert not re.search(r"breach|offend|culprit|score", html, re.I)
+
+
+def test_like_weeks_are_compared(store: ChdbStore, school: SchoolInfo, html: str) -> None:
+    view = week_view(store, school, WEEK)
+    assert (len(view.past), view.not_compared) == (9, "")
+    rates = [p.outside for p in view.past[:-1]]
+    usual = view.usual[Outcome.OUTSIDE_ALLOWED]
+    assert (usual.low, usual.high) == (min(rates), max(rates))
+    assert usual.place(view.per_day(Outcome.OUTSIDE_ALLOWED)) in html
+
+
+def test_too_few_weeks_are_not_compared(store: ChdbStore) -> None:
+    html = render_report(store, SCHOOL, "2026-W41")
+    assert "Not enough weeks to compare: 2 of the 4 needed" in html
+    assert "Usual" not in html
+
+
+def test_the_first_week_has_no_line(store: ChdbStore) -> None:
+    assert "The store holds no week before this one yet." in render_report(store, SCHOOL, "2026-W39")
+
+
+def test_a_short_week_is_not_compared(store: ChdbStore) -> None:
+    html = render_report(store, SUMMER, "2026-W25")
+    assert "Only 1 school day of this week could be seen" in html
+    assert "1 school day seen" in html
+    assert html.count("not observed") == 4
+    assert "Mon 15 Jun, Wed 17 Jun, Thu 18 Jun, Fri 19 Jun: not in the store" in html
+    assert '<span class="grade">MEDIUM</span>' in html
+
+
+@pytest.mark.parametrize(
+    ("week", "words"), [("2026-W10", "announced from Tuesday 1 September 2026"), ("2026-W53", "holds no packets")]
+)
+def test_a_week_without_data_says_so(store: ChdbStore, week: str, words: str) -> None:
+    html = render_report(store, SCHOOL, week)
+    assert "There is nothing to report for this week." in html
+    assert words in html
+    assert "<table" not in html
+
+
+def test_what_changed_and_what_to_do(store: ChdbStore, school: SchoolInfo) -> None:
+    view = week_view(store, school, WEEK)
+    assert [c for c in view.changes if "no duty rota" in c]
+    assert 1 <= len(view.actions) <= 3
+    assert not [a for a in view.actions if "unknown on purpose" in a]
+
+
+def test_duty_data_caps_the_confidence(store: ChdbStore, school: SchoolInfo) -> None:
+    coverage = week_view(store, school, WEEK).coverage
+    assert coverage.duty_missing
+    assert coverage.confidence is Confidence.MEDIUM
+
+
+@pytest.mark.parametrize(
+    ("observed", "classified", "duty_missing", "grade"),
+    [
+        (0.99, 0.85, False, Confidence.HIGH),
+        (0.99, 0.85, True, Confidence.MEDIUM),
+        (0.90, 0.85, False, Confidence.MEDIUM),
+        (0.99, 0.60, False, Confidence.MEDIUM),
+        (0.99, 0.49, False, Confidence.LOW),
+        (None, None, False, Confidence.LOW),
+    ],
+)
+def test_confidence_follows_its_rule(
+    observed: float | None, classified: float | None, duty_missing: bool, grade: Confidence
+) -> None:
+    assert Coverage(observed, 0.9, 0.9, classified, duty_missing, partial=False).confidence is grade
+
+
+def test_usual_says_higher_or_lower_only_outside_the_range() -> None:
+    usual = Usual(50, 40, 60)
+    assert [usual.place(v).split()[0] for v in (39.9, 40, 60, 60.1)] == ["lower", "within", "within", "higher"]
+
+
+@pytest.mark.parametrize("text", ["2026-47", "2026-W54", "2026-W00", "W47", "2026-W4", "", "2026-W471"])
+def test_what_is_no_week_is_refused(text: str) -> None:
+    with pytest.raises(WeekError, match="write it as 2026-W47"):
+        monday_of(text)
+
+
+def test_an_unknown_school_is_refused(store: ChdbStore) -> None:
+    with pytest.raises(NoSuchSchool):
+        render_report(store, "nowhere", WEEK)
+
+
+@given(st.integers(0, 10**6))
+def test_minutes_are_rounded_to_five(minutes: int) -> None:
+    text = rounded(minutes)
+    if 0 < minutes < 5:
+        assert text == "< 5"
+    else:
+        shown = int(text.replace(",", ""))
+        assert shown % 5 == 0
+        assert abs(shown - minutes) <= 2
+
+
+@given(st.dictionaries(st.sampled_from(["teaching", "support", "other"]), st.integers(0, 60)))
+def test_no_shown_group_reveals_a_small_one(sizes: dict[str, int]) -> None:
+    everybody = sum(sizes.values())
+    shown = publishable({**sizes, "all": everybody})
+    assert all(sizes[g] >= SMALLEST_GROUP for g in shown)
+    if shown:
+        rest = everybody - sum(sizes[g] for g in shown)
+        assert rest == 0 or rest >= SMALLEST_GROUP
+
+
+def test_groups_without_a_size_are_not_shown() -> None:
+    assert publishable({}) == ()
+    assert publishable({"teaching": 44, "support": 18}) == ()
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)), min_size=1, max_size=7))
+def test_bars_stay_on_the_paper(values: list[tuple[float, float]]) -> None:
+    svg = stacked_bars([Bar(f"d{i}", (("allowed", a), ("unknown", b))) for i, (a, b) in enumerate(values)], "x")
+    tops = [float(y) for y in re.findall(r'<rect [^>]*y="([-\d.]+)"', svg)]
+    assert all(0 <= y <= HEIGHT for y in tops)
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=9))
+def test_points_stay_on_the_paper(values: list[float]) -> None:
+    svg = line([Point("w", v, False) for v in values], (min(values), max(values)), "x")
+    assert all(0 <= float(y) <= HEIGHT for y in re.findall(r'cy="([-\d.]+)"', svg))
+
+
+def test_charts_escape_their_labels() -> None:
+    assert "<b>" not in stacked_bars([Bar("<b>", None)], '"<b>')
