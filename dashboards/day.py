@@ -129,7 +129,7 @@ def day_view(store: Store, school: SchoolInfo, day: date | None, now: datetime) 
     running = now if day == today else None
     who: dict[str, object] = {"school": school.id, "day": day}
     bells = ask(store, "day_bells", **who)
-    bands = tuple(Band(b["slot"], b["kind"], b["time"], b["time_end"]) for b in bells)
+    bands = tuple(Band(b["slot"], b["kind"], b["time"], b["timeEnd"]) for b in bells)
     rows = ask(store, "day_by_five", **who)
     seen = [
         r["time"]
@@ -171,7 +171,7 @@ def _unmonitored(school: SchoolInfo, day: date) -> str:
 def _lede(off: str, totals: Row, periods: Sequence[Row], bells: Sequence[Row], now: datetime | None) -> str:
     parts = []
     week = next((b["week"] for b in bells if b["week"]), "")
-    current = next((b for b in bells if now and b["time"] <= now < b["time_end"]), None)
+    current = next((b for b in bells if now and b["time"] <= now < b["timeEnd"]), None)
     if week:
         parts.append(f"Week {week}. ")
     so_far = " so far" if current else ""

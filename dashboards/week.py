@@ -107,7 +107,7 @@ class PastWeek:
 class WeekView:
     """Everything the report shows; minutes are exact here and rounded when shown.
 
-    `missing_days`: weekdays of which the store has no bells, so nothing was seen; `school_days`: days with bells that were.
+    `missing_days` are weekdays of which the store has no bells, `school_days` counts days with bells that were seen.
     """
 
     school: SchoolInfo

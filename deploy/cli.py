@@ -57,9 +57,8 @@ def schoolgate() -> None:
 def main(args: Sequence[str] | None = None) -> None:
     """Entry point of the console script."""
     try:
-        schoolgate.main(args=args, standalone_mode=False)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
+        code = schoolgate.main(args=args, standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -259,7 +259,7 @@ def _inset_day(rota: Rota, staff: Staff, hours: _Hours) -> Cells:
     own = rota.on.hours
     work = minutes_of(own) if own is not None else hours.paid
     unpaid = blank() if own is not None else hours.unpaid
-    if hours.known or hours.leads:
+    if hours.known:
         cells[work] = INSET
         cells[work & inset_breaks(rota, staff)] = INSET_BREAK
     cells[unpaid] = BREAK

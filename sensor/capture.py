@@ -65,7 +65,7 @@ class Capture:
     def read(self, feed: Feed) -> Iterator[None]:
         """Give the capture to `feed` in chunks; yields after each, so that the caller can take what is ready.
 
-        feed(buffer, start, end, state, interfaces) returns where the first unfinished record begins.
+        feed(buffer, start, end, state, interfaces) returns where it stopped: at `start` only if no whole record is left.
         """
         yield from self._read_packed(feed) if self.compressed else self._read_mapped(feed)
         if self.state[walk.BROKEN]:
@@ -91,10 +91,10 @@ class Capture:
             with self.path.open("rb") as raw, gzip.open(raw, "rb") as file:
                 while (data := file.read(CHUNK)) and not self.state[walk.BROKEN]:
                     buffer = np.concatenate([rest, np.frombuffer(data, np.uint8)])
-                    after = feed(buffer, at, len(buffer), self.state, self.interfaces)
-                    rest, at = buffer[after:].copy(), 0
-                    self.position = raw.tell()
-                    yield
+                    while (after := feed(buffer, at, len(buffer), self.state, self.interfaces)) > at:
+                        at, self.position = after, raw.tell()
+                        yield
+                    rest, at = buffer[at:].copy(), 0
         except (EOFError, OSError, zlib.error) as error:
             self.note = f"the gzip stream ends badly ({error}); what came before was read"
             return

@@ -135,8 +135,14 @@ class Meter:
 
     # -- driving the kernel -------------------------------------------------------------------------------------
 
-    def feed(self, buffer: Any, start: int, end: int, walk_state: Any, interfaces: Any | None = None) -> int:
-        """Meter the records in buffer[start:end]; returns where the first unfinished record begins."""
+    def feed(
+        self, buffer: Any, start: int, end: int, walk_state: Any, interfaces: Any | None = None, to_sweep: bool = False
+    ) -> int:
+        """Meter the records in buffer[start:end]; returns where the first unfinished record begins.
+
+        With `to_sweep` it returns after each sweep (every SWEEP_EVERY of packet time), so that the caller can take
+        slices and counters of that stretch; it has made no progress only when no whole record is left.
+        """
         interfaces = self._interfaces if interfaces is None else interfaces
         position = start
         while True:
@@ -155,7 +161,7 @@ class Meter:
                     self.sweep(int(self.counters[k.C_LATEST]), self._sweep_at // k.MINUTE_NS)
                 self._sweep_at = (int(self.counters[k.C_LATEST]) // k.MINUTE_NS) * k.MINUTE_NS + SWEEP_EVERY
             self._drain()
-            if status == k.BLOCK_DONE:
+            if status == k.BLOCK_DONE or (status == k.SWEEP_DUE and to_sweep and position > start):
                 return int(position)
 
     def sweep(self, now_ns: int, before_minute: int) -> None:

@@ -1,11 +1,12 @@
 """From packets to slice tables: a meter, the catalogue's services and the school's segments, joined.
 
 `Sensor` is what a capture replay and a live worker both use: `feed` blocks, `table` takes what is ready as Arrow
-(sensor.slices.SLICE_SCHEMA) with counters in its metadata. It does not know files, rings or clocks.
+(sensor.slices.SLICE_SCHEMA) with counters in its metadata (`from`: packet time since which they count). It does not know files, rings or clocks.
 """
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import json
 from collections.abc import Sequence
@@ -73,9 +74,10 @@ class Sensor:
         self.blind = 0
         self.ring_drops = 0
         self._name = name
-        self._from = 0
+        self._from = 0.0
         self.meter = Meter(self._lookup, limits)
         self.feed = self.meter.feed
+        self.feed_capture = functools.partial(self.meter.feed, to_sweep=True)
 
     def _lookup(self, host: str) -> int:
         hit = self._catalogue.lookup(host)
@@ -112,16 +114,15 @@ class Sensor:
         now = self.counters()
         delta = {name: value - self._counted.get(name, 0) for name, value in now.items()}
         self._counted = now
-        until = self.meter.complete_until
+        until, latest = self.meter.complete_until, self.meter.latest_ns / k.SECOND
         metadata = {
             "catalogue": self._catalogue.version,
             "sensor": self._name,
-            "from": str(self._from or until),
+            "from": str(self._from or latest),
             "until": str(until),
-            "latest": str(self.meter.latest_ns / k.SECOND),
             "counters": json.dumps(delta),
         }
-        self._from = until
+        self._from = latest
         words = np.concatenate([r.words for r in raw]) if raw else np.zeros((0, k.SLICE), np.uint64)
         service = np.concatenate([r.service for r in raw]) if raw else np.zeros(0, np.int32)
         return slice_table(self._columns(RawSlices(words, service)), metadata)

@@ -84,8 +84,9 @@ def unpack_address(packed: bytes) -> str:
 
 
 def slice_table(columns: Mapping[str, npt.NDArray[np.generic] | pa.Array], metadata: Mapping[str, str]) -> pa.Table:
-    """A table of slices with file-level metadata: `catalogue` (its version), `sensor`, `from` and `until` (packet time
-    covered, Unix seconds: every slice of a minute that ended before `until` is in this or an earlier file)."""
+    """A table of slices with file-level metadata: `catalogue` (its version), `sensor`, `until` (Unix seconds:
+    every slice of a minute that ended before is in this or an earlier file), `counters` (JSON) and `from` (Unix seconds,
+    since when they count)."""
     schema = SLICE_SCHEMA.with_metadata({k.encode(): v.encode() for k, v in metadata.items()})
     arrays = [
         c.cast(f.type) if isinstance(c := columns[f.name], pa.Array | pa.ChunkedArray) else pa.array(c, f.type)

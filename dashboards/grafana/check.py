@@ -46,8 +46,8 @@ def _queries() -> Iterator[tuple[str, str, str, int | None, set[str]]]:
             if variable["type"] == "query":
                 yield name, f"variable {variable['name']}", variable["query"], None, set()
         for note in board["annotations"]["list"]:
-            wanted = {m["value"] for m in note["mappings"].values()}
-            yield name, f"annotation {note['name']}", note["target"]["rawSql"], note["target"]["format"], wanted
+            target = note["target"]
+            yield name, f"annotation {note['name']}", target["rawSql"], target["format"], {"time", "timeEnd"}
         for panel in board["panels"]:
             for target in panel["targets"]:
                 yield name, panel["title"], target["rawSql"], target["format"], _shown(panel)

@@ -245,8 +245,8 @@ def _query_variable(name: str, label: str, sql: str, hide: int) -> Json:
 
 
 def _bells() -> Json:
+    """Bell periods as regions: Grafana takes `time` and `timeEnd` by name, and the first text (the slot) as label."""
     asked = questions()["day_bells"]
-    fields = {"time": "time", "timeEnd": "time_end", "text": "slot", "tags": "kind"}
     return {
         "name": asked.title,
         "enable": True,
@@ -254,5 +254,4 @@ def _bells() -> Json:
         "iconColor": "#8a97a6",
         "datasource": SOURCE,
         "target": target("day_bells", TABLE),
-        "mappings": {name: {"source": "field", "value": column} for name, column in fields.items()},
     }

@@ -2,7 +2,7 @@
 -- about: The periods of the day's main bell schedule from the first bell to the last, with the letter of the week.
 SELECT
     b.start AS time,
-    b.end AS time_end,
+    b.end AS timeEnd,
     b.slot AS slot,
     b.kind AS kind,
     b.week AS week

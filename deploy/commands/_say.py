@@ -16,18 +16,23 @@ def fail(message: object, code: int = 1) -> NoReturn:
     raise click.exceptions.Exit(code)
 
 
+OURS = {"sensor", "pipeline", "dashboards", "deploy"}
+
+
 @contextmanager
 def failing_well() -> Iterator[None]:
-    """Turn the errors that users can mend into messages: 3 for a store held by another process, else 1."""
-    from deploy.assembly import SchoolError
-    from pipeline.store import StoreBusy, StoreError
+    """Turn what a user can mend into a message: our own errors, and the system's about files. 3 for a busy store, else 1.
 
+    Any other exception is a fault of ours and keeps its traceback.
+    """
     try:
         yield
-    except StoreBusy as error:
-        fail(error, 3)
-    except (StoreError, SchoolError) as error:
-        fail(error)
+    except ValueError as error:
+        if type(error).__module__.partition(".")[0] not in OURS:
+            raise
+        fail(error, 3 if type(error).__name__ == "StoreBusy" else 1)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         fail(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from deploy.commands._say import fail, failing_well
+from deploy.commands._say import failing_well
 
 _FILE = click.option(
     "--config", "path", default="schoolgate.toml", show_default=True, type=click.Path(path_type=Path), help="Settings file, or its folder."
@@ -44,12 +44,9 @@ def show(path: Path, as_json: bool) -> None:
     """Print every setting as it is used, and where it comes from."""
     with failing_well():
         from deploy.assembly import settings_path
-        from deploy.settings import SettingsError, effective, load_settings
+        from deploy.settings import effective, load_settings
 
-        try:
-            settings = effective(load_settings(settings_path(path)))
-        except SettingsError as error:
-            fail(error)
+        settings = effective(load_settings(settings_path(path)))
     if as_json:
         click.echo(json.dumps([s._asdict() for s in settings], indent=1))
         return

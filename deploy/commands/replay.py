@@ -61,7 +61,7 @@ def _sense(captures: Sequence[Any], files: SchoolFiles, ingest: Ingest) -> dict[
     bar = Progress("Replaying", sum(c.size for c in captures))
     before = 0
     for capture in captures:
-        for _ in capture.read(sensor.feed):
+        for _ in capture.read(sensor.feed_capture):
             bar.show(before + capture.position)
             ingest.add(sensor.table(), sensor.meter.complete_until)
         before += capture.size

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from deploy.commands._say import fail, failing_well
+from deploy.commands._say import failing_well
 
 
 @click.command("report")
@@ -23,15 +23,10 @@ def command(week: str, store_path: Path, out: Path, school: str | None, contact:
     """
     with failing_well():
         from dashboards.report import render_report
-        from dashboards.schools import NoSuchSchool
-        from dashboards.week import WeekError
         from pipeline.store import open_store
 
         with open_store(store_path) as store:
-            try:
-                html = render_report(store, school, week, contact)
-            except (WeekError, NoSuchSchool) as error:
-                fail(error)
+            html = render_report(store, school, week, contact)
         if str(out) == "-":
             click.echo(html)
             return

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from deploy.commands._say import fail, failing_well
+
+if TYPE_CHECKING:
+    from pipeline.store import Store
 
 
 @click.command("why")
@@ -38,15 +42,12 @@ def command(
               schoolgate why --store store/ --day 2026-11-17 --period P3 --service facebook
     """
     with failing_well():
-        from dashboards.schools import NoSuchSchool, find_school
+        from dashboards.schools import find_school
         from pipeline.store import open_store
         from pipeline.why import why_cell, why_episode
 
         with open_store(store_path) as store:
-            try:
-                school = find_school(store, school_id).school
-            except NoSuchSchool as error:
-                fail(error)
+            school = find_school(store, school_id).id
             if list_them:
                 _list(store, school, day)
                 return
@@ -61,10 +62,7 @@ def command(
     click.echo(json.dumps(explanation.facts, indent=1) if as_json else explanation.text())
 
 
-def _list(store: object, school: str, day: datetime | None) -> None:
-    from pipeline.store import Store
-
-    assert isinstance(store, Store) or hasattr(store, "query")
+def _list(store: Store, school: str, day: datetime | None) -> None:
     if day is None:
         raise click.UsageError("--list needs --day")
     found = store.query(
@@ -73,4 +71,4 @@ def _list(store: object, school: str, day: datetime | None) -> None:
         {"school": school, "day": day.date()},
     )
     for id_, service, start, minutes in found.rows:
-        click.echo(f"{id_}  {datetime.utcfromtimestamp(start):%H:%M} UTC  {service}  {minutes} min outside allowed time")
+        click.echo(f"{id_}  {datetime.fromtimestamp(start, UTC):%H:%M} UTC  {service}  {minutes} min outside allowed time")

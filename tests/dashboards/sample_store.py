@@ -123,7 +123,10 @@ def fill_day(store: Store, school: str, day: date, seed: int, week: str, outside
     whole: Sums = defaultdict(int)
     for u in rows:
         group = "teaching" if len(u.service) % 2 else "support"
-        for level, kind, service in (("service", u.kind, u.service), ("kind", u.kind, ""), ("all", "", "")):
+        labels = [("service", u.kind, u.service), ("kind", u.kind, ""), ("all", "", "")]
+        if u.service == "twitter":  # every such minute had Bluesky open too: once per kind, once per service
+            labels.append(("service", u.kind, "bluesky"))
+        for level, kind, service in labels:
             tail = (level, kind, service, u.outcome, u.reason)
             five[(u.start, *tail)] += u.minutes
             for people in ("all", group):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from dashboards.queries import PARAMETERS, QueryError, ask, ask_one, parse, questions
 from pipeline.store import ChdbStore
 from pipeline.words import Outcome
-from tests.dashboards.sample_store import DAY, SCHOOL, SILENT_DAY, SUMMER, SUMMER_DAY
+from tests.dashboards.sample_store import DAY, SCHOOL, SILENT_DAY, SUMMER, SUMMER_DAY, uses
 
 VALUES = {"school": SCHOOL, "zone": "Europe/London", "day": DAY, "from": DAY, "to": DAY}
 
@@ -50,6 +51,22 @@ def test_five_minutes_periods_and_day_agree(store: ChdbStore) -> None:
     for name in ("day_by_five", "day_by_period"):
         rows = ask(store, name, school=SCHOOL, day=DAY)
         assert {o: sum(r[o] for r in rows) for o in Outcome} == {o: totals[o] for o in Outcome}
+
+
+def test_the_day_is_what_was_put_in(store: ChdbStore) -> None:
+    """Against the rows themselves, not against another question."""
+    put_in = list(uses(DAY, seed=0, outside=0.4))
+    totals = ask_one(store, "day_totals", school=SCHOOL, day=DAY)
+    assert {o: totals[o] for o in Outcome} == {o: sum(u.outcome == o for u in put_in) for o in Outcome}
+    services = Counter(u.service for u in put_in)
+    services["bluesky"] += services["twitter"]
+    rows = ask(store, "day_services", school=SCHOOL, day=DAY)
+    assert {r["service"]: r["total"] for r in rows} == services
+    for name, key in (("day_by_kind", "kind"), ("day_by_period", "period")):
+        rows = ask(store, name, school=SCHOOL, day=DAY)
+        assert {r[key]: r["total"] for r in rows} == Counter(getattr(u, key) for u in put_in)
+    rows = ask(store, "day_reasons", school=SCHOOL, day=DAY)
+    assert {r["reason"]: r["total"] for r in rows} == Counter(u.reason for u in put_in if u.outcome == "unknown")
 
 
 def test_reasons_add_up_to_unknown(store: ChdbStore) -> None:

@@ -149,7 +149,7 @@ class SlowPlace:
             if own:
                 start, end = next(iter(own)).split("-")
                 working = minute_of(start) <= minute < minute_of(end)
-            if working and (known or leads):
+            if working and known:
                 maybe = kind in BREAKS or self.foreign_break(group, minute) or not self.slots(group)
                 return ("inset", "unknown", "inset_break") if maybe else no("inset")
             if own:
@@ -254,18 +254,24 @@ class SlowPlace:
         for row in here:
             if row["kind"] not in WORK:
                 continue
-            answer: Answer | None = no(WORK[row["kind"]])
-            if row["kind"] == "inset" and not row["start_or_slot"]:
-                answer = self.inset_day(staff, minute)
-            elif row["staff_id"] == "*" and not self.hours(who, "A", minute)[1]:
-                answer = unknown("no_pattern")
-            elif row["staff_id"] == "*" and (off := self.off(who)):
-                answer = None if all(off) else unknown("no_calendar") if any(off) else answer
-            elif row["kind"] == "duty_swap_to":
-                answer = given_again(row, given)
+            answer = self.work(staff, row, minute)
+            if row["kind"] == "duty_swap_to" and answer is not None:
+                answer = given_again(row, given, answer)
             if answer is not None:
                 work.append((row["entered_at"], answer))
         return latest(work) if work else undated
+
+    def work(self, staff: Row, row: Row, minute: int) -> Answer | None:
+        """What a record of work means for a person in a minute that it covers."""
+        if row["kind"] == "inset" and not row["start_or_slot"]:
+            return self.inset_day(staff, minute)
+        if row["staff_id"] == "*":
+            off = self.off(staff["staff_id"])
+            if not self.hours(staff["staff_id"], "A", minute)[1]:
+                return unknown("no_pattern")
+            if any(off):
+                return None if all(off) else unknown("no_calendar")
+        return no(WORK[row["kind"]])
 
     def off(self, who: str) -> list[bool]:
         """Has the person the day off, by possible week?"""
@@ -291,14 +297,14 @@ class SlowPlace:
         return [blurred(day, minute, margin) for minute in range(1440)]
 
 
-def given_again(row: Row, given: list[Row]) -> Answer | None:
+def given_again(row: Row, given: list[Row], answer: Answer) -> Answer | None:
     """A duty that was taken over, with the person's own duty_swap_from of the minute."""
     mine = row["entered_at"]
     if any(mine and other["entered_at"] and other["entered_at"] > mine for other in given):
         return None
     if any(not mine or not other["entered_at"] or other["entered_at"] == mine for other in given):
         return CONFLICT
-    return no("duty")
+    return answer
 
 
 def latest(records: list[tuple[str, Answer]]) -> Answer:

@@ -40,7 +40,7 @@ PEOPLE = {
     "10.0.0.6": (-1, Grade.NONE, Reason.LOCKED, 6),
     "10.0.0.7": (14, Grade.B, Reason.NONE, 7),  # S00 has no working pattern
     "fd00::1": (0, Grade.B, Reason.NONE, 1),  # T00's laptop again
-    "fd00::5": (-1, Grade.NONE, Reason.NO_PERSON, 5),  # the shared device by an address without a lease
+    "fd00::5": (-1, Grade.NONE, Reason.LOCKED, 5),  # the shared device by another address, locked: shared goes first
     "10.0.0.8": (0, Grade.C, Reason.NONE, 8),  # T00's phone
 }
 BINDINGS = TableBindings(PEOPLE)

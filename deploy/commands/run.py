@@ -1,0 +1,43 @@
+"""`schoolgate run`: a mirror port, live: a sensor worker, and one owner of store and pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from deploy.commands._say import fail, failing_well
+
+
+@click.command("run")
+@click.option("--config", "path", required=True, type=click.Path(exists=True, path_type=Path), help="Settings file, or its folder.")
+@click.option("--interface", help="Network interface of the mirror port; else sensor.interface of the settings.")
+@click.option("--store", "store_path", type=click.Path(path_type=Path), help="Folder of the store; else store.path of the settings.")
+@click.option("--no-pages", is_flag=True, help="Do not serve the pages.")
+@click.option("--finish", is_flag=True, help="When stopped, also store windows that are still open: nothing more will come.")
+def command(path: Path, interface: str | None, store_path: Path | None, no_pages: bool, finish: bool) -> None:
+    """Watch a mirror port until SIGTERM or Ctrl-C. Capturing needs CAP_NET_RAW, and nothing else does.
+
+    Five-minute windows reach the store ten minutes after they end. What is still open when it is stopped waits in the
+    spool and is stored by the next start.
+
+    \b
+    Example:  schoolgate run --config /etc/schoolgate/schoolgate.toml --interface eth1
+    """
+    with failing_well():
+        from deploy.assembly import assemble, read_school
+        from deploy.owner import Owner
+        from pipeline.store import open_store
+        from sensor.ring import Ring, RingError
+
+        files = read_school(path)
+        card = interface or files.settings.sensor.interface
+        if card is None:
+            fail("no interface to watch; give --interface, or set sensor.interface in the settings")
+        try:
+            Ring(card, 2).close()
+        except RingError as error:
+            fail(error.strerror)
+        assessor = assemble(files)
+        with open_store(store_path or files.settings.store.path) as store:
+            Owner(store, assessor, files.settings, card, with_pages=not no_pages, finish=finish).run()

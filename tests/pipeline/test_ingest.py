@@ -1,0 +1,252 @@
+"""Exactly once: whatever is interrupted, repeated, cut or delayed, the store ends up the same."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.assess import Assessor
+from pipeline.ingest import Ingest, Progress
+from pipeline.profile import load_profile
+from pipeline.pseudonym import Pseudonyms
+from pipeline.windows import LOOK_AHEAD_MIN, LOOK_BACK_MIN, WINDOW_MIN
+from pipeline.words import Grade, Reason
+from tests.pipeline.judging import (
+    BrokenDown,
+    MemoryStore,
+    Slice,
+    TableBindings,
+    minute,
+    slice_rows,
+    small_catalogue,
+    small_school,
+)
+
+SCHOOL = small_school()
+PEOPLE = {f"10.0.0.{n}": (n, Grade.B, Reason.NONE, n) for n in range(6)}
+FIRST = minute("08:50")
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Assessor:
+    keys = Pseudonyms(tmp_path_factory.mktemp("keys") / "keys")
+    return Assessor(SCHOOL, small_catalogue(), load_profile("cwmbran"), TableBindings(PEOPLE), keys)
+
+
+def traffic(seed: int, minutes: int = 190) -> list[Slice]:
+    """Use by six people in runs, over break and two lessons, with a little of everything else."""
+    rng = random.Random(seed)
+    found = []
+    for _ in range(14):
+        client, service = f"10.0.0.{rng.randrange(7)}", rng.choice(("facebook", "instagram", "youtube"))
+        at = FIRST + rng.randrange(minutes)
+        for _ in range(rng.randrange(30)):
+            at += rng.choice((1, 1, 1, 2, 5))
+            found.append(
+                Slice(at, client, service, down=rng.choice((1000, 200_000, 2_000_000)), bursts=rng.randrange(5))
+            )
+            found.append(Slice(at, client, service, "cdn", down=150_000, first=100, last=200))
+            found.append(Slice(at, "10.1.0.1", "facebook", segment="pupil", down=1))
+    return found
+
+
+def files(slices: list[Slice], rng: random.Random) -> list[tuple[pa.Table, float]]:
+    """The slices as a sensor would spool them: pieces of some minutes each, some slices before their minute has ended;
+    with what was lost, in the metadata."""
+    end = max((s.minute for s in slices), default=FIRST) + 1
+    at, left, found = FIRST, list(slices), []
+    while at < end:
+        until = min(at + rng.choice((1, 2, 5, 12)), end)
+        now = [s for s in left if s.minute < until or (s.minute == until and rng.random() < 0.3)]
+        left = [s for s in left if s not in now]
+        rng.shuffle(now)
+        table = slice_rows(now)
+        metadata = {"until": str(until * 60), "from": str(at * 60), "counters": json.dumps({"packets": len(now) * 10})}
+        found.append((table.replace_schema_metadata(metadata), until * 60.0))
+        at = until
+    return found
+
+
+def run(judge: Assessor, store: MemoryStore, pieces: list[tuple[pa.Table, float]], **options: int) -> Progress:
+    ingest = Ingest(store, judge, now=lambda: 1.0, **options)
+    for table, until in pieces:
+        ingest.add(table, until)
+    return ingest.finish()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1 << 32))
+def test_cutting_and_grouping_do_not_matter(judge: Assessor, seed: int) -> None:
+    slices, rng = traffic(seed), random.Random(seed)
+    whole, cut, grouped = MemoryStore(), MemoryStore(), MemoryStore()
+    run(judge, whole, files(slices, rng))
+    run(judge, cut, files(slices, rng))
+    run(judge, grouped, files(slices, rng), gather_windows=7)
+    for table in ("use_five", "use_period", "use_day", "episode", "minute_mark", "bell", "school_info"):
+        assert whole.contents().get(table) == cut.contents().get(table) == grouped.contents().get(table), table
+    assert whole.sums("coverage", "metric", value="value") == cut.sums("coverage", "metric", value="value")
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1 << 32), st.integers(1, 9))
+def test_a_second_replay_changes_nothing(judge: Assessor, seed: int, gather_windows: int) -> None:
+    store, rng = MemoryStore(), random.Random(seed)
+    pieces = files(traffic(seed), rng)
+    first = run(judge, store, pieces)
+    before = store.contents()
+    second = run(judge, store, pieces, gather_windows=gather_windows)
+    assert store.contents() == before
+    assert second.windows_stored == 0
+    assert second.windows_known == first.windows_stored
+    assert second.rows == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1 << 32), st.integers(0, 250), st.booleans())
+def test_a_crash_in_a_replay_leaves_no_trace(judge: Assessor, seed: int, inserts: int, late: bool) -> None:
+    rng = random.Random(seed)
+    pieces = files(traffic(seed, 60), rng)
+    undisturbed, store = MemoryStore(), MemoryStore(inserts_left=inserts, dies_late=late)
+    run(judge, undisturbed, pieces)
+    try:
+        run(judge, store, pieces)
+    except BrokenDown:
+        store.inserts_left = None
+        run(judge, store, pieces, gather_windows=rng.choice((1, 5)))
+    assert store.contents() == undisturbed.contents()
+
+
+@dataclass
+class MemorySpool:
+    """A spool without a disk; it outlives the process."""
+
+    waiting: dict[Path, pa.Table] = field(default_factory=dict)
+
+    def files(self) -> list[Path]:
+        return sorted(self.waiting)
+
+    def read(self, path: Path) -> pa.Table:
+        return self.waiting[path]
+
+    def remove(self, path: Path) -> None:
+        del self.waiting[path]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 1 << 32))
+def test_crashes_of_a_live_run_leave_no_trace(judge: Assessor, seed: int) -> None:
+    """The owner dies again and again, after any insert; each time a new one begins with the files that are left."""
+    rng = random.Random(seed)
+    pieces = files(traffic(seed), rng)
+    undisturbed, store, spool = MemoryStore(), MemoryStore(inserts_left=rng.randrange(30)), MemorySpool()
+    steady = Ingest(undisturbed, judge, now=lambda: 1.0)
+    ingest = None
+    for number, (table, until) in enumerate(pieces):
+        steady.add(table, until)
+        spool.waiting[Path(f"{number:06}")] = table
+        while True:
+            try:
+                ingest = ingest or Ingest(store, judge, now=lambda: 1.0)
+                ingest.drain(spool)
+                break
+            except BrokenDown:
+                store.inserts_left, store.dies_late, ingest = rng.randrange(8, 60), rng.random() < 0.5, None
+        if rng.random() < 0.1:
+            ingest = None  # an orderly restart
+    assert store.contents() == undisturbed.contents()
+    oldest = min((int(str(path)) for path in spool.waiting), default=len(pieces))
+    kept_min = LOOK_BACK_MIN + LOOK_AHEAD_MIN + 2 * WINDOW_MIN + 15
+    assert pieces[oldest][1] >= pieces[-1][1] - kept_min * 60, "files that no window needs any more stay behind"
+
+
+def test_a_file_goes_only_when_no_window_needs_it(judge: Assessor) -> None:
+    store, spool = MemoryStore(), MemorySpool()
+    ingest = Ingest(store, judge)
+    for n in range(30):
+        table = slice_rows([Slice(FIRST + n * 5 + m, "10.0.0.1", "facebook", down=200_000) for m in range(5)])
+        spool.waiting[Path(f"{n:03}")] = table.replace_schema_metadata({"until": str((FIRST + n * 5 + 5) * 60)})
+        ingest.drain(spool)
+        stored = [row["window"] for row in store.tables["batch"]]
+        first_open = FIRST + n * 5 - 5
+        assert len(stored) == max(0, n - 1)
+        needed = [path for path, t in spool.waiting.items() if max(t["minute"].to_pylist()) >= first_open - 61]
+        assert sorted(spool.waiting) == sorted(needed)
+
+
+def test_a_slice_that_comes_too_late_is_left_out_and_counted(judge: Assessor) -> None:
+    store = MemoryStore()
+    ingest = Ingest(store, judge)
+    use = [Slice(FIRST + n, "10.0.0.1", "facebook", down=200_000) for n in range(40)]
+    ingest.add(slice_rows(use), (FIRST + 40) * 60)
+    progress = ingest.add(slice_rows([Slice(FIRST + 2, "10.0.0.2", "facebook", down=200_000)]), (FIRST + 41) * 60)
+    ingest.finish()
+    assert progress.late == 1
+    assert store.sums("use_day", "level", level="all", people="all") == {("all",): 40}
+    assert store.sums("coverage", "metric", value="value")[("slices_late",)] == 1
+
+
+def test_slices_of_broken_clocks_are_left_out_and_counted(judge: Assessor) -> None:
+    store = MemoryStore()
+    ingest = Ingest(store, judge)
+    at = [0, 1439, 1 << 31, (1 << 32) - 1, FIRST]
+    ingest.add(slice_rows([Slice(m, "10.0.0.1", "facebook", down=200_000) for m in at]), 0.0)
+    progress = ingest.finish()
+    assert (progress.slices, progress.undated, progress.windows_stored) == (5, 4, 1)
+
+
+def test_a_store_that_refuses_keeps_everything_for_later(judge: Assessor) -> None:
+    """An insert that fails raises; the next table goes on where it stopped."""
+    store, whole = MemoryStore(inserts_left=9), MemoryStore()
+    pieces = files(traffic(5), random.Random(5))
+    ingest = Ingest(store, judge, now=lambda: 1.0)
+    for table, until in pieces:
+        try:
+            ingest.add(table, until)
+        except BrokenDown:
+            store.inserts_left = None
+    ingest.finish()
+    run(judge, whole, pieces)
+    assert store.contents() == whole.contents()
+
+
+def test_losses_are_counted_in_their_window(judge: Assessor) -> None:
+    store = MemoryStore()
+    ingest = Ingest(store, judge)
+    for n, packets in enumerate((7, 0, 5)):
+        at = FIRST + n * 5
+        metadata = {"from": str(at * 60), "counters": json.dumps({"packets": packets, "ring_drops": 0})}
+        ingest.add(slice_rows([]).replace_schema_metadata(metadata), (at + 5) * 60)
+    ingest.finish()
+    found = store.sums("coverage", "start", "metric", value="value")
+    assert found == {(FIRST * 60, "packets"): 7, ((FIRST + 10) * 60, "packets"): 5}
+
+
+def test_the_school_is_described_once_and_again_when_it_changes(judge: Assessor, tmp_path: Path) -> None:
+    store = MemoryStore()
+    run(judge, store, files(traffic(1), random.Random(1)))
+    run(judge, store, files(traffic(2), random.Random(1)))
+    (row,) = store.tables["school_info"]
+    assert json.loads(str(row["group_sizes"])) == {"all": 25, "teaching": 14, "support": 11}
+    assert len(store.tables["bell"]) == 6
+    other = Assessor(
+        small_school(name="New Name"), small_catalogue(), load_profile("cwmbran"), None, Pseudonyms(tmp_path / "keys")
+    )
+    run(other, store, [])
+    assert [row["name"] for row in store.tables["school_info"]] == ["Small School", "New Name"]
+
+
+def test_nothing_stored_names_a_person_or_an_address(judge: Assessor) -> None:
+    store = MemoryStore()
+    run(judge, store, files(traffic(3), random.Random(3)))
+    assert store.tables["episode"]
+    text = json.dumps({table: rows for table, rows in store.tables.items()}, default=str)
+    forbidden = [*(p.staff_id for p in SCHOOL.staff), *(name for p in SCHOOL.staff for name in p.usernames)]
+    forbidden += ["10.0.0.", "198.51.100", "logons.csv", "leases.csv", "08:00:00"]
+    assert not [word for word in forbidden if f'"{word}"' in text or (len(word) > 4 and word in text)]
