@@ -74,7 +74,7 @@ class Sightings:
     address: npt.NDArray[np.bytes_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Assessor:
     """Everything a judgement needs besides traffic. `bindings` None: nobody is ever looked up.
 
@@ -283,21 +283,23 @@ class Assessor:
             return []
         outside = found.take(rows)
         teller = Teller(self.school, self.pseudonyms, self.catalogue, self.profile, self.scope.services)
-        sources = [self._source(sightings, person, minute) for person, minute in outside.moments()]
+        sources = self._sources(sightings, outside.person, outside.use.minute)
         episodes = teller.episodes(outside, parts(found.use)[rows], sources)
         return [("episode", episodes), ("minute_mark", teller.marks(outside))]
 
-    def _source(self, sightings: Sightings, person: int, minute: int) -> str:
-        """Which sorts of records tied the person to an address in a minute; not which records, they would name him."""
-        if self.bindings is None:
-            return ""
-        at = np.flatnonzero((sightings.who == person) & (sightings.minute == minute))
-        minutes = np.full(len(at), minute, np.uint32)
-        texts = {
-            self.bindings.source(binding) for binding in self.bindings.find(sightings.address[at], minutes).tolist()
-        }
-        sorts = {re.split(r" since | \(", part)[0] for text in texts for part in text.split("; ")}
-        return ", ".join(sorted(sorts))
+    def _sources(self, sightings: Sightings, person: I64, minute: I64) -> list[str]:
+        """Which sorts of records tied each person to an address in a minute; not which records: they would name him."""
+        assert self.bindings is not None
+        moments = list(zip(person.tolist(), minute.tolist(), strict=True))
+        at = np.flatnonzero(np.isin(sightings.minute, minute) & np.isin(sightings.who, person))
+        found = self.bindings.find(sightings.address[at], sightings.minute[at].astype(np.uint32)).tolist()
+        sorts = {binding: _sorts(self.bindings.source(binding)) for binding in set(found)}
+        of: dict[tuple[int, int], set[str]] = {moment: set() for moment in moments}
+        for row, binding in zip(at.tolist(), found, strict=True):
+            moment = int(sightings.who[row]), int(sightings.minute[row])
+            if moment in of:
+                of[moment] |= sorts[binding]
+        return [", ".join(sorted(of[moment])) for moment in moments]
 
     def _completed(self, table: str, start: int, columns: Columns) -> Columns:
         """Adds what every row of a window shares."""
@@ -309,6 +311,11 @@ class Assessor:
         if table not in ("coverage", "minute_mark"):
             shared |= self.versions
         return columns | {name: [value] * n for name, value in shared.items()}
+
+
+def _sorts(source: str) -> set[str]:
+    """The sorts of records in the words of a binding's source: `log-on since 08:00 (logons.csv:3); ...` -> log-on."""
+    return {re.split(r" since | \(", part)[0] for part in source.split("; ")}
 
 
 def window_starts(traffic: Traffic, counts: Counter[tuple[int, str]]) -> I64:

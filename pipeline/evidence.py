@@ -49,10 +49,6 @@ class Findings:
         columns = (self.day[rows], self.minute[rows], self.outcome[rows], self.reason[rows])
         return Findings(self.use.take(rows), self.person[rows], of, *columns)
 
-    def moments(self) -> list[tuple[int, int]]:
-        """(person, UTC minute) of each row."""
-        return list(zip(self.person.tolist(), self.use.minute.tolist(), strict=True))
-
 
 @dataclass(frozen=True, slots=True)
 class Teller:

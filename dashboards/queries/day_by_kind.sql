@@ -9,6 +9,6 @@ SELECT
     sumIf(u.minutes, u.outcome = 'outside_allowed') AS outside_allowed,
     sumIf(u.minutes, u.outcome = 'unknown') AS unknown
 FROM schoolgate.use_day AS u
-WHERE u.school = {school:String} AND u.day = {day:Date} AND u.people = 'all' AND u.level = 'service'
+WHERE u.school = {school:String} AND u.day = {day:Date} AND u.people = 'all' AND u.level = 'kind'
 GROUP BY kind
 ORDER BY total DESC, kind
