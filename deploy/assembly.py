@@ -5,6 +5,7 @@ The only place that knows every package. `SchoolError` is whatever is wrong with
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,8 +50,9 @@ def read_school(given: Path) -> SchoolFiles:
         raise SchoolError(str(error)) from error
 
 
-def assemble(files: SchoolFiles) -> Assessor:
-    """Everything a judgement needs besides traffic. Raises SchoolError."""
+def assemble(files: SchoolFiles, remark: Callable[[str], None] = lambda text: None) -> Assessor:
+    """Everything a judgement needs besides traffic. `remark` is told what the school's files and feeds lack: it makes
+    minutes unknown, but is no error. Raises SchoolError."""
     from pipeline.assess import Assessor
     from pipeline.identity import load_bindings
     from pipeline.profile import load_profile
@@ -63,6 +65,10 @@ def assemble(files: SchoolFiles) -> Assessor:
         profile = load_profile(settings.school.policy_profile, files.folder)
         bindings = load_bindings(files.school, settings.feeds, files.folder)
         keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
-        return Assessor(files.school, catalogue, profile, bindings, keys)
+        assessor = Assessor(files.school, catalogue, profile, bindings, keys)
     except (ValueError, OSError) as error:
         raise SchoolError(str(error)) from error
+    lacking = [f"{feed}: there is no such file, so nobody is known by it; correct [feeds]" for feed in bindings.missing]
+    for text in (*files.school.missing, *lacking, *bindings.problems):
+        remark(text)
+    return assessor

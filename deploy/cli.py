@@ -1,7 +1,8 @@
-"""The `schoolgate` command. Each subcommand lives in `deploy.commands` and is imported only when it runs, so that help is quick.
+"""The `schoolgate` command. Each subcommand lives in `deploy.commands` and is imported only when it runs, so that help
+is quick.
 
-Exit codes: 0 done; 1 something the user asked about is wrong (bad settings, no such day); 2 wrong usage, or a file that is
-no capture; 3 the store is held by another process. Messages go to stderr, results to stdout.
+Exit codes: 0 done; 1 something the user asked about is wrong (bad settings, no such day); 2 wrong usage, or a file
+that is no capture; 3 the store is held by another process. Messages go to stderr, results to stdout.
 """
 
 from __future__ import annotations
@@ -64,9 +65,6 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader has gone; nothing is left to say
-        sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The owner process of a live Schoolgate: starts the sensor worker, brings the spool into the store, serves the pages.
 
-Only this process opens the database; only the worker opens the network card; the spool lies between them. A worker that
-dies is started again. On SIGTERM the worker writes what it holds, and the spool is drained once more. APScheduler only
-ticks; what is due is decided by what lies in the spool.
+Only this process opens the database; only the worker opens the network card; the spool lies between them. A worker
+that dies is started again. On SIGTERM the worker writes what it holds, and the spool is drained once more.
+APScheduler only ticks; what is due is decided by what lies in the spool.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import click
 import uvicorn
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from deploy.pages import listen
 from deploy.settings import Settings
 from pipeline.ingest import Ingest
 from pipeline.store import Store, StoreError
@@ -49,14 +50,14 @@ class Owner:
         self._worker: BaseProcess | None = None
 
     def run(self) -> None:
-        """Work until stopped."""
+        """Work until stopped. Raises OSError if the pages' address cannot be had."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        pages = self._start_pages() if self._with_pages else None
         self._start_worker()
         scheduler = BackgroundScheduler(timezone="UTC")
         scheduler.add_job(self._tick, "interval", seconds=DRAIN_EVERY_S, max_instances=1, coalesce=True)
         scheduler.start()
-        pages = self._start_pages() if self._with_pages else None
         while not self._stopping.wait(1.0):
             pass
         scheduler.shutdown(wait=True)
@@ -68,7 +69,10 @@ class Owner:
         if pages:
             pages.should_exit = True
         done = self._ingest.progress
-        click.echo(f"schoolgate: stopped; {done.windows_stored} windows stored, {len(self._spool.files())} files wait in the spool")
+        click.echo(
+            f"schoolgate: stopped; {done.windows_stored} windows stored, "
+            f"{len(self._spool.files())} files wait in the spool"
+        )
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
         self._stopping.set()
@@ -104,10 +108,8 @@ class Owner:
         from dashboards.web import make_app
 
         pages = self._settings.pages
-        config = uvicorn.Config(
-            make_app(self._store, pages), host=pages.host, port=pages.port, log_level="warning", access_log=False, server_header=False
-        )
-        server = uvicorn.Server(config)
-        threading.Thread(target=server.run, name="pages", daemon=True).start()
-        click.echo(f"Schoolgate's pages: http://{pages.host}:{pages.port}/")
+        listener = listen(pages.host, pages.port)
+        app = make_app(self._store, pages)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, server_header=False))
+        threading.Thread(target=server.run, args=([listener],), name="pages", daemon=True).start()
         return server

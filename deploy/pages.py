@@ -9,10 +9,21 @@ import click
 import uvicorn
 
 
-def run_pages(app: Any, host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM. Raises OSError if the address is taken."""
-    listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket, its address said. Raises OSError naming the address if it cannot be had."""
     shown = f"[{host}]" if ":" in host else host
+    try:
+        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise OSError(error.errno, f"the pages cannot be served here: {error.strerror}", f"{shown}:{port}") from error
     click.echo(f"Schoolgate's pages: http://{shown}:{listener.getsockname()[1]}/  (Ctrl-C ends it)")
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=3)
+    return listener
+
+
+def run_pages(app: Any, host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM. Raises OSError if the address cannot be had."""
+    listener = listen(host, port)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=3
+    )
     uvicorn.Server(config).run(sockets=[listener])

@@ -1,7 +1,7 @@
 """The settings file: `schoolgate.toml` read, checked as a whole, and explained.
 
-It joins the tables that the packages define for themselves; what a key means and which values it takes is said there.
-All that is wrong in a file is reported at once, each with file, line, key and mend.
+It joins the tables that the packages define for themselves; what a key means and which values it takes is said
+there. All that is wrong in a file is reported at once, each with file, line, key and mend.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """In which line of a TOML text each key stands. The standard library's parser does not say.
 
-Theory of operation: a TOML statement (a header, or a key with its value, over several lines or not) parses on its own,
-and no shorter run of its lines does. So lines are gathered until they parse; what they define, below the header that
-was read last, stands there. It knows nothing of what the keys mean.
+Theory of operation: a TOML statement (a header, or a key with its value, over several lines or not) parses on its
+own, and no shorter run of its lines does. So lines are gathered until they parse; what they define, below the header
+that was read last, stands there. It knows nothing of what the keys mean.
 """
 
 from __future__ import annotations

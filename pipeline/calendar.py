@@ -34,6 +34,7 @@ from pipeline.tables import DAY_MIN, zone_of
 DEFAULT_SCHEDULE = "normal"
 _EPOCH = date(1970, 1, 1).toordinal()
 _LAST_DAY = date(9998, 12, 31).toordinal() - _EPOCH
+_KEPT_DAYS = 1 << 16
 _DENSE_DAYS = 4096  # spans up to this are looked up by position, wider ones by search
 
 
@@ -189,6 +190,8 @@ class LocalClock:
     def _day(self, day: int) -> tuple[int, int, int]:
         """Offsets at the start and at the end of a UTC day, and the UTC minute from which the second holds."""
         if day not in self._offsets:
+            if len(self._offsets) >= _KEPT_DAYS:
+                self._offsets.clear()
             low, high = day * DAY_MIN, (day + 1) * DAY_MIN
             before, after = self._offset(low), self._offset(high)
             if before != after:

@@ -1,11 +1,12 @@
 """Slices in, stored windows out, each exactly once: for a replayed capture and for the live spool.
 
 Theory of operation. `Ingest.add` gathers slices; whenever windows are closed (pipeline.windows) their rows are computed
-and inserted under the window's batch key, table by table, the row in `batch` last. A key found in `batch` is complete
-and is left alone; one that is not is inserted again, and the tables that have it already drop it. As the rows of a
-window depend on nothing but what was sent and on the school's files, it does not matter where a process was killed:
-reading the same slices again leads to the same store. `drain` does that with the spool, whose files go only when no
-window that is still to be stored needs them.
+and inserted, table by table. Windows that are ready together share their inserts, under one name that table `batch` is
+told first; the windows' own keys follow in `batch` last. A window whose key is there is complete and is left alone;
+windows that were only begun are inserted again under the same name, and the tables that have it already drop it. As the
+rows of a window depend on nothing but what was sent and on the school's files, it does not matter where a process was
+killed: reading the same slices again leads to the same store. `drain` does that with the spool, whose files go only
+when no window that is still to be stored needs them.
 It knows no packets; whoever owns the store calls it from one thread.
 """
 
@@ -23,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.aggregate import Columns
 from pipeline.assess import Assessor, Rows, window_starts
 from pipeline.gather import Clients, gather
 from pipeline.judge import Traffic
@@ -30,7 +32,7 @@ from pipeline.register import Register
 from pipeline.store import Store, batches
 from pipeline.windows import WINDOW_MIN, batch_key, end_needed, first_needed, first_open
 
-JUDGED_TOGETHER = 24  # windows at most, so that a long capture is not in memory twice
+STORED_TOGETHER = 24  # windows at most, so that a long capture is not in memory twice
 EARLIEST_MIN, LATEST_MIN = 1440, (1 << 32) // 60 - 1440  # ClickHouse's DateTime, a day of any zone inside
 
 
@@ -55,7 +57,9 @@ class Progress:
     """What an Ingest has done so far.
 
     late: slices whose window was stored before they came; left out. undated: slices of times that the store cannot
-    hold; left out. windows_known: windows that an earlier run had stored. rows: rows sent to the store.
+    hold; left out. windows_known: windows that an earlier run had stored. windows_torn: windows that a run had begun to
+    store when it was killed, together with others that have not come again; left out until they do. rows: rows sent to
+    the store.
     """
 
     slices: int = 0
@@ -63,14 +67,15 @@ class Progress:
     undated: int = 0
     windows_stored: int = 0
     windows_known: int = 0
+    windows_torn: int = 0
     rows: int = 0
 
 
 class Ingest:
     """Turns tables of slices into stored windows. `sensor` names their origin: one name, one stream of packet time.
 
-    `gather_windows`: closed windows are judged together, this many at least, except by `finish`; the rows are the same,
-    more at once is quicker. `now` gives Unix seconds; it only dates rows (`batch.stored`, `school_info.updated`).
+    `gather_windows`: closed windows are judged and stored together, this many at least, except by `finish`; the rows
+    are the same, more at once is quicker. `now` gives Unix seconds; it only dates rows (`stored`, `updated`).
     """
 
     def __init__(
@@ -95,7 +100,18 @@ class Ingest:
         self._done = 0  # windows that begin before this minute are stored, or have nothing to store
         self._spooled: list[tuple[Path, float]] = []  # files read, with the end of their last minute, oldest first
         self.progress = Progress()
+        self._torn = self._interrupted()
         self._register = Register(store, assessor, now)
+        self._register.school()
+
+    def renew(self, assessor: Assessor) -> None:
+        """Judges from now on by newer files of the school or newer bindings. Raises ValueError for another school or
+        another list of services: that needs a new Ingest."""
+        same = assessor.school.settings.id == self._assessor.school.settings.id
+        if not same or assessor.scope.services != self._assessor.scope.services:
+            raise ValueError("the school or the list of services is another one; start anew")
+        self._assessor = assessor
+        self._register = Register(self._store, assessor, self._now)
         self._register.school()
 
     def add(self, table: pa.Table, until: float) -> Progress:
@@ -127,7 +143,7 @@ class Ingest:
         """Stores all windows that have slices, at the end of a capture."""
         starts = window_starts(self._traffic, self._counts)
         if len(starts):
-            self._close(int(starts[-1]) + WINDOW_MIN, 1)
+            self._close(int(starts[-1]) + WINDOW_MIN, 0)
         return self.progress
 
     def drain(self, spool: Spool) -> Progress:
@@ -142,7 +158,8 @@ class Ingest:
                 until = float((table.schema.metadata or {})[b"until"])
                 last = pc.max(table["minute"]).as_py() if table.num_rows else 0
                 self._take(table, until)
-                self._spooled.append((path, max(until, (last + 1) * 60)))
+                lossy = float((table.schema.metadata or {}).get(b"from", b"0"))
+                self._spooled.append((path, max(until, lossy, (last + 1) * 60)))
                 self._close(first_open(self._until), self._gather_windows)
         while self._spooled and self._spooled[0][1] <= first_needed(self._done) * 60:
             spool.remove(self._spooled.pop(0)[0])
@@ -156,39 +173,77 @@ class Ingest:
 
     def _close(self, end: int, at_least: int) -> None:
         """Stores the windows that begin before `end`, unless there are some, but fewer than `at_least`."""
+        for group in self._torn:
+            if at_least and group[0] < end <= group[-1]:
+                end = group[0]  # a group that was interrupted goes on as a whole
         starts = window_starts(self._traffic, self._counts)
         starts = starts[(starts >= self._done) & (starts < end)]
         if 0 < len(starts) < at_least:
             return
-        known = np.array([self._key(start) in self._known for start in starts.tolist()], bool)
-        fresh = starts[~known]
-        for at in range(0, len(fresh), JUDGED_TOGETHER):
-            chunk = fresh[at : at + JUDGED_TOGETHER]
+        fresh = [start for start in starts.tolist() if self._key(start) not in self._known]
+        groups = self._groups(fresh)
+        for at, group in enumerate(groups):
             minute = self._traffic.minute
-            needed = (minute >= first_needed(int(chunk[0]))) & (minute < end_needed(int(chunk[-1])))
-            rows = self._assessor.rows(self._traffic.take(needed), self._clients, chunk, self._counts)
-            for start in chunk.tolist():
-                self._store_window(start, rows[start])
-        self._advance(windows_known=int(known.sum()))
+            needed = (minute >= first_needed(group[0])) & (minute < end_needed(group[-1]))
+            chosen = np.array(group, np.int64)
+            rows = self._assessor.rows(self._traffic.take(needed), self._clients, chosen, self._counts)
+            self._store_group(group, rows)
+            self._done = min((start for later in groups[at + 1 :] for start in later), default=group[-1] + WINDOW_MIN)
+        left_out = len(fresh) - sum(map(len, groups))
+        self._advance(windows_known=len(starts) - len(fresh), windows_torn=left_out)
         self._forget_before(end)
 
-    def _store_window(self, start: int, rows: Rows) -> None:
-        """Stores one window; its row in `batch` says that all others are there."""
-        key = self._key(start)
-        self._register.day(start)
-        count = sum(self._store.insert(table, columns, key) for table, columns in rows.items())
-        done: dict[str, object] = {
+    def _groups(self, fresh: list[int]) -> list[tuple[int, ...]]:
+        """Windows to store, in groups: those of an interrupted group together or, if one is missing, not at all."""
+        groups = [group for group in self._torn if set(group) <= set(fresh)]
+        bound = {start for group in self._torn for start in group}
+        rest = [start for start in fresh if start not in bound]
+        groups += [tuple(rest[at : at + STORED_TOGETHER]) for at in range(0, len(rest), STORED_TOGETHER)]
+        return sorted(groups)
+
+    def _store_group(self, group: tuple[int, ...], rows: Mapping[int, Rows]) -> None:
+        """Stores windows; their rows in `batch` say that all others are there.
+
+        They share each insert, under a name that lists them and is written down first: after a crash the same windows
+        must be sent under the same name, or the tables would not know what they have already.
+        """
+        name = self._group_prefix() + ",".join(map(str, group))
+        if group not in self._torn:
+            self._torn.append(group)
+        self._insert_batches([name], [group[0]], [0], f"{name}/begun")
+        for start in group:
+            self._register.day(start)
+        sizes = dict.fromkeys(group, 0)
+        for table in sorted({table for start in group for table in rows[start]}):
+            pieces = [(start, rows[start][table]) for start in group if table in rows[start]]
+            joined = {column: [value for _, piece in pieces for value in piece[column]] for column in pieces[0][1]}
+            self._store.insert(table, joined, name)
+            for start, piece in pieces:
+                sizes[start] += len(next(iter(piece.values())))
+        keys = [self._key(start) for start in group]
+        self._insert_batches(keys, list(group), list(sizes.values()), name)
+        self._known.update(keys)
+        self._torn = [torn for torn in self._torn if torn != group]
+        self._advance(windows_stored=len(group), rows=sum(sizes.values()))
+
+    def _insert_batches(self, batch: list[str], start: list[int], rows: list[int], name: str) -> None:
+        shared: dict[str, object] = {
             "school": self._assessor.school.settings.id,
-            "batch": key,
             "stored": int(self._now()),
-            "window": start * 60,
-            "rows": count,
             **self._assessor.versions,
         }
-        self._store.insert("batch", {name: [value] for name, value in done.items()}, key)
-        self._known.add(key)
-        self._done = start + WINDOW_MIN
-        self._advance(windows_stored=1, rows=count)
+        own: Columns = {"batch": [*batch], "window": [at * 60 for at in start], "rows": [*rows]}
+        self._store.insert("batch", own | {name: [value] * len(batch) for name, value in shared.items()}, name)
+
+    def _group_prefix(self) -> str:
+        return f"{self._assessor.school.settings.id}/{self._sensor}/group/"
+
+    def _interrupted(self) -> list[tuple[int, ...]]:
+        """Groups that were begun and not finished, by their names in `batch`."""
+        prefix = self._group_prefix()
+        names = [name.removeprefix(prefix) for name in self._known if name.startswith(prefix)]
+        groups = sorted(tuple(map(int, name.split(","))) for name in names)
+        return [group for group in groups if not all(self._key(start) in self._known for start in group)]
 
     def _key(self, start: int) -> str:
         return batch_key(self._assessor.school.settings.id, self._sensor, start)

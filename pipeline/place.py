@@ -64,7 +64,7 @@ class Placed:
 class Places:
     """The day plans of a school, computed when first asked for and kept (`keep` of them at most)."""
 
-    def __init__(self, school: School, keep: int = 64) -> None:
+    def __init__(self, school: School, keep: int = 32) -> None:
         self.school = school
         self.clock = LocalClock(school.settings.zone)
         self._keep = keep

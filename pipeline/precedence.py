@@ -53,7 +53,7 @@ from pipeline.cells import (
     TEACHING,
     Cells,
 )
-from pipeline.rows import ANY, Activity, DutyKind, Lesson, Pattern, SlotKind, Span, Staff, StaffRole, Week, When
+from pipeline.rows import ANY, Activity, DutyKind, SlotKind, Span, Staff, StaffRole, Week, When
 from pipeline.school import School
 from pipeline.tables import DAY_MIN
 
@@ -203,21 +203,20 @@ def _holds(rota: Rota, first: date, last: date, letter: Week, weekday: int, week
 
 
 def _lessons(cells: Cells, rota: Rota, person: int, times: Times, week: Week) -> None:
-    def paint(row: Lesson, cell: int) -> None:
-        if (mask := times.place(row.slot)) is not None:
-            cells[mask] = cell
-
     rows = [
-        row
+        (row.activity, times.kind(row.slot) == SlotKind.REGISTRATION, mask)
         for row in rota.school.lessons_of.get(person, ())
         if _holds(rota, row.valid_from, row.valid_to, row.week, row.weekday, week)
+        and (mask := times.place(row.slot)) is not None
     ]
-    for row in rows:
-        if row.activity is Activity.MEETING:
-            paint(row, MEETING)
-    for row in rows:
-        if row.activity is Activity.LESSON:
-            paint(row, REGISTRATION if times.kind(row.slot) == SlotKind.REGISTRATION else TEACHING)
+    for activity, registers, cell in (
+        (Activity.MEETING, None, MEETING),
+        (Activity.LESSON, True, REGISTRATION),
+        (Activity.LESSON, False, TEACHING),
+    ):
+        for booked, registration, mask in rows:
+            if booked is activity and registers in (None, registration):
+                cells[mask] = cell
 
 
 class _Hours:
@@ -231,25 +230,19 @@ class _Hours:
         today = [p for p in valid if _holds(rota, p.valid_from, p.valid_to, p.week, p.weekday, week)]
         self.leads = staff.role is StaffRole.LEADERSHIP
         self.known = bool(valid)
-        self.paid, self.unpaid, self.open = self._spans(today)
-        off = (bool(valid) and not today) or (not valid and on.isoweekday() > 5)
-        if off:
+        self.off = not today if valid else on.isoweekday() > 5
+        self.open = blank()
+        self.paid, self.unpaid = blank(), blank()
+        for pattern in today:
+            self.paid |= minutes_of(pattern.hours) & ~minutes_of(pattern.unpaid)
+            self.unpaid |= minutes_of(pattern.unpaid)
+        self.unpaid &= ~self.paid
+        if self.off:
             self.base = _all(DAY_OFF)
         elif self.leads:
             self.base, self.open = _all(LEADERSHIP), ~blank()
-        elif not valid:
-            self.base = _all(NO_PATTERN)
         else:
-            self.base = _all(OUTSIDE)
-        self.off = off
-
-    @staticmethod
-    def _spans(today: list[Pattern]) -> tuple[Mask, Mask, Mask]:
-        paid, unpaid = blank(), blank()
-        for pattern in today:
-            paid |= minutes_of(pattern.hours) & ~minutes_of(pattern.unpaid)
-            unpaid |= minutes_of(pattern.unpaid)
-        return paid, unpaid & ~paid, blank()
+            self.base = _all(OUTSIDE if valid else NO_PATTERN)
 
 
 def _inset_day(rota: Rota, staff: Staff, hours: _Hours) -> Cells:

@@ -212,9 +212,9 @@ def _line_of(text: str, where: list[str]) -> int:
     lines = text.splitlines()
     at = 0
     for part in where:
-        if part.isdigit():  # the n-th [[table]] of the part before
-            heads = [n for n, line in enumerate(lines) if line.startswith("[[")]
-            at = heads[int(part)] if int(part) < len(heads) else at
+        if part.isdigit():  # the n-th [[table]] of the name before; or a place in a list, which has no line of its own
+            same = [n for n, line in enumerate(lines) if line.startswith("[[") and line.strip() == lines[at].strip()]
+            at = same[int(part)] if int(part) < len(same) else at
             continue
         pattern = re.compile(rf'^\s*(\[+\s*)?"?{re.escape(part)}"?\s*[\]=]')
         at = next((n for n in range(at, len(lines)) if pattern.match(lines[n])), at)

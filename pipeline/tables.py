@@ -128,7 +128,7 @@ class Row:
     def number(self, name: str, low: int, high: int) -> int:
         """A whole number from low to high."""
         value = self.get(name)
-        if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+        if not (value.isascii() and value.isdigit() and len(value) < 20 and low <= int(value) <= high):
             raise self.fail(f"{name} {value!r} is not a number from {low} to {high}", "correct it")
         return int(value)
 

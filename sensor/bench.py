@@ -1,8 +1,9 @@
 """How fast the sensor is, as a share of what the memory allows.
 
-The limit is a compiled loop that reads each record's length and one 8-byte word at the IP addresses, the file being in
-memory: nothing that looks at every packet header can be faster. Beside it, in the same run and alone: the kernel (decode,
-flow table, names; no slices wanted) and the full sensor (slices as Arrow tables, counters). Medians of several rounds.
+The limit is a compiled loop that reads each record's length and one 8-byte word at the IP addresses, the file being
+in memory: nothing that looks at every packet header can be faster. Beside it, in the same run and alone: the kernel
+(decode, flow table, names; no slices wanted) and the full sensor (slices as Arrow tables, counters). Medians of
+several rounds.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from sensor.walk import _swap32
 
 
 @kernel
-def header_touch(buf, start, end):  # type: ignore[no-untyped-def]
+def header_touch(buf, start, end):
     """The limit: one length and one word a record."""
     total = np.uint64(0)
     count = 0

@@ -1,7 +1,7 @@
 """Captures for measuring: interleaved TLS flows in memory, sizes as on a gateway (755 B mean), over half an hour.
 
-Every flow is SYN, SYN/ACK, ACK, a whole ClientHello, then data both ways. Which flow comes next is drawn evenly, or with
-80 % of packets from 2 % of the flows. It makes bytes; it measures nothing.
+Every flow is SYN, SYN/ACK, ACK, a whole ClientHello, then data both ways. Which flow comes next is drawn evenly, or
+with 80 % of packets from 2 % of the flows. It makes bytes; it measures nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def client_hello(name: str) -> bytes:
     host = name.encode()
     server_name = struct.pack(">HBH", len(host) + 3, 0, len(host)) + host
     extensions = (
-        (0x0A0A, b""), (10, b"\x00\x04\x00\x1d\x00\x17"), (16, b"\x00\x0c\x02h2\x08http/1.1"), (43, b"\x04\x03\x04\x03\x03"),
+        (0x0A0A, b""), (10, b"\x00\x04\x00\x1d\x00\x17"), (16, b"\x00\x0c\x02h2\x08http/1.1"),
+        (43, b"\x04\x03\x04\x03\x03"),
         (51, b"\x00\x24\x00\x1d\x00\x20" + b"k" * 32), (0, server_name), (21, bytes(150)),
     )  # fmt: skip
     listed = b"".join(struct.pack(">HH", kind, len(body)) + body for kind, body in extensions)
@@ -37,13 +38,13 @@ def client_hello(name: str) -> bytes:
 
 
 @kernel
-def _put(buf, at, value, size):  # type: ignore[no-untyped-def]
+def _put(buf, at, value, size):
     for k in range(size):
         buf[at + k] = (value >> (8 * (size - 1 - k))) & 255
 
 
 @kernel
-def _fill(buf, packets, flows, hot, step_ns, hellos, hello_at, hello_size, state, seed):  # type: ignore[no-untyped-def]
+def _fill(buf, packets, flows, hot, step_ns, hellos, hello_at, hello_size, state, seed):
     np.random.seed(seed)
     at = 24
     time = 1_795_200_000 * 1_000_000_000

@@ -1,7 +1,8 @@
 """Capture files as blocks for the kernel: pcap (both byte orders, micro- and nanoseconds), pcapng, and either in gzip.
 
-`open_capture` looks at the first bytes and refuses what is no capture by name. A plain file is memory-mapped; a compressed one
-is read in chunks, each beginning with the rest of the one before. It does not read records (`sensor.walk`).
+`open_capture` looks at the first bytes and refuses what is no capture by name. A plain file is memory-mapped; a
+compressed one is read in chunks, each beginning with the rest of the one before. It does not read records
+(`sensor.walk`).
 
 Sources: draft-ietf-opsawg-pcap 4, draft-ietf-opsawg-pcapng 4.
 """
@@ -65,7 +66,7 @@ class Capture:
     def read(self, feed: Feed) -> Iterator[None]:
         """Give the capture to `feed` in chunks; yields after each, so that the caller can take what is ready.
 
-        feed(buffer, start, end, state, interfaces) returns where it stopped: at `start` only if no whole record is left.
+        feed(buffer, start, end, state, interfaces) returns where it stopped: at `start` only if no record is left.
         """
         yield from self._read_packed(feed) if self.compressed else self._read_mapped(feed)
         if self.state[walk.BROKEN]:

@@ -2,8 +2,8 @@
 
 Theory of operation: the data live in `services/` as three CSV files and are compiled once into dictionaries keyed by
 name suffix, so a look-up costs a few dictionary accesses per label of the longest name listed, however long the host
-is. Of several rows that match, the one with the longest suffix wins; for the same suffix `full` beats `pattern` beats
-`suffix`. A school's own file is laid over the shipped rows. It does not know people, times or traffic.
+is. Of several rows that match, the one with the longest suffix wins; for the same suffix `full` beats `pattern`
+beats `suffix`. A school's own file is laid over the shipped rows. It does not know people, times or traffic.
 """
 
 from __future__ import annotations

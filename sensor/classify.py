@@ -1,7 +1,7 @@
 """`schoolgate classify`: every flow of a capture, with its name and how it is known; or every DNS answer.
 
-Sums the kernel's slices to flows. It prints names as they are, so it is a tool for captures that somebody chose to record;
-the monitor itself never writes names out.
+Sums the kernel's slices to flows. It prints names as they are, so it is a tool for captures that somebody chose to
+record; the monitor itself never writes names out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ class FileReport:
     note: str = ""
 
 
-def classify_file(path: Path, catalogue: Catalogue, *, dns_only: bool = False, limits: MeterLimits = CLASSIFY_LIMITS) -> FileReport:
+def classify_file(
+    path: Path, catalogue: Catalogue, *, dns_only: bool = False, limits: MeterLimits = CLASSIFY_LIMITS
+) -> FileReport:
     """Meter one capture file. Raises CaptureError or OSError if it cannot be opened as one."""
     capture = open_capture(path)
     report = FileReport()
@@ -54,7 +56,9 @@ def classify_file(path: Path, catalogue: Catalogue, *, dns_only: bool = False, l
     report.packets = int(meter.counters[k.C_PACKETS])
     report.skipped = list(meter.skipped())
     if not dns_only and parts:
-        report.flows = list(_flows(path, np.concatenate([w for w, _ in parts]), [t for _, ts in parts for t in ts], catalogue))
+        report.flows = list(
+            _flows(path, np.concatenate([w for w, _ in parts]), [t for _, ts in parts for t in ts], catalogue)
+        )
     return report
 
 

@@ -1,9 +1,9 @@
 """DNS answers, and what one client was told about one server.
 
-`read_answers` turns a UDP payload into an `Answers` (dpkt reads the message; whatever it raises on hostile bytes means
-"not readable", never an error). `DnsMemory` remembers, per (client, server address), the names that this client was
-given, within their TTL. There is no map from address to name that is shared between clients: such a map names innocent
-hosts. If two live names of one pair belong to different services, the pair has no name.
+`read_answers` turns a UDP payload into an `Answers` (dpkt reads the message; whatever it raises on hostile bytes
+means "not readable", never an error). `DnsMemory` remembers, per (client, server address), the names that this
+client was given, within their TTL. There is no map from address to name that is shared between clients: such a map
+names innocent hosts. If two live names of one pair belong to different services, the pair has no name.
 
 Sources: RFC 1035 4.1, RFC 3596 (AAAA). It does not know which flows exist.
 """
@@ -107,7 +107,9 @@ class DnsMemory:
             server = address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed
             key = (client, server)
             known = tuple(k for k in self._pairs.pop(key, ()) if k[0] != answers.qname and k[1] >= now)
-            spread = int.from_bytes(client[8:], "big") * _SPREAD_CLIENT ^ int.from_bytes(server[8:], "big") * _SPREAD_SERVER
+            spread = (
+                int.from_bytes(client[8:], "big") * _SPREAD_CLIENT ^ int.from_bytes(server[8:], "big") * _SPREAD_SERVER
+            )
             self._sketch[(spread & (1 << 64) - 1) >> (64 - _SKETCH_BITS)] = True
             self._pairs[key] = ((answers.qname, until), *known)[:MAX_NAMES_PER_PAIR]
         while len(self._pairs) > self._capacity:

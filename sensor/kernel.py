@@ -1,14 +1,21 @@
 """The flow table and the loop over packets: the part of the sensor that must keep up with the wire.
 
-Theory of operation. `advance` takes a block of captured bytes in batches: a walker finds up to 128 frames, `decode` reads
-them and asks the processor to fetch their flow rows, then `_update` touches the rows. A row is two cache lines, so a
-batch hides the memory latency of all its flows at once. A flow's counters belong to one clock minute of packet time; a
-packet of another minute first writes the old minute out as a raw slice. Names come from whole hellos right here; anything
-rarer (split hello, QUIC, DNS, HTTP) goes on a to-do list for Python. `advance` stops early, with a status, whenever a
-batch might not fit in the slice buffer, the to-do list, the name table or the flow table.
+Theory of operation. `advance` takes a block of captured bytes in batches of 128 frames, in three passes. The first
+walks and decodes frames and asks the processor to fetch their flows' hot rows; the second finds the rows and asks
+for the cold rows that will be needed; the third updates. So a batch waits for memory once, not once a packet. A hot
+row is one cache line: a 64-bit keyed hash of the flow's key stands for the key, which lies in the cold row (of a
+million flows at once, two share a hash with a chance of 3 in 100 million; the hash is keyed anew by every live
+process, so nobody can arrange it).
 
-The table is open addressing with linear probing; removal shifts rows back, so there are no tombstones. When it may not
-grow any more, a new flow takes the place of the stalest of its eight neighbours, which is written out first and counted.
+A flow's counters belong to one clock minute of packet time; a packet of another minute first writes the old minute
+out as a raw slice: to `out` if the flow has a name that a catalogue entry wants, to `late` if its name is still
+unknown. Names come from whole hellos right here; anything rarer (split hello, QUIC, DNS, HTTP) goes on a to-do list
+for Python. `advance` stops early, with a status, whenever a batch might not fit in a buffer, the to-do list, the
+name table or the flow table.
+
+The table is open addressing with linear probing; removal shifts rows back, so there are no tombstones. When it may
+not grow any more, a new flow takes the place of the stalest of its eight neighbours, which is written out first and
+counted.
 
 It does not know services beyond one number per name, nor people, nor where the bytes came from.
 """
@@ -19,43 +26,72 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sensor.frames import ACK, BATCH, FIN, PSH, RST, SYN, TCP, UDP, decode, hash_key
+from sensor.frames import ACK, BATCH, FIN, PSH, RST, SYN, TCP, decode, hash_key
 from sensor.load import inlined, kernel, load8, load16, load32, prefetch
 from sensor.names import COUNT, INCOMPLETE, MAX_NAME, NAMELESS, NOT_HELLO, USED_BYTES, WHOLE, find_hello_name, intern
 from sensor.walk import FORMAT, FORMAT_PCAP, FORMAT_PCAPNG, walk_pcap, walk_pcapng, walk_ring
 
-# Flow row, 64-bit words. 0-3 addresses, 4 ports and protocol (0 = free row), as in Batch.key.
-LAST, MINUTE, BYTES_AB, BYTES_BA, FIRST, LAST_UP = 5, 6, 8, 9, 10, 11
-# The same row as 32-bit words.
-PACKETS_AB, PACKETS_BA = 14, 15
-BURST_NOW, BURSTS, BURST_BYTES, BURST_LARGEST = 24, 25, 26, 27
-NAME, FLAGS, UID = 28, 29, 30
-ROW = 16
-# Cold row: touched when a flow is made, when a burst begins and when a slice is written.
-FLOW_FIRST, VLAN, NEXT_SEQUENCE, BURST_START, BURST_BEFORE, GAP_SUM, GAP_SUMSQ = 0, 1, 2, 3, 4, 5, 6
-COLD = 8
+# Hot row, 64-bit words: one cache line.
+HASH, LAST, BYTES_AB, BYTES_BA = 0, 1, 2, 3  # HASH 0 = free row; LAST packet time, ns
+# The same row as 32-bit words. LAST_UP: client payload last seen, low 32 bits of milliseconds.
+PACKETS_AB, PACKETS_BA, NAME, FLAGS, MINUTE, LAST_UP, BURST_NOW, FIRST_MS = 8, 9, 10, 11, 12, 13, 14, 15
+ROW = 8
+# Cold row: touched when a flow is made, looked at, sends a burst or is written out. 0-4 flow key, as in Batch.key.
+FLOW_FIRST, VLAN, NEXT_SEQUENCE, UID, BURST_BEFORE, GAP_SUM, GAP_SUMSQ = 5, 6, 7, 8, 9, 10, 11
+BURSTS, BURST_BYTES, BURST_LARGEST = 12, 13, 14
+COLD = 16
 
 # Flow flags.
-CLIENT_IS_B, SYN_SEEN, CLOSED, PARTIAL, OLD, NO_NAME, PAYLOAD_SEEN = 1, 2, 4, 8, 16, 32, 64
-LOOK_SHIFT, LOOK_MASK = 8, 3 << 8
+CLIENT_IS_B, SYN_SEEN, CLOSED, PARTIAL, OLD, NO_NAME, PAYLOAD_SEEN, BURST_SEEN = 1, 2, 4, 8, 16, 32, 64, 128
+LOOK_MASK = 3 << 8
 LOOK_HERE, LOOK_PYTHON, LOOK_DONE = 0, 1 << 8, 2 << 8
 LOOKED_SHIFT, LOOKED_MASK = 10, 15 << 10
 EVIDENCE_SHIFT, EVIDENCE_MASK = 16, 7 << 16
 MAX_LOOKED = 12
 
 # Raw slice, 64-bit words; 0-3 client and server address, 4 ports and protocol.
-S_MINUTE, S_FIRST, S_LAST, S_BYTES_UP, S_BYTES_DOWN, S_VLAN, S_FLOW_FIRST, S_GAP_SUM, S_GAP_SUMSQ = 5, 6, 7, 8, 9, 10, 11, 12, 13
+S_MINUTE, S_FIRST, S_LAST, S_BYTES_UP, S_BYTES_DOWN, S_VLAN, S_FLOW_FIRST, S_GAP_SUM, S_GAP_SUMSQ = (
+    5,
+    6,
+    7,
+    8,
+    9,
+    10,
+    11,
+    12,
+    13,
+)
 # The same as 32-bit words.
-S_PACKETS_UP, S_PACKETS_DOWN, S_NAME, S_FLAGS, S_UID, S_BURSTS, S_BURST_BYTES, S_BURST_LARGEST = 28, 29, 30, 31, 32, 33, 34, 35
+S_PACKETS_UP, S_PACKETS_DOWN, S_NAME, S_FLAGS, S_UID, S_BURSTS, S_BURST_BYTES, S_BURST_LARGEST = (
+    28,
+    29,
+    30,
+    31,
+    32,
+    33,
+    34,
+    35,
+)
 SLICE = 18
 
 # To-do item, 64-bit words: 0-4 flow key.
-T_KIND, T_TIME, T_PAYLOAD, T_END, T_SEQUENCE, T_FLAGS, T_UID, T_FROM_B, T_NEXT, T_FRAME = 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
+T_KIND, T_TIME, T_PAYLOAD, T_END, T_SEQUENCE, T_UID, T_FROM_B, T_NEXT = 5, 6, 7, 8, 9, 10, 11, 12
 TODO = 16
 TODO_STREAM, TODO_QUIC, TODO_DNS = 1, 2, 3
 
-# Counters.
-C_PACKETS, C_BYTES, C_FLOWS, C_NAMED, C_EVICTED, C_LATEST, C_USED, C_UID, C_EXPIRED = 0, 1, 2, 3, 4, 5, 6, 7, 8
+# Counters. NAMEABLE: flows that carried something a name can be read from.
+C_PACKETS, C_BYTES, C_FLOWS, C_NAMED, C_EVICTED, C_LATEST, C_USED, C_UID, C_EXPIRED, C_NAMEABLE = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+)
 C_SKIP = 10  # + SKIP reason
 COUNTERS = 20
 
@@ -64,8 +100,11 @@ BLOCK_DONE, SLICES_FULL, TODO_FULL, NAMES_FULL, TABLE_FULL, SWEEP_DUE = 0, 1, 2,
 
 SECOND = 1_000_000_000
 MINUTE_NS = 60 * SECOND
+MILLISECOND = 1_000_000
 BURST_MIN = 300  # payload bytes (rule E3)
-BURST_SILENCE = SECOND
+BURST_SILENCE_MS = 1000
+TOP = np.uint64(1 << 63)
+LOW32 = 0xFFFFFFFF
 
 
 class Flows(NamedTuple):
@@ -75,6 +114,7 @@ class Flows(NamedTuple):
     signed: Any  # int64 view
     halves: Any  # uint32 view [capacity, 2 * ROW]
     cold: Any  # int64[capacity, COLD]
+    keys: Any  # uint64 view of cold
     gaps: Any  # float64 view of cold
 
 
@@ -97,7 +137,7 @@ class Todo(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """Settings of the loop; all int64."""
+    """Settings of the loop."""
 
     max_used: int  # flows before the table must grow or evict
     may_grow: int
@@ -108,7 +148,7 @@ class Limits(NamedTuple):
 
 
 @inlined
-def _swap_ports(k4):  # type: ignore[no-untyped-def]
+def _swap_ports(k4):
     return (
         (k4 << np.uint64(16) & np.uint64(0xFFFF000000000000))
         | (k4 >> np.uint64(16) & np.uint64(0xFFFF00000000))
@@ -117,80 +157,96 @@ def _swap_ports(k4):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _emit(flows, slot, names, out, emit_all):  # type: ignore[no-untyped-def]
-    """Write the open minute of a flow as a raw slice, if anything wants it, and clear its counters."""
+def _write(flows, slot, out):
+    """Append the open minute of a flow to `out`."""
+    n = out.count[0]
+    keys = flows.keys
+    flags = np.int64(flows.halves[slot, FLAGS])
+    last = flows.signed[slot, LAST]
+    minute = np.int64(flows.halves[slot, MINUTE])
+    first = minute * MINUTE_NS + np.int64(flows.halves[slot, FIRST_MS]) * MILLISECOND
+    if not flags & OLD:
+        first = flows.cold[slot, FLOW_FIRST]
+    if flags & CLIENT_IS_B:
+        out.words[n, 0] = keys[slot, 2]
+        out.words[n, 1] = keys[slot, 3]
+        out.words[n, 2] = keys[slot, 0]
+        out.words[n, 3] = keys[slot, 1]
+        out.words[n, 4] = _swap_ports(keys[slot, 4])
+        out.words[n, S_BYTES_UP] = flows.words[slot, BYTES_BA]
+        out.words[n, S_BYTES_DOWN] = flows.words[slot, BYTES_AB]
+        out.halves[n, S_PACKETS_UP] = flows.halves[slot, PACKETS_BA]
+        out.halves[n, S_PACKETS_DOWN] = flows.halves[slot, PACKETS_AB]
+    else:
+        for k in range(5):
+            out.words[n, k] = keys[slot, k]
+        out.words[n, S_BYTES_UP] = flows.words[slot, BYTES_AB]
+        out.words[n, S_BYTES_DOWN] = flows.words[slot, BYTES_BA]
+        out.halves[n, S_PACKETS_UP] = flows.halves[slot, PACKETS_AB]
+        out.halves[n, S_PACKETS_DOWN] = flows.halves[slot, PACKETS_BA]
+    out.signed[n, S_MINUTE] = minute
+    out.signed[n, S_FIRST] = first
+    out.signed[n, S_LAST] = last
+    out.signed[n, S_VLAN] = flows.cold[slot, VLAN]
+    out.signed[n, S_FLOW_FIRST] = flows.cold[slot, FLOW_FIRST]
+    out.halves[n, S_NAME] = flows.halves[slot, NAME]
+    out.halves[n, S_FLAGS] = flags
+    out.halves[n, S_UID] = flows.cold[slot, UID]
+    if flags & BURST_SEEN:
+        out.halves[n, S_BURSTS] = flows.cold[slot, BURSTS]
+        out.halves[n, S_BURST_BYTES] = min(flows.cold[slot, BURST_BYTES], LOW32)
+        out.halves[n, S_BURST_LARGEST] = flows.cold[slot, BURST_LARGEST]
+        out.gaps[n, S_GAP_SUM] = flows.gaps[slot, GAP_SUM]
+        out.gaps[n, S_GAP_SUMSQ] = flows.gaps[slot, GAP_SUMSQ]
+    else:
+        out.halves[n, S_BURSTS] = 0
+        out.halves[n, S_BURST_BYTES] = 0
+        out.halves[n, S_BURST_LARGEST] = 0
+        out.gaps[n, S_GAP_SUM] = 0.0
+        out.gaps[n, S_GAP_SUMSQ] = 0.0
+    out.count[0] = n + 1
+
+
+@inlined
+def _emit(flows, slot, names, out, late, emit_all):
+    """Write the open minute of a flow where it is wanted, if it is, and clear its counters."""
     if flows.halves[slot, PACKETS_AB] == 0 and flows.halves[slot, PACKETS_BA] == 0:
         return
     flags = np.int64(flows.halves[slot, FLAGS])
     name = np.int64(flows.halves[slot, NAME])
-    wanted = names.service[name] != 0 if name else not flags & NO_NAME
-    if wanted or emit_all:
-        n = out.count[0]
-        if flags & CLIENT_IS_B:
-            out.words[n, 0] = flows.words[slot, 2]
-            out.words[n, 1] = flows.words[slot, 3]
-            out.words[n, 2] = flows.words[slot, 0]
-            out.words[n, 3] = flows.words[slot, 1]
-            out.words[n, 4] = _swap_ports(flows.words[slot, 4])
-            up = PACKETS_BA
-            down = PACKETS_AB
-            bytes_up = BYTES_BA
-            bytes_down = BYTES_AB
-        else:
-            for k2 in range(5):
-                out.words[n, k2] = flows.words[slot, k2]
-            up = PACKETS_AB
-            down = PACKETS_BA
-            bytes_up = BYTES_AB
-            bytes_down = BYTES_BA
-        out.words[n, S_MINUTE] = flows.words[slot, MINUTE]
-        out.words[n, S_FIRST] = flows.words[slot, FIRST]
-        out.words[n, S_LAST] = flows.words[slot, LAST]
-        out.words[n, S_BYTES_UP] = flows.words[slot, bytes_up]
-        out.words[n, S_BYTES_DOWN] = flows.words[slot, bytes_down]
-        out.words[n, S_VLAN] = np.uint64(flows.cold[slot, VLAN])
-        out.words[n, S_FLOW_FIRST] = np.uint64(flows.cold[slot, FLOW_FIRST])
-        out.gaps[n, S_GAP_SUM] = flows.gaps[slot, GAP_SUM]
-        out.gaps[n, S_GAP_SUMSQ] = flows.gaps[slot, GAP_SUMSQ]
-        out.halves[n, S_PACKETS_UP] = flows.halves[slot, up]
-        out.halves[n, S_PACKETS_DOWN] = flows.halves[slot, down]
-        out.halves[n, S_NAME] = name
-        out.halves[n, S_FLAGS] = flags
-        out.halves[n, S_UID] = flows.halves[slot, UID]
-        out.halves[n, S_BURSTS] = flows.halves[slot, BURSTS]
-        out.halves[n, S_BURST_BYTES] = flows.halves[slot, BURST_BYTES]
-        out.halves[n, S_BURST_LARGEST] = flows.halves[slot, BURST_LARGEST]
-        out.count[0] = n + 1
-    flows.halves[slot, FLAGS] = flags | OLD
+    if name == 0:
+        if emit_all or not flags & NO_NAME:
+            _write(flows, slot, late)
+    elif emit_all or names.service[name] != 0:
+        _write(flows, slot, out)
+    if flags & BURST_SEEN:
+        for k in range(GAP_SUM, BURST_LARGEST + 1):
+            flows.cold[slot, k] = 0
+    flows.halves[slot, FLAGS] = (flags | OLD) & ~BURST_SEEN
     flows.halves[slot, PACKETS_AB] = 0
     flows.halves[slot, PACKETS_BA] = 0
     flows.words[slot, BYTES_AB] = 0
     flows.words[slot, BYTES_BA] = 0
-    flows.halves[slot, BURST_BYTES] = 0
-    flows.halves[slot, BURST_LARGEST] = 0
-    if flows.halves[slot, BURSTS]:
-        flows.halves[slot, BURSTS] = 0
-        flows.gaps[slot, GAP_SUM] = 0.0
-        flows.gaps[slot, GAP_SUMSQ] = 0.0
 
 
 @inlined
-def _begin(flows, slot, batch, i, counters):  # type: ignore[no-untyped-def]
+def _begin(flows, slot, batch, i, counters):
     """Make row `slot` a new flow that starts with packet `i`."""
-    for k in range(5):
-        flows.words[slot, k] = batch.key[i, k]
-    for k in range(5, ROW):
-        flows.words[slot, k] = 0
     now = batch.time[i]
-    flows.signed[slot, MINUTE] = now // MINUTE_NS
-    flows.signed[slot, FIRST] = now
+    for k in range(ROW):
+        flows.words[slot, k] = 0
+    for k in range(5):
+        flows.keys[slot, k] = batch.key[i, k]
+    for k in range(5, COLD):
+        flows.cold[slot, k] = 0
+    flows.words[slot, HASH] = batch.hash[i]
     flows.signed[slot, LAST] = now
+    minute = now // MINUTE_NS
+    flows.halves[slot, MINUTE] = minute
+    flows.halves[slot, FIRST_MS] = (now - minute * MINUTE_NS) // MILLISECOND
+    flows.halves[slot, LAST_UP] = (now // MILLISECOND - BURST_SILENCE_MS) & LOW32
     flows.cold[slot, FLOW_FIRST] = now
     flows.cold[slot, VLAN] = np.int64(batch.vlan[i])
-    flows.cold[slot, BURST_START] = 0
-    flows.cold[slot, BURST_BEFORE] = 0
-    flows.cold[slot, GAP_SUM] = 0
-    flows.cold[slot, GAP_SUMSQ] = 0
     flows.cold[slot, NEXT_SEQUENCE] = -1
     key = batch.key[i, 4]
     low = np.int64(key >> np.uint64(48))
@@ -205,18 +261,18 @@ def _begin(flows, slot, batch, i, counters):  # type: ignore[no-untyped-def]
         flags = SYN_SEEN
         if batch.flags[i] & ACK:
             client_is_b = 1 - b
-    elif source < 1024 <= target or (source == 1900 or source == 5353):
+    elif source < 1024 <= target or source == 1900 or source == 5353:
         client_is_b = 1 - b  # the capture began late: the well-known port is the server's
     if client_is_b:
         flags |= CLIENT_IS_B
     flows.halves[slot, FLAGS] = flags
-    flows.halves[slot, UID] = counters[C_UID] & 0xFFFFFFFF
+    flows.cold[slot, UID] = counters[C_UID] & LOW32
     counters[C_UID] += 1
     counters[C_FLOWS] += 1
 
 
 @kernel
-def _push_todo(todo, batch, i, kind, flows, slot):  # type: ignore[no-untyped-def]
+def _push_todo(todo, batch, i, kind, flows, slot):
     n = todo.count[0]
     row = todo.signed[n]
     for k in range(5):
@@ -226,16 +282,14 @@ def _push_todo(todo, batch, i, kind, flows, slot):  # type: ignore[no-untyped-de
     row[T_PAYLOAD] = batch.payload[i]
     row[T_END] = batch.payload_end[i]
     row[T_SEQUENCE] = batch.sequence[i] + (1 if batch.flags[i] & SYN else 0)
-    row[T_FLAGS] = flows.halves[slot, FLAGS]
-    row[T_UID] = flows.halves[slot, UID]
+    row[T_UID] = flows.cold[slot, UID]
     row[T_FROM_B] = batch.source_is_b[i]
     row[T_NEXT] = flows.cold[slot, NEXT_SEQUENCE]
-    row[T_FRAME] = batch.frame[i]
     todo.count[0] = n + 1
 
 
 @kernel
-def _http_method(buf, p, end):  # type: ignore[no-untyped-def]
+def _http_method(buf, p, end):
     """Do the bytes start like an HTTP/1 request (RFC 9110 9)?"""
     word = load32(buf, p, end)
     return (
@@ -251,7 +305,7 @@ def _http_method(buf, p, end):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _look_tcp(buf, flows, slot, batch, i, names, todo, counters):  # type: ignore[no-untyped-def]
+def _look_tcp(buf, flows, slot, batch, i, names, todo, counters):
     """Look at the payload of a TCP flow that has no name yet."""
     p = batch.payload[i]
     end = batch.payload_end[i]
@@ -269,6 +323,8 @@ def _look_tcp(buf, flows, slot, batch, i, names, todo, counters):  # type: ignor
         if from_client:
             _push_todo(todo, batch, i, TODO_STREAM, flows, slot)
         return
+    if flags & LOOKED_MASK == 0:
+        counters[C_NAMEABLE] += 1
     what, start, length = find_hello_name(buf, p, end)
     if what != NOT_HELLO and not flags & SYN_SEEN and not from_client:
         flags ^= CLIENT_IS_B  # who greets first is the client
@@ -280,7 +336,7 @@ def _look_tcp(buf, flows, slot, batch, i, names, todo, counters):  # type: ignor
             counters[C_NAMED] += 1
         flows.halves[slot, NAME] = name
         flags = (flags & ~(LOOK_MASK | EVIDENCE_MASK)) | LOOK_DONE | 1 << EVIDENCE_SHIFT
-    elif what == NAMELESS or what == WHOLE:
+    elif what in (NAMELESS, WHOLE):
         flags = (flags & ~LOOK_MASK) | LOOK_DONE
     elif what == INCOMPLETE:
         flags = (flags & ~LOOK_MASK) | LOOK_PYTHON
@@ -305,7 +361,7 @@ def _look_tcp(buf, flows, slot, batch, i, names, todo, counters):  # type: ignor
 
 
 @kernel
-def _quic_like(buf, p, end):  # type: ignore[no-untyped-def]
+def _quic_like(buf, p, end):
     """Could this datagram carry a QUIC or gQUIC client hello? (RFC 9000 17.2, RFC 8999; gQUIC public header)."""
     if end - p < 64:
         return False
@@ -331,11 +387,13 @@ def _quic_like(buf, p, end):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _look_udp(buf, flows, slot, batch, i, todo):  # type: ignore[no-untyped-def]
+def _look_udp(buf, flows, slot, batch, i, todo, counters):
     """Look at the payload of a UDP flow that has no name yet."""
     flags = np.int64(flows.halves[slot, FLAGS])
     from_client = (flags & CLIENT_IS_B != 0) == (batch.source_is_b[i] != 0)
     if from_client and _quic_like(buf, batch.payload[i], batch.payload_end[i]):
+        if flags & LOOK_MASK == LOOK_HERE:
+            counters[C_NAMEABLE] += 1
         flags = (flags & ~LOOK_MASK) | LOOK_PYTHON
         flows.halves[slot, FLAGS] = flags
         _push_todo(todo, batch, i, TODO_QUIC, flows, slot)
@@ -348,72 +406,69 @@ def _look_udp(buf, flows, slot, batch, i, todo):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _burst(flows, slot, now, size):  # type: ignore[no-untyped-def]
+def _burst(flows, slot, now, size):
     """Count client payload into bursts: a run without a second of silence, once it holds BURST_MIN bytes."""
-    if now - flows.signed[slot, LAST_UP] >= BURST_SILENCE:
-        flows.halves[slot, BURST_NOW] = 0
-        flows.cold[slot, BURST_START] = now
-    flows.signed[slot, LAST_UP] = now
-    before = np.int64(flows.halves[slot, BURST_NOW])
-    total = before + size
-    flows.halves[slot, BURST_NOW] = min(total, 0xFFFFFFFF)
+    milliseconds = (now // MILLISECOND) & LOW32
+    silence = (milliseconds - np.int64(flows.halves[slot, LAST_UP])) & LOW32
+    flows.halves[slot, LAST_UP] = milliseconds
+    before = 0 if silence >= BURST_SILENCE_MS else np.int64(flows.halves[slot, BURST_NOW])
+    total = min(before + size, LOW32)
+    flows.halves[slot, BURST_NOW] = total
     if total < BURST_MIN:
         return
+    flows.halves[slot, FLAGS] |= BURST_SEEN
+    cold = flows.cold
     if before < BURST_MIN:
-        flows.halves[slot, BURSTS] += 1
-        flows.halves[slot, BURST_BYTES] += total
-        start = flows.cold[slot, BURST_START]
-        if flows.cold[slot, BURST_BEFORE]:
-            gap = (start - flows.cold[slot, BURST_BEFORE]) * 1e-9
+        cold[slot, BURSTS] += 1
+        cold[slot, BURST_BYTES] += total
+        if cold[slot, BURST_BEFORE]:
+            gap = (now - cold[slot, BURST_BEFORE]) * 1e-9
             flows.gaps[slot, GAP_SUM] += gap
             flows.gaps[slot, GAP_SUMSQ] += gap * gap
-        flows.cold[slot, BURST_BEFORE] = start
+        cold[slot, BURST_BEFORE] = now
     else:
-        flows.halves[slot, BURST_BYTES] += size
-    if total > flows.halves[slot, BURST_LARGEST]:
-        flows.halves[slot, BURST_LARGEST] = total
+        cold[slot, BURST_BYTES] += size
+    if total > cold[slot, BURST_LARGEST]:
+        cold[slot, BURST_LARGEST] = total
 
 
 @inlined
-def _find(flows, k0, k1, k2, k3, k4, h):  # type: ignore[no-untyped-def]
-    """Slot of a flow, or -1 - slot of the free row that ends its probe."""
-    mask = len(flows.words) - 1
-    slot = np.int64(h & np.uint64(mask))
+def _find(flows, h):
+    """Slot of the flow with this hash, or -1 - slot of the free row that ends its probe."""
     words = flows.words
-    while True:
-        k = words[slot, 4]
-        if k == 0:
+    mask = len(words) - 1
+    slot = np.int64(h & np.uint64(mask))
+    while words[slot, HASH] != h:
+        if words[slot, HASH] == 0:
             return -1 - slot
-        if k == k4 and words[slot, 3] == k3 and words[slot, 1] == k1 and words[slot, 2] == k2 and words[slot, 0] == k0:
-            return slot
         slot = (slot + 1) & mask
+    return slot
 
 
 @kernel
-def _evict(flows, free, names, out, limits, counters):  # type: ignore[no-untyped-def]
+def _evict(flows, free, names, out, late, limits, counters):
     """Write out the stalest of the eight rows before the free one and give its slot to a newcomer.
 
-    The newcomer's probe ends at `free`, so it passes over every used row just before it down to its home; only those may
-    be replaced. The caller guarantees at least one.
+    The newcomer's probe ends at `free`: if its home is full there are used rows just before, and one of them goes.
     """
     mask = len(flows.words) - 1
     best = -1
     slot = free
     for _ in range(8):
         slot = (slot - 1) & mask
-        if flows.words[slot, 4] == 0:
+        if flows.words[slot, HASH] == 0:
             break
         if best < 0 or flows.signed[slot, LAST] < flows.signed[best, LAST]:
             best = slot
     if best >= 0:
-        _emit(flows, best, names, out, limits.emit_all)
+        _emit(flows, best, names, out, late, limits.emit_all)
         _remove(flows, best)
         counters[C_EVICTED] += 1
         counters[C_USED] -= 1
 
 
 @kernel
-def _copy(source, at, target, to):  # type: ignore[no-untyped-def]
+def _copy(source, at, target, to):
     """Copy a flow's row, hot and cold."""
     for k in range(ROW):
         target.words[to, k] = source.words[at, k]
@@ -422,52 +477,60 @@ def _copy(source, at, target, to):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _remove(flows, hole):  # type: ignore[no-untyped-def]
+def _remove(flows, hole):
     """Free a row and shift back the rows whose probe passed over it."""
     mask = len(flows.words) - 1
     slot = hole
     while True:
         slot = (slot + 1) & mask
-        word = flows.words[slot]
-        if word[4] == 0:
+        if flows.words[slot, HASH] == 0:
             break
-        home = np.int64(hash_key(word[0], word[1], word[2], word[3], word[4]) & np.uint64(mask))
+        home = np.int64(flows.words[slot, HASH] & np.uint64(mask))
         if ((slot - home) & mask) >= ((slot - hole) & mask):
             _copy(flows, slot, flows, hole)
             hole = slot
-    flows.words[hole, 4] = 0
+    flows.words[hole, HASH] = 0
 
 
 @inlined
-def _update(buf, flows, batch, i, names, out, todo, limits, counters):  # type: ignore[no-untyped-def]
-    """Account for packet `i` of the batch."""
+def _place(flows, batch, i, names, out, late, limits, counters):
+    """The slot of packet `i`'s flow, its open minute being the packet's; made or begun anew if need be."""
     now = batch.time[i]
-    k4 = batch.key[i, 4]
-    tcp = np.int64(k4 >> np.uint64(24)) & 0xFF == TCP
-    slot = _find(flows, batch.key[i, 0], batch.key[i, 1], batch.key[i, 2], batch.key[i, 3], k4, batch.hash[i])
+    slot = batch.slot[i]
+    if slot < 0 or flows.words[slot, HASH] != batch.hash[i]:  # not there yet, or moved by a newcomer of this batch
+        slot = _find(flows, batch.hash[i])
     if slot < 0:
         if counters[C_USED] >= limits.max_used:
-            _evict(flows, -1 - slot, names, out, limits, counters)
-            slot = _find(flows, batch.key[i, 0], batch.key[i, 1], batch.key[i, 2], batch.key[i, 3], k4, batch.hash[i])
+            _evict(flows, -1 - slot, names, out, late, limits, counters)
+            slot = _find(flows, batch.hash[i])
         slot = -1 - slot
         counters[C_USED] += 1
         _begin(flows, slot, batch, i, counters)
-    else:
+        return slot
+    tcp = np.int64(batch.key[i, 4] >> np.uint64(24)) & 0xFF == TCP
+    again = now - flows.signed[slot, LAST] > (limits.tcp_idle if tcp else limits.udp_idle)
+    if tcp and batch.flags[i] & (SYN | ACK) == SYN:
         flags = np.int64(flows.halves[slot, FLAGS])
-        again = now - flows.signed[slot, LAST] > (limits.tcp_idle if tcp else limits.udp_idle)
-        if tcp and batch.flags[i] & (SYN | ACK) == SYN:
-            fresh = (batch.sequence[i] + 1) & 0xFFFFFFFF
-            again = again or flags & CLOSED != 0 or (flags & SYN_SEEN != 0 and flows.cold[slot, NEXT_SEQUENCE] not in (-1, fresh))
-        if again:  # the same ports, another connection
-            _emit(flows, slot, names, out, limits.emit_all)
-            _begin(flows, slot, batch, i, counters)
-        else:
-            minute = now // MINUTE_NS
-            if minute != flows.signed[slot, MINUTE]:
-                _emit(flows, slot, names, out, limits.emit_all)
-                flows.signed[slot, MINUTE] = minute
-                flows.signed[slot, FIRST] = now
-            flows.signed[slot, LAST] = now
+        expected = flows.cold[slot, NEXT_SEQUENCE]
+        fresh = (batch.sequence[i] + 1) & LOW32
+        again = again or flags & CLOSED != 0 or (flags & SYN_SEEN != 0 and expected != -1 and expected != fresh)
+    if again:  # the same ports, another connection
+        _emit(flows, slot, names, out, late, limits.emit_all)
+        _begin(flows, slot, batch, i, counters)
+        return slot
+    minute = now // MINUTE_NS
+    if minute != np.int64(flows.halves[slot, MINUTE]):
+        _emit(flows, slot, names, out, late, limits.emit_all)
+        flows.halves[slot, MINUTE] = minute
+        flows.halves[slot, FIRST_MS] = (now - minute * MINUTE_NS) // MILLISECOND
+    flows.signed[slot, LAST] = now
+    return slot
+
+
+@inlined
+def _update(buf, flows, batch, i, names, out, late, todo, limits, counters):
+    """Account for packet `i` of the batch."""
+    slot = _place(flows, batch, i, names, out, late, limits, counters)
     b = batch.source_is_b[i]
     if b:
         flows.halves[slot, PACKETS_BA] += 1
@@ -475,24 +538,21 @@ def _update(buf, flows, batch, i, names, out, todo, limits, counters):  # type: 
     else:
         flows.halves[slot, PACKETS_AB] += 1
         flows.signed[slot, BYTES_AB] += batch.length[i]
-    if tcp:
-        control = batch.flags[i]
-        if control & (SYN | FIN | RST):
-            if control & (SYN | ACK) == SYN:
-                flows.cold[slot, NEXT_SEQUENCE] = (batch.sequence[i] + 1) & 0xFFFFFFFF
-                flags = np.int64(flows.halves[slot, FLAGS]) | SYN_SEEN
-                if b:
-                    flags |= CLIENT_IS_B
-                else:
-                    flags &= ~CLIENT_IS_B
-                flows.halves[slot, FLAGS] = flags
-            if control & (FIN | RST):
-                flows.halves[slot, FLAGS] |= CLOSED
+    k4 = batch.key[i, 4]
+    tcp = np.int64(k4 >> np.uint64(24)) & 0xFF == TCP
+    flags = np.int64(flows.halves[slot, FLAGS])
+    control = batch.flags[i]
+    if tcp and control & (SYN | FIN | RST):
+        if control & (SYN | ACK) == SYN:
+            flows.cold[slot, NEXT_SEQUENCE] = (batch.sequence[i] + 1) & LOW32
+            flags = flags & ~CLIENT_IS_B | SYN_SEEN | (CLIENT_IS_B if b else 0)
+        if control & (FIN | RST):
+            flags |= CLOSED
+        flows.halves[slot, FLAGS] = flags
     size = batch.payload_length[i]
     if size > 0:
-        flags = np.int64(flows.halves[slot, FLAGS])
         if (flags & CLIENT_IS_B != 0) == (b != 0):
-            _burst(flows, slot, now, size)
+            _burst(flows, slot, batch.time[i], size)
         if not tcp:
             source = np.int64(k4 >> np.uint64(32)) & 0xFFFF if b else np.int64(k4 >> np.uint64(48))
             if source == 53 or source == 5353 or source == 5355:
@@ -501,19 +561,40 @@ def _update(buf, flows, batch, i, names, out, todo, limits, counters):  # type: 
             if tcp:
                 _look_tcp(buf, flows, slot, batch, i, names, todo, counters)
             else:
-                _look_udp(buf, flows, slot, batch, i, todo)
+                _look_udp(buf, flows, slot, batch, i, todo, counters)
+
+
+@inlined
+def _fetch_cold(flows, batch, i, names):
+    """Find packet `i`'s flow, and ask for its cold row if updating will touch that."""
+    slot = _find(flows, batch.hash[i])
+    batch.slot[i] = slot
+    if slot < 0:
+        slot = -1 - slot
+    else:
+        flags = np.int64(flows.halves[slot, FLAGS])
+        name = np.int64(flows.halves[slot, NAME])
+        wanted = names.service[name] != 0 if name else not flags & NO_NAME
+        writes = wanted and batch.time[i] // MINUTE_NS != np.int64(flows.halves[slot, MINUTE])
+        up = (flags & CLIENT_IS_B != 0) == (batch.source_is_b[i] != 0)
+        if not writes and not (up and batch.payload_length[i] >= BURST_MIN) and flags & LOOK_MASK == LOOK_DONE:
+            return
+    prefetch(flows.cold, slot * COLD)
+    prefetch(flows.cold, slot * COLD + 8)
 
 
 @kernel
-def advance(buf, pos, end, walk_state, interfaces, batch, flows, names, out, todo, limits, counters):  # type: ignore[no-untyped-def]
+def advance(buf, pos, end, walk_state, interfaces, batch, flows, names, out, late, todo, limits, seed, counters):
     """Meter the records of buf[pos:end]; returns (status, position of the first record not yet metered)."""
     mask = np.uint64(len(flows.words) - 1)
     while True:
-        if out.count[0] + 2 * BATCH > len(out.words):
+        if out.count[0] + 2 * BATCH > len(out.words) or late.count[0] + 2 * BATCH > len(late.words):
             return SLICES_FULL, pos
         if todo.count[0] + 2 * BATCH > len(todo.words):
             return TODO_FULL, pos
-        if names.state[COUNT] + BATCH > len(names.hash) or names.state[USED_BYTES] + BATCH * MAX_NAME > len(names.arena):
+        if names.state[COUNT] + BATCH > len(names.hash) or names.state[USED_BYTES] + BATCH * MAX_NAME > len(
+            names.arena
+        ):
             return NAMES_FULL, pos
         if limits.may_grow and counters[C_USED] + BATCH > limits.max_used:
             return TABLE_FULL, pos
@@ -528,10 +609,12 @@ def advance(buf, pos, end, walk_state, interfaces, batch, flows, names, out, tod
         if n == 0:
             return BLOCK_DONE, after
         for i in range(n):
-            decode(buf, batch, i)
+            decode(buf, batch, i, seed)
             if batch.skip[i] == 0:
                 prefetch(flows.words, np.int64(batch.hash[i] & mask) * ROW)
-                prefetch(flows.words, np.int64(batch.hash[i] & mask) * ROW + 8)
+        for i in range(n):
+            if batch.skip[i] == 0:
+                _fetch_cold(flows, batch, i, names)
         for i in range(n):
             if batch.time[i] > counters[C_LATEST]:
                 counters[C_LATEST] = batch.time[i]
@@ -539,32 +622,31 @@ def advance(buf, pos, end, walk_state, interfaces, batch, flows, names, out, tod
                 counters[C_SKIP + batch.skip[i]] += 1
             else:
                 counters[C_BYTES] += batch.length[i]
-                _update(buf, flows, batch, i, names, out, todo, limits, counters)
+                _update(buf, flows, batch, i, names, out, late, todo, limits, counters)
         counters[C_PACKETS] += n
         pos = after
 
 
 @kernel
-def sweep(flows, start, before_minute, now, names, out, limits, counters):  # type: ignore[no-untyped-def]
+def sweep(flows, start, before_minute, now, names, out, late, limits, counters):
     """Write out every minute before `before_minute` and remove flows idle at `now` (ns; closed ones after ten seconds).
 
     Returns the slot to go on from, or -1 when the whole table was seen.
     """
     slot = start
     while slot < len(flows.words):
-        if out.count[0] + 2 > len(out.words):
+        if out.count[0] + 2 > len(out.words) or late.count[0] + 2 > len(late.words):
             return slot
-        if flows.words[slot, 4] == 0:
+        if flows.words[slot, HASH] == 0:
             slot += 1
             continue
-        if flows.signed[slot, MINUTE] < before_minute:
-            _emit(flows, slot, names, out, limits.emit_all)
-        tcp = np.int64(flows.words[slot, 4] >> np.uint64(24)) & 0xFF == TCP
-        idle = limits.tcp_idle if tcp else limits.udp_idle
-        if np.int64(flows.halves[slot, FLAGS]) & CLOSED:
-            idle = 10 * SECOND
+        if np.int64(flows.halves[slot, MINUTE]) < before_minute:
+            _emit(flows, slot, names, out, late, limits.emit_all)
+        idle = 10 * SECOND
+        if not np.int64(flows.halves[slot, FLAGS]) & CLOSED:
+            idle = limits.tcp_idle if (flows.cold[slot, 4] >> 24) & 0xFF == TCP else limits.udp_idle
         if now - flows.signed[slot, LAST] > idle:
-            _emit(flows, slot, names, out, limits.emit_all)
+            _emit(flows, slot, names, out, late, limits.emit_all)
             _remove(flows, slot)
             counters[C_USED] -= 1
             counters[C_EXPIRED] += 1
@@ -574,20 +656,18 @@ def sweep(flows, start, before_minute, now, names, out, limits, counters):  # ty
 
 
 @kernel
-def rehash(old, new):  # type: ignore[no-untyped-def]
+def rehash(old, new):
     """Move every flow into a larger, empty table."""
     for slot in range(len(old.words)):
-        word = old.words[slot]
-        if word[4]:
-            free = -1 - _find(new, word[0], word[1], word[2], word[3], word[4], hash_key(word[0], word[1], word[2], word[3], word[4]))
-            _copy(old, slot, new, free)
+        if old.words[slot, HASH]:
+            _copy(old, slot, new, -1 - _find(new, old.words[slot, HASH]))
 
 
 @kernel
-def settle(flows, key, uid, name, evidence, partial, done, counters):  # type: ignore[no-untyped-def]
+def settle(flows, key, uid, name, evidence, partial, done, seed, counters):
     """Give a flow what Python read: a name (0 = none), and whether the search is over."""
-    slot = _find(flows, key[0], key[1], key[2], key[3], key[4], hash_key(key[0], key[1], key[2], key[3], key[4]))
-    if slot < 0 or np.int64(flows.halves[slot, UID]) != uid:
+    slot = _find(flows, hash_key(key[0], key[1], key[2], key[3], key[4], seed))
+    if slot < 0 or flows.cold[slot, UID] != uid:
         return
     flags = np.int64(flows.halves[slot, FLAGS])
     if name:
@@ -603,51 +683,50 @@ def settle(flows, key, uid, name, evidence, partial, done, counters):  # type: i
 
 
 @inlined
-def _flow_of(flows, out, n):  # type: ignore[no-untyped-def]
+def _flow_of(flows, rows, n, seed):
     """Slot of the flow that raw slice `n` came from; negative if it has gone."""
-    row = out.words[n]
-    if np.int64(out.halves[n, S_FLAGS]) & CLIENT_IS_B:
-        ports = _swap_ports(row[4])
-        h = hash_key(row[2], row[3], row[0], row[1], ports)
-        slot = _find(flows, row[2], row[3], row[0], row[1], ports, h)
+    w = rows.words
+    if np.int64(rows.halves[n, S_FLAGS]) & CLIENT_IS_B:
+        h = hash_key(w[n, 2], w[n, 3], w[n, 0], w[n, 1], _swap_ports(w[n, 4]), seed)
     else:
-        slot = _find(flows, row[0], row[1], row[2], row[3], row[4], hash_key(row[0], row[1], row[2], row[3], row[4]))
-    if slot >= 0 and flows.halves[slot, UID] != out.halves[n, S_UID]:
+        h = hash_key(w[n, 0], w[n, 1], w[n, 2], w[n, 3], w[n, 4], seed)
+    slot = _find(flows, h)
+    if slot >= 0 and flows.cold[slot, UID] != np.int64(rows.halves[n, S_UID]):
         return -1
     return slot
 
 
 @kernel
-def refresh(flows, out):  # type: ignore[no-untyped-def]
+def refresh(flows, rows, seed):
     """Fill in names that flows got after their slices were written, and the flows' present flags.
 
     A flow that has gone is marked LOOK_DONE: nobody will find its name any more.
     """
     kept = OLD | CLIENT_IS_B
-    for n in range(len(out.words)):
-        slot = _flow_of(flows, out, n)
-        flags = np.int64(out.halves[n, S_FLAGS])
+    for n in range(len(rows.words)):
+        slot = _flow_of(flows, rows, n, seed)
+        flags = np.int64(rows.halves[n, S_FLAGS])
         if slot < 0:
-            out.halves[n, S_FLAGS] = (flags & ~LOOK_MASK) | LOOK_DONE
+            rows.halves[n, S_FLAGS] = (flags & ~LOOK_MASK) | LOOK_DONE
         else:
-            out.halves[n, S_NAME] = flows.halves[slot, NAME]
-            out.halves[n, S_FLAGS] = (np.int64(flows.halves[slot, FLAGS]) & ~kept) | (flags & kept)
+            rows.halves[n, S_NAME] = flows.halves[slot, NAME]
+            rows.halves[n, S_FLAGS] = (np.int64(flows.halves[slot, FLAGS]) & ~kept) | (flags & kept)
 
 
 @kernel
-def give_up(flows, out, which):  # type: ignore[no-untyped-def]
+def give_up(flows, rows, which, seed):
     """Tell the flows of the chosen raw slices what was found at last: a name from DNS, or that there is none."""
-    for n in range(len(out.words)):
+    for n in range(len(rows.words)):
         if not which[n]:
             continue
-        slot = _flow_of(flows, out, n)
+        slot = _flow_of(flows, rows, n, seed)
         if slot < 0 or flows.halves[slot, NAME]:
             continue
         flags = np.int64(flows.halves[slot, FLAGS])
-        name = out.halves[n, S_NAME]
+        name = rows.halves[n, S_NAME]
         if name:
             flows.halves[slot, NAME] = name
-            flags = (flags & ~EVIDENCE_MASK) | (np.int64(out.halves[n, S_FLAGS]) & EVIDENCE_MASK)
+            flags = (flags & ~EVIDENCE_MASK) | (np.int64(rows.halves[n, S_FLAGS]) & EVIDENCE_MASK)
         elif flags & LOOK_MASK == LOOK_DONE:
             flags |= NO_NAME
         flows.halves[slot, FLAGS] = flags

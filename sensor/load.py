@@ -1,9 +1,9 @@
 """Bounded reads of network bytes: the only way the kernel touches a packet.
 
-`load8/16/32/64(buffer, offset, end)` read big-endian integers from a uint8 array; a read that would pass `end` (or start
-below zero) gives 0, so no packet can make the kernel read outside its block. Each has two bodies from one contract: an
-unaligned machine load for Numba, and a Python twin that raises IndexError if a caller ever passes an `end` beyond the
-buffer (NUMBA_DISABLE_JIT=1 runs the whole kernel on the twins; tests do).
+`load8/16/32/64(buffer, offset, end)` read big-endian integers from a uint8 array; a read that would pass `end` (or
+start below zero) gives 0, so no packet can make the kernel read outside its block. Each has two bodies from one
+contract: an unaligned machine load for Numba, and a Python twin that raises IndexError if a caller ever passes an
+`end` beyond the buffer (NUMBA_DISABLE_JIT=1 runs the whole kernel on the twins; tests do).
 
 It also sets Numba's cache folder, keyed by a hash of all kernel sources: Numba's own index does not see changes in
 imported modules. It knows nothing of protocols.
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 _HERE = Path(__file__).parent
-KERNEL_SOURCES = ("load.py", "frames.py", "names.py", "kernel.py", "walk.py")
+KERNEL_SOURCES = ("load.py", "frames.py", "names.py", "kernel.py", "walk.py", "columns.py")
 
 
 def _cache_folder() -> Path:
@@ -40,7 +40,7 @@ INTERPRETED = bool(numba.config.DISABLE_JIT)
 Kernel = Callable[..., Any]
 
 
-_OPTIONS = {"cache": True, "nogil": True, "boundscheck": False, "error_model": "numpy", "_nrt": False}
+_OPTIONS: Any = {"cache": True, "nogil": True, "boundscheck": False, "error_model": "numpy", "_nrt": False}
 
 
 def kernel(function: Kernel) -> Kernel:
@@ -78,6 +78,13 @@ if INTERPRETED:
 
         return np.uint64(_read(buffer, offset, end, 8))
 
+    def fold(a: Any, b: Any) -> Any:
+        """The two halves of the 128-bit product of two uint64, xored."""
+        import numpy as np
+
+        product = int(a) * int(b)
+        return np.uint64((product ^ product >> 64) & 0xFFFFFFFFFFFFFFFF)
+
     def prefetch(array: Any, index: int) -> None:
         """A hint to the processor; nothing to do here."""
 
@@ -88,7 +95,7 @@ else:
     def _raw(bits: int) -> Any:
         result = types.uint64 if bits == 64 else types.int64
 
-        @intrinsic  # type: ignore[untyped-decorator]
+        @intrinsic
         def raw(context: Any, buffer: Any, offset: Any) -> Any:
             def build(ctx: Any, builder: Any, signature: Any, args: Any) -> Any:
                 array = ctx.make_array(signature.args[0])(ctx, builder, args[0])
@@ -107,30 +114,42 @@ else:
     _raw8, _raw16, _raw32, _raw64 = _raw(8), _raw(16), _raw(32), _raw(64)
 
     @inlined
-    def load8(buffer, offset, end):  # type: ignore[no-untyped-def]
+    def load8(buffer, offset, end):
         if offset < 0 or offset + 1 > end:
             return 0
         return _raw8(buffer, offset)
 
     @inlined
-    def load16(buffer, offset, end):  # type: ignore[no-untyped-def]
+    def load16(buffer, offset, end):
         if offset < 0 or offset + 2 > end:
             return 0
         return _raw16(buffer, offset)
 
     @inlined
-    def load32(buffer, offset, end):  # type: ignore[no-untyped-def]
+    def load32(buffer, offset, end):
         if offset < 0 or offset + 4 > end:
             return 0
         return _raw32(buffer, offset)
 
     @inlined
-    def load64(buffer, offset, end):  # type: ignore[no-untyped-def]
+    def load64(buffer, offset, end):
         if offset < 0 or offset + 8 > end:
             return types.uint64(0)
         return _raw64(buffer, offset)
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
+    def fold(context: Any, a: Any, b: Any) -> Any:
+        """The two halves of the 128-bit product of two uint64, xored."""
+
+        def build(ctx: Any, builder: Any, signature: Any, args: Any) -> Any:
+            wide, word = ir.IntType(128), ir.IntType(64)
+            product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
+            high = builder.trunc(builder.lshr(product, wide(64)), word)
+            return builder.xor(builder.trunc(product, word), high)
+
+        return types.uint64(types.uint64, types.uint64), build
+
+    @intrinsic
     def prefetch(context: Any, array: Any, index: Any) -> Any:
         """Ask the processor for the cache line of `array.flat[index]` (any contiguous array; `index` in elements)."""
 

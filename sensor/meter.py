@@ -1,14 +1,16 @@
 """The meter: drives the kernel over blocks, does the rare work that the kernel leaves, and hands out slices.
 
-One `Meter` belongs to one stream of packets (a ring or a capture) and one thread. `feed` takes a block; after it, `take`
-gives the slices that are ready as a `RawSlices` (numpy columns, names resolved to services). Slices of flows whose name
-is still being looked for wait here, bounded. Flows without a name get one from DNS if this client was told one.
+One `Meter` belongs to one stream of packets (a ring or a capture) and one thread. `feed` takes a block; after it,
+`take` gives the slices that are ready as a `RawSlices` (numpy columns, names resolved to services). Slices of flows
+whose name is still being looked for wait here, bounded. Flows without a name get one from DNS if this client was
+told one.
 
 It knows the catalogue only as `lookup`; segments are laid over later, in `sensor.sense`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -20,14 +22,16 @@ import numpy as np
 from sensor import kernel as k
 from sensor.dns import Answers, DnsMemory, read_answers
 from sensor.frames import SKIP_NAMES, SKIP_TRUNCATED, new_batch
-from sensor.names import COUNT, USED_BYTES, intern, new_names
+from sensor.names import COUNT, intern, new_names
 from sensor.quic import QuicHello
 from sensor.streams import StreamHello
 from sensor.walk import new_interfaces
 from sensor.words import Evidence
 
 EVIDENCE_CODES = tuple(Evidence)
-_SNI, _QUIC, _HTTP, _DNS = (EVIDENCE_CODES.index(e) for e in (Evidence.SNI, Evidence.QUIC_SNI, Evidence.HTTP_HOST, Evidence.DNS))
+_SNI, _QUIC, _HTTP, _DNS = (
+    EVIDENCE_CODES.index(e) for e in (Evidence.SNI, Evidence.QUIC_SNI, Evidence.HTTP_HOST, Evidence.DNS)
+)
 
 SLICE_BUFFER = 1 << 16
 TODO_BUFFER = 1 << 12
@@ -84,10 +88,8 @@ def _allocate(rows: int, words: int) -> Any:
         return np.zeros((rows, words), np.uint64)
     memory = mmap.mmap(-1, (size + (2 << 20) - 1) & ~((2 << 20) - 1))
     if hasattr(mmap, "MADV_HUGEPAGE"):
-        try:
+        with contextlib.suppress(OSError):  # a kernel without transparent huge pages
             memory.madvise(mmap.MADV_HUGEPAGE)
-        except OSError:  # a kernel without transparent huge pages
-            pass
     return np.frombuffer(memory, np.uint64, rows * words).reshape(rows, words)
 
 
@@ -95,7 +97,16 @@ def new_flows(capacity: int) -> k.Flows:
     """An empty flow table; capacity is a power of two."""
     words = _allocate(capacity, k.ROW)
     cold = _allocate(capacity, k.COLD)
-    return k.Flows(words, words.view(np.int64), words.view(np.uint32), cold.view(np.int64), cold.view(np.float64))
+    return k.Flows(words, words.view(np.int64), words.view(np.uint32), cold.view(np.int64), cold, cold.view(np.float64))
+
+
+def _new_slices(rows: int) -> k.Slices:
+    words = np.zeros((rows, k.SLICE), np.uint64)
+    return _as_slices(words)
+
+
+def _as_slices(words: Any) -> k.Slices:
+    return k.Slices(words, words.view(np.int64), words.view(np.uint32), words.view(np.float64), np.zeros(1, np.int64))
 
 
 class Meter:
@@ -108,17 +119,19 @@ class Meter:
         *,
         emit_all: bool = False,
         on_answers: Callable[[bytes, bytes, Answers], None] | None = None,
+        seed: int = 0,
     ) -> None:
         self._lookup = lookup
         self._limits = limits or MeterLimits()
         self._emit_all = emit_all
         self._on_answers = on_answers
+        self._seed = np.uint64(seed)
         self._batch = new_batch()
         self._names = new_names(self._limits.names, self._limits.names * 32)
         self._text: list[str] = [""]
         self._flows = new_flows(1 << 12)
-        words = np.zeros((SLICE_BUFFER, k.SLICE), np.uint64)
-        self._out = k.Slices(words, words.view(np.int64), words.view(np.uint32), words.view(np.float64), np.zeros(1, np.int64))
+        self._out = _new_slices(SLICE_BUFFER)
+        self._late = _new_slices(SLICE_BUFFER)
         todo = np.zeros((TODO_BUFFER, k.TODO), np.uint64)
         self._todo = k.Todo(todo, todo.view(np.int64), np.zeros(1, np.int64))
         self.counters = np.zeros(k.COUNTERS, np.int64)
@@ -147,8 +160,8 @@ class Meter:
         position = start
         while True:
             status, position = k.advance(
-                buffer, position, end, walk_state, interfaces, self._batch, self._flows, self._names, self._out, self._todo,
-                self._kernel_limits(), self.counters,
+                buffer, position, end, walk_state, interfaces, self._batch, self._flows, self._names, self._out,
+                self._late, self._todo, self._kernel_limits(), self._seed, self.counters,
             )  # fmt: skip
             self._learn_names()
             self._do_todo(buffer)
@@ -168,7 +181,17 @@ class Meter:
         """Write out all minutes before `before_minute`, expire what is idle at `now_ns`."""
         slot = 0
         while slot >= 0:
-            slot = k.sweep(self._flows, slot, before_minute, now_ns, self._names, self._out, self._kernel_limits(), self.counters)
+            slot = k.sweep(
+                self._flows,
+                slot,
+                before_minute,
+                now_ns,
+                self._names,
+                self._out,
+                self._late,
+                self._kernel_limits(),
+                self.counters,
+            )
             self._drain()
         self.swept_until = max(self.swept_until, before_minute)
 
@@ -256,7 +279,7 @@ class Meter:
 
     def _settle(self, row: Any, name: bytes | None, evidence: int, partial: bool, done: int) -> None:
         number = self._number(name_text(name)) if name else 0
-        k.settle(self._flows, row[:5], int(row[k.T_UID]), number, evidence, partial, done, self.counters)
+        k.settle(self._flows, row[:5], int(row[k.T_UID]), number, evidence, partial, done, self._seed, self.counters)
 
     def _do_todo(self, buffer: Any) -> None:
         count = int(self._todo.count[0])
@@ -320,45 +343,42 @@ class Meter:
 
     def _drain(self, final: bool = False) -> None:
         count = int(self._out.count[0])
-        if count == 0 and not (final or len(self._waiting)):
-            return
-        rows = self._out.words[:count].copy()
-        self._out.count[0] = 0
-        if len(self._waiting):
-            rows = np.concatenate([self._waiting, rows])
-            self._waiting = rows[:0]
-        halves = rows.view(np.uint32)
-        nameless = halves[:, k.S_NAME] == 0
-        if nameless.any():
-            rows = self._resolve(rows, nameless, final)
-            halves = rows.view(np.uint32)
-        service = self._names.service[halves[:, k.S_NAME]]
-        if not self._emit_all:
+        if count:
+            self._give(self._out.words[:count].copy())
+            self._out.count[0] = 0
+        count = int(self._late.count[0])
+        if count or final or len(self._waiting):
+            rows = np.concatenate([self._waiting, self._late.words[:count]])
+            self._late.count[0] = 0
+            self._give(self._resolve(rows, final))
+
+    def _give(self, rows: Any) -> None:
+        service = self._names.service[rows.view(np.uint32)[:, k.S_NAME]]
+        if not self._emit_all and len(service) and service.min() <= 0:
             wanted = service > 0
             rows, service = rows[wanted], service[wanted]
         if len(rows):
             self._ready.append(RawSlices(rows, service))
 
-    def _resolve(self, rows: Any, nameless: Any, final: bool) -> Any:
+    def _resolve(self, rows: Any, final: bool) -> Any:
         """Names for rows written before their flow had one; those still looked for go back to wait."""
-        some = np.ascontiguousarray(rows[nameless])
-        view = k.Slices(some, some.view(np.int64), some.view(np.uint32), some.view(np.float64), np.zeros(1, np.int64))
-        k.refresh(self._flows, view)
-        looking = (view.halves[:, k.S_NAME] == 0) & (view.halves[:, k.S_FLAGS] & k.LOOK_MASK != k.LOOK_DONE)
-        looking &= self.counters[k.C_LATEST] - view.signed[:, k.S_LAST] < WAIT_NS
+        view = _as_slices(rows)
+        k.refresh(self._flows, view, self._seed)
+        nameless = view.halves[:, k.S_NAME] == 0
+        waiting = nameless & (view.halves[:, k.S_FLAGS] & k.LOOK_MASK != k.LOOK_DONE)
+        waiting &= self.counters[k.C_LATEST] - view.signed[:, k.S_LAST] < WAIT_NS
         if final:
-            looking[:] = False
-        over = (view.halves[:, k.S_NAME] == 0) & ~looking
-        ports = some[:, 4] >> np.uint64(32) & np.uint64(0xFFFF)
-        told = over & ~np.isin(ports, DNS_PORTS) & self.dns.may_know(some[:, 1], some[:, 3])
+            waiting[:] = False
+        over = nameless & ~waiting
+        ports = rows[:, 4] >> np.uint64(32) & np.uint64(0xFFFF)
+        told = over & ~np.isin(ports, DNS_PORTS) & self.dns.may_know(rows[:, 1], rows[:, 3])
         self._name_from_dns(view, np.flatnonzero(told))
-        k.give_up(self._flows, view, over)
-        waiting = some[looking]
-        if len(waiting) > MAX_WAITING:
-            self.dropped_waiting += len(waiting) - MAX_WAITING
-            waiting = waiting[-MAX_WAITING:]
-        self._waiting = waiting
-        return np.concatenate([rows[~nameless], some[~looking]])
+        k.give_up(self._flows, view, over, self._seed)
+        self._waiting = rows[waiting]
+        if len(self._waiting) > MAX_WAITING:
+            self.dropped_waiting += len(self._waiting) - MAX_WAITING
+            self._waiting = self._waiting[-MAX_WAITING:]
+        return rows[~waiting]
 
     def _name_from_dns(self, view: k.Slices, which: Any) -> None:
         """The last resort for flows without a name: what this client was told about this server (design: DNS evidence).

@@ -1,8 +1,8 @@
 """Names inside the kernel: the server name of a whole ClientHello, and a table that gives each name one number.
 
-`find_hello_name` reads a ClientHello that lies whole inside one TCP segment (the common case; everything else leaves the
-kernel for `sensor.tls`). `intern` gives equal names equal ids, so that Python sees each name once. Names are lower-cased
-bytes. It does not know services: `Names.service` is filled in by whoever owns the catalogue.
+`find_hello_name` reads a ClientHello that lies whole inside one TCP segment (the common case; everything else leaves
+the kernel for `sensor.tls`). `intern` gives equal names equal ids, so that Python sees each name once. Names are
+lower-cased bytes. It does not know services: `Names.service` is filled in by whoever owns the catalogue.
 
 Sources: RFC 8446 4.1.2 and 5.1 (ClientHello, records), RFC 6066 3 (server_name).
 """
@@ -58,12 +58,12 @@ _S29 = np.uint64(29)
 
 
 @kernel
-def _lower(byte):  # type: ignore[no-untyped-def]
+def _lower(byte):
     return byte | 0x20 if 65 <= byte <= 90 else byte
 
 
 @kernel
-def intern(names, buf, start, length, end):  # type: ignore[no-untyped-def]
+def intern(names, buf, start, length, end):
     """Id of the name at buf[start : start + length], lower-cased; 0 if it is empty, too long or does not fit."""
     if length <= 0 or length > MAX_NAME or start + length > end:
         return 0
@@ -102,8 +102,10 @@ def intern(names, buf, start, length, end):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def find_hello_name(buf, p, end):  # type: ignore[no-untyped-def]
-    """Server name of the ClientHello in the TLS record at `p`: (NOT_HELLO | WHOLE | NAMELESS | INCOMPLETE, offset, length).
+def find_hello_name(buf, p, end):
+    """Server name of the ClientHello in the TLS record at `p`: (what, offset, length).
+
+    what: NOT_HELLO, WHOLE, NAMELESS or INCOMPLETE.
 
     INCOMPLETE means that the segment or the record ends before the hello does.
     """

@@ -1,14 +1,14 @@
 """The server name in QUIC Initial packets, and in Google's older QUIC.
 
 Theory of operation. A client's Initial packets are encrypted with keys that anyone who saw the first one can derive
-(RFC 9001 5.2). `QuicHello` takes a client's datagrams one by one, opens each Initial in them, gathers CRYPTO frames in
-any order and reads the ClientHello as soon as its beginning is contiguous (`sensor.tls.read_hello`). Keys come from the
-first destination connection id, and are tried anew with a packet's own id after a Retry. A version whose salt we do not
-know for certain (greased, experimental) is tried with each known salt: the AEAD tag proves the right one. gQUIC up to
-Q046 is not encrypted; Q050 is, but carries Google's CHLO in place of a TLS hello.
+(RFC 9001 5.2). `QuicHello` takes a client's datagrams one by one, opens each Initial in them, gathers CRYPTO frames
+in any order and reads the ClientHello as soon as its beginning is contiguous (`sensor.tls.read_hello`). Keys come
+from the first destination connection id, and are tried anew with a packet's own id after a Retry. A version whose
+salt we do not know for certain (greased, experimental) is tried with each known salt: the AEAD tag proves the right
+one. gQUIC up to Q046 is not encrypted; Q050 is, but carries Google's CHLO in place of a TLS hello.
 
-It does not know flows or servers' packets; it never raises, whatever the bytes. Sources: RFC 9000 17.2 and 19, RFC 9001 5,
-RFC 9369 3 (v2), draft-ietf-quic-tls-22 to -34 5.2 (older salts).
+It does not know flows or servers' packets; it never raises, whatever the bytes. Sources: RFC 9000 17.2 and 19, RFC
+9001 5, RFC 9369 3 (v2), draft-ietf-quic-tls-22 to -34 5.2 (older salts).
 """
 
 from __future__ import annotations

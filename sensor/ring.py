@@ -1,7 +1,7 @@
 """A Linux TPACKET_V3 capture ring: the kernel writes packets into shared memory, we walk its blocks in place.
 
-`Ring` opens the interface promiscuously (CAP_NET_RAW is enough) and gives whole blocks; a block goes back to the kernel
-when the caller is done with it. Drops are counted by the kernel and read here. It does not read packets.
+`Ring` opens the interface promiscuously (CAP_NET_RAW is enough) and gives whole blocks; a block goes back to the
+kernel when the caller is done with it. Drops are counted by the kernel and read here. It does not read packets.
 
 Sources: Linux Documentation/networking/packet_mmap.rst, include/uapi/linux/if_packet.h.
 """
@@ -61,7 +61,9 @@ class Ring:
         frames = BLOCK_BYTES // FRAME_BYTES * self._blocks
         request = struct.pack("IIIIIII", BLOCK_BYTES, self._blocks, FRAME_BYTES, frames, RETIRE_MS, 0, 0)
         s.setsockopt(SOL_PACKET, PACKET_RX_RING, request)
-        self._memory = mmap.mmap(s.fileno(), BLOCK_BYTES * self._blocks, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        self._memory = mmap.mmap(
+            s.fileno(), BLOCK_BYTES * self._blocks, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE
+        )
         self._words = np.frombuffer(self._memory, np.uint32)
         self._bytes = np.frombuffer(self._memory, np.uint8)
         s.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, struct.pack("iHH8s", index, PACKET_MR_PROMISC, 0, b""))
@@ -81,7 +83,7 @@ class Ring:
 
     def close(self) -> None:
         """Stop capturing and give the memory back."""
-        self._words = self._bytes = np.zeros(0, np.uint8)
+        self._words, self._bytes = np.zeros(0, np.uint32), np.zeros(0, np.uint8)
         self._socket.close()
 
     def wait(self, timeout_ms: int) -> bool:

@@ -1,7 +1,7 @@
 """What a school sets for the sensor: where it listens, how much it may hold, and whose network is whose.
 
-`Table` is the base of every settings class of the project: frozen, and any key it does not know is an error. Sizes and
-times carry their unit in the name; every field says what it is for, and the documentation is written from that.
+`Table` is the base of every settings class of the project: frozen, and any key it does not know is an error. Sizes
+and times carry their unit in the name; every field says what it is for, and the documentation is written from that.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The slice: what one flow did in one clock minute of packet time. This is all that leaves the sensor.
 
-One row a slice, as Arrow. `SLICE_SCHEMA` is the contract between `sensor/` and `pipeline/`; each field carries its own
-description in its metadata (`about`), and `describe()` prints them. It does not know people, times of day or policies.
+One row a slice, as Arrow. `SLICE_SCHEMA` is the contract between `sensor/` and `pipeline/`; each field carries its
+own description in its metadata (`about`), and `describe()` prints them. It does not know people, times of day or
+policies.
 """
 
 from __future__ import annotations
@@ -84,9 +85,11 @@ def unpack_address(packed: bytes) -> str:
 
 
 def slice_table(columns: Mapping[str, npt.NDArray[np.generic] | pa.Array], metadata: Mapping[str, str]) -> pa.Table:
-    """A table of slices with file-level metadata: `catalogue` (its version), `sensor`, `until` (Unix seconds:
-    every slice of a minute that ended before is in this or an earlier file), `counters` (JSON) and `from` (Unix seconds,
-    since when they count)."""
+    """A table of slices with file-level metadata.
+
+    `catalogue`: its version. `sensor`: its name. `until` (Unix seconds): every slice of a minute that ended before is in
+    this or an earlier file. `counters` (JSON) and `from` (Unix seconds): what was counted since then.
+    """
     schema = SLICE_SCHEMA.with_metadata({k.encode(): v.encode() for k, v in metadata.items()})
     arrays = [
         c.cast(f.type) if isinstance(c := columns[f.name], pa.Array | pa.ChunkedArray) else pa.array(c, f.type)

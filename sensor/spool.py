@@ -1,9 +1,9 @@
 """The spool: a folder of Arrow IPC files between the process that may open the network card and the one that may open
 the database.
 
-A file is written whole under a hidden name, fsynced and renamed into place; it is removed only by the reader, once the
-store has what was in it. Names sort by time of writing. The folder is bounded: beyond the cap the oldest files are dropped,
-and counted. It does not know what the tables mean.
+A file is written whole under a hidden name, fsynced and renamed into place; it is removed only by the reader, once
+the store has what was in it. Names sort by time of writing. The folder is bounded: beyond the cap the oldest files
+are dropped, and counted. It does not know what the tables mean.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ class Spool:
             with pa.OSFile(str(path), "rb") as source, pa.ipc.open_file(source) as reader:
                 return reader.read_all()
         except (pa.ArrowInvalid, pa.ArrowIOError, OSError) as error:
-            raise SpoolError(f"{path}: not a whole spool file ({error}); move it away and tell its size in the log") from None
+            raise SpoolError(
+                f"{path}: not a whole spool file ({error}); move it away and tell its size in the log"
+            ) from None
 
     def remove(self, path: Path) -> None:
         """Forget a file whose contents are safe elsewhere."""

@@ -1,8 +1,8 @@
 """The server name in a TLS ClientHello, read from however much of it has arrived.
 
-Bytes in, a `Reading` out; no I/O and no state. `read_stream` takes TLS records as TCP carries them, `read_hello` the bare
-handshake message as QUIC carries it. A name that is whole inside an incomplete hello is given at once, marked by
-`complete` being false. It never raises, whatever the bytes.
+Bytes in, a `Reading` out; no I/O and no state. `read_stream` takes TLS records as TCP carries them, `read_hello` the
+bare handshake message as QUIC carries it. A name that is whole inside an incomplete hello is given at once, marked
+by `complete` being false. It never raises, whatever the bytes.
 
 Sources: RFC 8446 4.1.2 (ClientHello), 5.1 (records), RFC 6066 3 (server_name).
 """
@@ -66,25 +66,25 @@ def read_hello(data: bytes) -> Reading:
     if length > MAX_HELLO:
         return NOT_A_HELLO
     complete = len(data) >= length
-    name = _server_name(data[:length])
+    name = _server_name(data[:length], length)
     return Reading(True, complete, name)
 
 
-def _server_name(hello: bytes) -> bytes | None:
-    """The first host_name of a (perhaps truncated) ClientHello; None if absent, empty or not all here."""
+def _server_name(hello: bytes, length: int) -> bytes | None:
+    """The first host_name of a (perhaps truncated) ClientHello of `length`; None if absent, empty or not all here."""
     at = 4 + 2 + 32
     for width in (1, 2, 1):  # session id, cipher suites, compression methods
         if at + width > len(hello):
             return None
         at += width + int.from_bytes(hello[at : at + width], "big")
-    stop = at + 2 + int.from_bytes(hello[at : at + 2], "big")
+    stop = min(at + 2 + int.from_bytes(hello[at : at + 2], "big"), length)
     at += 2
     while at + 4 <= min(stop, len(hello)):
         kind = int.from_bytes(hello[at : at + 2], "big")
         size = int.from_bytes(hello[at + 2 : at + 4], "big")
         at += 4
         if kind == SERVER_NAME:
-            return _first_host(hello[at : at + size], size)
+            return _first_host(hello[at : at + size], size) if at + size <= stop else None
         at += size
     return None
 

@@ -1,8 +1,9 @@
 """Record walkers: where each captured frame of a block lies, when it came and on which link.
 
-Each walker fills up to BATCH rows of a `sensor.frames.Batch` and returns (rows, position after the last whole record).
-The three formats are pcap (four byte-order and resolution variants), pcapng and the blocks of a Linux TPACKET_V3 ring.
-A record that makes no sense stops the walk: `state[BROKEN]` holds its offset + 1. Walkers do not read frames.
+Each walker fills up to BATCH rows of a `sensor.frames.Batch` and returns (rows, position after the last whole
+record). The three formats are pcap (four byte-order and resolution variants), pcapng and the blocks of a Linux
+TPACKET_V3 ring. A record that makes no sense stops the walk: `state[BROKEN]` holds its offset + 1. Walkers do not
+read frames.
 
 Sources: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng, Linux include/uapi/linux/if_packet.h.
 """
@@ -36,30 +37,30 @@ def new_state() -> Any:
 
 
 def new_interfaces() -> Any:
-    """Per pcapng interface: link type, ticks per second (negative exponent of two as -k), offset in seconds, snap length."""
+    """Per pcapng interface: link type, ticks a second (-k for 2^k), offset in seconds, snap length."""
     return np.zeros((MAX_INTERFACES, 4), np.int64)
 
 
 @inlined
-def _swap32(v):  # type: ignore[no-untyped-def]
+def _swap32(v):
     return ((v & 0xFF) << 24) | ((v & 0xFF00) << 8) | ((v >> 8) & 0xFF00) | ((v >> 24) & 0xFF)
 
 
 @inlined
-def _get32(buf, offset, end, swapped):  # type: ignore[no-untyped-def]
+def _get32(buf, offset, end, swapped):
     """A 32-bit field in the file's own byte order; `swapped` means little-endian."""
     v = load32(buf, offset, end)
     return _swap32(v) if swapped else v
 
 
 @inlined
-def _get16(buf, offset, end, swapped):  # type: ignore[no-untyped-def]
+def _get16(buf, offset, end, swapped):
     v = load16(buf, offset, end)
     return ((v & 0xFF) << 8) | (v >> 8) if swapped else v
 
 
 @inlined
-def walk_pcap(buf, pos, end, state, batch):  # type: ignore[no-untyped-def]
+def walk_pcap(buf, pos, end, state, batch):
     """Records of a pcap file: 16-byte header (seconds, fraction, captured, original), then the frame."""
     swapped = state[SWAPPED]
     scale = 1 if state[NANO] else 1000
@@ -84,7 +85,7 @@ def walk_pcap(buf, pos, end, state, batch):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _nanoseconds(ticks_high, ticks_low, resolution, offset):  # type: ignore[no-untyped-def]
+def _nanoseconds(ticks_high, ticks_low, resolution, offset):
     """Packet time of a 64-bit tick count; resolution as `new_interfaces` says."""
     ticks = (ticks_high << 32) | ticks_low
     if resolution < 0:
@@ -97,7 +98,7 @@ def _nanoseconds(ticks_high, ticks_low, resolution, offset):  # type: ignore[no-
 
 
 @kernel
-def _interface(buf, pos, stop, swapped, state, interfaces):  # type: ignore[no-untyped-def]
+def _interface(buf, pos, stop, swapped, state, interfaces):
     """Interface Description Block: link type, snap length, options if_tsresol (9) and if_tsoffset (14)."""
     n = state[INTERFACES]
     if n >= MAX_INTERFACES:
@@ -132,7 +133,7 @@ def _interface(buf, pos, stop, swapped, state, interfaces):  # type: ignore[no-u
 
 
 @inlined
-def walk_pcapng(buf, pos, end, state, interfaces, batch):  # type: ignore[no-untyped-def]
+def walk_pcapng(buf, pos, end, state, interfaces, batch):
     """Blocks of a pcapng file; packets of interfaces never described stop the walk."""
     n = 0
     while n < BATCH and pos + 12 <= end:
@@ -156,7 +157,7 @@ def walk_pcapng(buf, pos, end, state, interfaces, batch):  # type: ignore[no-unt
         stop = pos + size
         if kind == PCAPNG_INTERFACE:
             _interface(buf, pos, stop, swapped, state, interfaces)
-        elif kind == PCAPNG_ENHANCED or kind == PCAPNG_PACKET:
+        elif kind in (PCAPNG_ENHANCED, PCAPNG_PACKET):
             if kind == PCAPNG_ENHANCED:
                 which = _get32(buf, pos + 8, stop, swapped)
             else:
@@ -191,7 +192,7 @@ def walk_pcapng(buf, pos, end, state, interfaces, batch):  # type: ignore[no-unt
 
 
 @inlined
-def walk_ring(buf, pos, end, state, batch):  # type: ignore[no-untyped-def]
+def walk_ring(buf, pos, end, state, batch):
     """Frames of one TPACKET_V3 block; state[LEFT] counts those not yet walked, `pos` is the next header.
 
     struct tpacket3_hdr, little-endian: next offset 0, seconds 4, nanoseconds 8, captured 12, length 16, status 20,

@@ -1,12 +1,13 @@
 """A live sensor worker: one ring, one meter, slices into the spool.
 
-It runs in a process of its own that may open the network card and nothing else. Every few seconds it writes what it has;
-shortly after each clock minute it sweeps that minute out of the flow table, by the wall clock, so that a silent wire holds
-nothing back. SIGTERM makes it write what it holds and end.
+It runs in a process of its own that may open the network card and nothing else. Every few seconds it writes what it
+has; shortly after each clock minute it sweeps that minute out of the flow table, by the wall clock, so that a silent
+wire holds nothing back. SIGTERM makes it write what it holds and end.
 """
 
 from __future__ import annotations
 
+import secrets
 import signal
 import time
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class Worker:
         self._plan = plan
         self._stop = False
         limits = MeterLimits(s.max_flows, s.tcp_idle_s, s.udp_idle_s, s.dns_names)
-        self._sensor = Sensor(load_catalogue(s.services), s.segments, limits, plan.name)
+        self._sensor = Sensor(load_catalogue(s.services), s.segments, limits, plan.name, secrets.randbits(63))
         self._spool = Spool(plan.spool, s.spool_cap_mib << 20, plan.name)
         self._swept = int(time.time()) // 60
         self._drops = 0

@@ -16,14 +16,19 @@ def fail(message: object, code: int = 1) -> NoReturn:
     raise click.exceptions.Exit(code)
 
 
+def note(message: str) -> None:
+    """Say on stderr what does not stop the work but should be known."""
+    click.echo(f"schoolgate: note: {message}", err=True)
+
+
 OURS = {"sensor", "pipeline", "dashboards", "deploy"}
 
 
 @contextmanager
 def failing_well() -> Iterator[None]:
-    """Turn what a user can mend into a message: our own errors, and the system's about files. 3 for a busy store, else 1.
+    """Turn what a user can mend into a message: our own errors, and the system's about files.
 
-    Any other exception is a fault of ours and keeps its traceback.
+    The exit status is 3 for a busy store, else 1. Any other exception is a fault of ours and keeps its traceback.
     """
     try:
         yield

@@ -23,7 +23,12 @@ def command(packets: int, rounds: int, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(results, indent=1))
         return
-    click.echo(f"{'capture':8} {'limit':>10} {'kernel':>10} {'full':>10} {'kernel/limit':>13} {'full/limit':>11}   million packets/s")
+    click.echo(
+        f"{'capture':8} {'limit':>10} {'kernel':>10} {'full':>10} {'kernel/limit':>13} {'full/limit':>11}  M packets/s"
+    )
     for r in results:
         rates = " ".join(f"{r[key] / 1e6:10.2f}" for key in ("limit", "kernel", "full"))
-        click.echo(f"{r['name']:8} {rates} {r['kernel_share']:13.2f} {r['full_share']:11.2f}   {r['slices']} slices, {r['mean_bytes']:.0f} B mean")
+        click.echo(
+            f"{r['name']:8} {rates} {r['kernel_share']:13.2f} {r['full_share']:11.2f}"
+            f"   {r['slices']} slices, {r['mean_bytes']:.0f} B mean"
+        )

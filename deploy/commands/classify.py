@@ -10,13 +10,17 @@ from typing import Any
 
 import click
 
+from deploy.commands._say import failing_well
+
 
 @click.command("classify")
 @click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--jsonl", "form", flag_value="jsonl", default="jsonl", help="One JSON object per flow (default).")
 @click.option("--summary", "form", flag_value="summary", help="Flows and bytes per service.")
 @click.option("--dns", is_flag=True, help="Print DNS answers instead of flows.")
-@click.option("--catalogue", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The school's own rows.")
+@click.option(
+    "--catalogue", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The school's own rows."
+)
 def command(captures: tuple[Path, ...], form: str, dns: bool, catalogue: Path | None) -> None:
     """Name every flow of CAPTURES (pcap, pcapng, or either in gzip).
 
@@ -31,7 +35,8 @@ def command(captures: tuple[Path, ...], form: str, dns: bool, catalogue: Path | 
     from sensor.catalogue import load_catalogue
     from sensor.classify import classify_file
 
-    rows = load_catalogue(catalogue)
+    with failing_well():
+        rows = load_catalogue(catalogue)
     totals: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     failed = False
     for path in captures:
@@ -43,14 +48,18 @@ def command(captures: tuple[Path, ...], form: str, dns: bool, catalogue: Path | 
             continue
         if report.skipped:
             counts = ", ".join(f"{count} {reason}" for reason, count in report.skipped)
-            click.echo(f"{path}: skipped {sum(c for _, c in report.skipped)} of {report.packets} packets: {counts}", err=True)
+            click.echo(
+                f"{path}: skipped {sum(c for _, c in report.skipped)} of {report.packets} packets: {counts}", err=True
+            )
         if report.note:
             click.echo(f"{path}: {report.note}", err=True)
         if form == "summary" and not dns:
             for flow in report.flows:
                 _add(totals, flow)
         else:
-            sys.stdout.writelines(json.dumps(row, separators=(",", ":")) + "\n" for row in (report.answers if dns else report.flows))
+            sys.stdout.writelines(
+                json.dumps(row, separators=(",", ":")) + "\n" for row in (report.answers if dns else report.flows)
+            )
     if form == "summary" and not dns:
         _print_summary(totals)
     if failed:

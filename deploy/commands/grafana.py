@@ -24,7 +24,11 @@ def command() -> None:
 @command.command("write")
 @click.argument("folder", type=click.Path(path_type=Path))
 def write(folder: Path) -> None:
-    """Write the dashboards' JSON to FOLDER."""
+    """Write the dashboards' JSON to FOLDER.
+
+    \b
+    Example:  schoolgate grafana write grafana/
+    """
     with failing_well():
         from dashboards.grafana.boards import write_all
 
@@ -34,11 +38,17 @@ def write(folder: Path) -> None:
 
 
 @command.command("check")
-@click.option("--store", "store_path", required=True, type=click.Path(exists=True, path_type=Path), help="Folder of the store.")
+@click.option(
+    "--store", "store_path", required=True, type=click.Path(exists=True, path_type=Path), help="Folder of the store."
+)
 @click.option("--day", required=True, type=click.DateTime(["%Y-%m-%d"]), help="A day with data.")
 @click.option("--school", "school_id", help="School id, if the store holds several.")
 def check(store_path: Path, day: datetime, school_id: str | None) -> None:
-    """Run every panel's SQL on a store; fails if one has no rows or odd columns."""
+    """Run every panel's SQL on a store; fails if one has no rows or odd columns.
+
+    \b
+    Example:  schoolgate grafana check --store store/ --day 2026-11-17
+    """
     with failing_well():
         from dashboards.grafana.check import check as check_panels
         from dashboards.schools import find_school
@@ -46,9 +56,10 @@ def check(store_path: Path, day: datetime, school_id: str | None) -> None:
 
         with open_store(store_path) as store:
             results = check_panels(store, find_school(store, school_id), day.date())
-    for result in results:
-        click.echo(f"{result.board:14} {result.panel:40} {result.rows:5} rows  {result.fault or 'good'}")
-    if any(result.fault for result in results):
+    faults = [result.fault or ("" if result.rows else "no rows") for result in results]
+    for result, fault in zip(results, faults, strict=True):
+        click.echo(f"{result.board:14} {result.panel:40} {result.rows:5} rows  {fault or 'good'}")
+    if any(faults):
         fail("some panels are at fault")
 
 
@@ -56,7 +67,11 @@ def check(store_path: Path, day: datetime, school_id: str | None) -> None:
 @click.option("--url", required=True, help="Address of Grafana.")
 @click.option("--token", envvar="GRAFANA_TOKEN", required=True, help="Service account token; better in GRAFANA_TOKEN.")
 def push(url: str, token: str) -> None:
-    """Put the dashboards into a running Grafana; doing it again changes nothing."""
+    """Put the dashboards into a running Grafana; doing it again changes nothing.
+
+    \b
+    Example:  GRAFANA_TOKEN=... schoolgate grafana push --url https://grafana.example.org
+    """
     with failing_well():
         from dashboards.grafana.push import push as push_boards
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deploy.commands._say import Progress, fail, failing_well
+from deploy.commands._say import Progress, fail, failing_well, note
 
 if TYPE_CHECKING:
     from deploy.assembly import SchoolFiles
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 @click.command("replay")
 @click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--school", "folder", required=True, type=click.Path(exists=True, path_type=Path), help="The school's folder.")
+@click.option(
+    "--school", "folder", required=True, type=click.Path(exists=True, path_type=Path), help="The school's folder."
+)
 @click.option("--store", "store_path", required=True, type=click.Path(path_type=Path), help="Folder of the store.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 def command(captures: tuple[Path, ...], folder: Path, store_path: Path, as_json: bool) -> None:
@@ -36,7 +38,7 @@ def command(captures: tuple[Path, ...], folder: Path, store_path: Path, as_json:
         from sensor.capture import CaptureError, open_capture
 
         files = read_school(folder)
-        assessor = assemble(files)
+        assessor = assemble(files, note)
         try:
             opened = [open_capture(path) for path in captures]
         except CaptureError as error:
@@ -49,6 +51,11 @@ def command(captures: tuple[Path, ...], folder: Path, store_path: Path, as_json:
             totals = _totals(store, files.settings.school.id)
     result = {"counters": counters, **{name: getattr(progress, name) for name in progress.__slots__}, "minutes": totals}
     click.echo(json.dumps(result, indent=1) if as_json else _summary(result))
+    if progress.late:
+        fail(
+            f"{progress.late} slices came after their windows had been stored, and the store lacks them; "
+            "give all captures at once, in the order of time, and a new store"
+        )
 
 
 def _sense(captures: Sequence[Any], files: SchoolFiles, ingest: Ingest) -> dict[str, int]:
@@ -57,7 +64,9 @@ def _sense(captures: Sequence[Any], files: SchoolFiles, ingest: Ingest) -> dict[
     from sensor.sense import Sensor
 
     s = files.settings.sensor
-    sensor = Sensor(load_catalogue(s.services), s.segments, MeterLimits(s.max_flows, s.tcp_idle_s, s.udp_idle_s, s.dns_names))
+    sensor = Sensor(
+        load_catalogue(s.services), s.segments, MeterLimits(s.max_flows, s.tcp_idle_s, s.udp_idle_s, s.dns_names)
+    )
     bar = Progress("Replaying", sum(c.size for c in captures))
     before = 0
     for capture in captures:
@@ -76,7 +85,8 @@ def _sense(captures: Sequence[Any], files: SchoolFiles, ingest: Ingest) -> dict[
 def _totals(store: Any, school: str) -> dict[str, dict[str, int]]:
     rows = store.query(
         "SELECT toString(day), outcome, sum(minutes) FROM schoolgate.use_day "
-        "WHERE school = {school:String} AND people = 'all' AND level = 'all' GROUP BY day, outcome ORDER BY day, outcome",
+        "WHERE school = {school:String} AND people = 'all' AND level = 'all' GROUP BY day, outcome "
+        "ORDER BY day, outcome",
         {"school": school},
     ).rows
     totals: dict[str, dict[str, int]] = {}

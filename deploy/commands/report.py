@@ -11,8 +11,12 @@ from deploy.commands._say import failing_well
 
 @click.command("report")
 @click.option("--week", required=True, metavar="YYYY-Www", help="ISO week, as 2026-W47.")
-@click.option("--store", "store_path", required=True, type=click.Path(exists=True, path_type=Path), help="Folder of the store.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="HTML file to write; - for standard output.")
+@click.option(
+    "--store", "store_path", required=True, type=click.Path(exists=True, path_type=Path), help="Folder of the store."
+)
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="HTML file to write; - for standard output."
+)
 @click.option("--school", "school", help="School id, if the store holds several.")
 @click.option("--contact", default="", help="Whom to ask or complain to, for the footer.")
 def command(week: str, store_path: Path, out: Path, school: str | None, contact: str) -> None:

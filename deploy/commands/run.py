@@ -6,15 +6,28 @@ from pathlib import Path
 
 import click
 
-from deploy.commands._say import fail, failing_well
+from deploy.commands._say import fail, failing_well, note
 
 
 @click.command("run")
-@click.option("--config", "path", required=True, type=click.Path(exists=True, path_type=Path), help="Settings file, or its folder.")
+@click.option(
+    "--config",
+    "path",
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="Settings file, or its folder.",
+)
 @click.option("--interface", help="Network interface of the mirror port; else sensor.interface of the settings.")
-@click.option("--store", "store_path", type=click.Path(path_type=Path), help="Folder of the store; else store.path of the settings.")
+@click.option(
+    "--store",
+    "store_path",
+    type=click.Path(path_type=Path),
+    help="Folder of the store; else store.path of the settings.",
+)
 @click.option("--no-pages", is_flag=True, help="Do not serve the pages.")
-@click.option("--finish", is_flag=True, help="When stopped, also store windows that are still open: nothing more will come.")
+@click.option(
+    "--finish", is_flag=True, help="When stopped, also store windows that are still open: nothing more will come."
+)
 def command(path: Path, interface: str | None, store_path: Path | None, no_pages: bool, finish: bool) -> None:
     """Watch a mirror port until SIGTERM or Ctrl-C. Capturing needs CAP_NET_RAW, and nothing else does.
 
@@ -38,6 +51,6 @@ def command(path: Path, interface: str | None, store_path: Path | None, no_pages
             Ring(card, 2).close()
         except RingError as error:
             fail(error.strerror)
-        assessor = assemble(files)
+        assessor = assemble(files, note)
         with open_store(store_path or files.settings.store.path) as store:
             Owner(store, assessor, files.settings, card, with_pages=not no_pages, finish=finish).run()

@@ -10,7 +10,9 @@ from deploy.commands._say import failing_well
 
 
 @click.command("serve")
-@click.option("--store", "store_path", required=True, type=click.Path(exists=True, path_type=Path), help="Folder of the store.")
+@click.option(
+    "--store", "store_path", required=True, type=click.Path(exists=True, path_type=Path), help="Folder of the store."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
 @click.option("--port", default=8350, show_default=True, type=click.IntRange(0, 65535), help="TCP port; 0 picks one.")
 def command(store_path: Path, host: str, port: int) -> None:

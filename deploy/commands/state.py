@@ -14,7 +14,9 @@ from deploy.commands._say import fail, failing_well
 @click.command("state")
 @click.argument("staff")
 @click.argument("day", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]))
-@click.option("--school", "folder", required=True, type=click.Path(exists=True, path_type=Path), help="The school's folder.")
+@click.option(
+    "--school", "folder", required=True, type=click.Path(exists=True, path_type=Path), help="The school's folder."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(staff: str, day: datetime, folder: Path, as_json: bool) -> None:
     """Show what STAFF (a staff id) was scheduled to do on DATE, in local time, the whole day without gaps.

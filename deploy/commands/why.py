@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @click.command("why")
 @click.argument("episode", required=False)
-@click.option("--store", "store_path", required=True, type=click.Path(exists=True, path_type=Path), help="Folder of the store.")
+@click.option(
+    "--store", "store_path", required=True, type=click.Path(exists=True, path_type=Path), help="Folder of the store."
+)
 @click.option("--school", "school_id", help="School id, if the store holds several.")
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="Explain a cell of the pages instead: its day,")
 @click.option("--period", default="", help="its bell period ('' outside the bells),")
@@ -49,7 +51,7 @@ def command(
         with open_store(store_path) as store:
             school = find_school(store, school_id).id
             if list_them:
-                _list(store, school, day)
+                _list(store, school, day, as_json)
                 return
             if episode:
                 explanation = why_episode(store, school, episode)
@@ -58,17 +60,26 @@ def command(
             else:
                 raise click.UsageError("name an episode, or a cell with --day (and --period, --service)")
     if explanation is None:
-        fail(f"the store has no use to explain there; episodes of a day: schoolgate why --store {store_path} --day DAY --list")
+        fail(
+            "the store has no use to explain there; "
+            f"episodes of a day: schoolgate why --store {store_path} --day DAY --list"
+        )
     click.echo(json.dumps(explanation.facts, indent=1) if as_json else explanation.text())
 
 
-def _list(store: Store, school: str, day: datetime | None) -> None:
+def _list(store: Store, school: str, day: datetime | None, as_json: bool) -> None:
     if day is None:
         raise click.UsageError("--list needs --day")
     found = store.query(
-        "SELECT id, service, toUnixTimestamp(min(start)), sum(minutes) FROM schoolgate.episode "
-        "WHERE school = {school:String} AND day = {day:Date} GROUP BY id, service ORDER BY min(start), id",
+        "SELECT id, service, toUnixTimestamp(min(start)) AS first, sum(minutes) AS total FROM schoolgate.episode "
+        "WHERE school = {school:String} AND day = {day:Date} GROUP BY id, service ORDER BY first, id",
         {"school": school, "day": day.date()},
     )
-    for id_, service, start, minutes in found.rows:
-        click.echo(f"{id_}  {datetime.fromtimestamp(start, UTC):%H:%M} UTC  {service}  {minutes} min outside allowed time")
+    rows = [(str(id_), str(service), int(str(first)), int(str(total))) for id_, service, first, total in found.rows]
+    if as_json:
+        listed = [{"episode": row[0], "service": row[1], "start": row[2], "minutes": row[3]} for row in rows]
+        click.echo(json.dumps(listed, indent=1))
+        return
+    for id_, service, first, minutes in rows:
+        at = datetime.fromtimestamp(first, UTC)
+        click.echo(f"{id_}  {at:%H:%M} UTC  {service}  {minutes} min outside allowed time")

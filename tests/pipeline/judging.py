@@ -229,9 +229,13 @@ class MemoryStore:
         return dict(found)
 
     def contents(self) -> dict[str, Counter[tuple[tuple[str, str], ...]]]:
-        """All rows of all tables, without when they were written, whatever their order."""
+        """All rows of all tables, whatever their order, without when they were written and which were sent together."""
         dated = {"stored", "updated"}
         return {
-            table: Counter(tuple((k, str(v)) for k, v in sorted(row.items()) if k not in dated) for row in rows)
+            table: Counter(
+                tuple((k, str(v)) for k, v in sorted(row.items()) if k not in dated)
+                for row in rows
+                if "/group/" not in str(row.get("batch"))
+            )
             for table, rows in self.tables.items()
         }

@@ -17,8 +17,8 @@ HEADERS = {
     "timetable": "staff_id,week,weekday,slot,activity,class,room,valid_from,valid_to",
     "duties": "staff_id,week,weekday,slot_or_start,end,kind,place,valid_from,valid_to",
     "exceptions": "date,staff_id,start_or_slot,end,kind,ref,entered_at",
-    "official_sites": "site_id,service,account,administrators,moderators,purpose,audience,contributors,host,line_manager,"
-    "lm_approved_on,network_manager,nm_approved_on,head,head_approved_on,go_live,closure,review_on",
+    "official_sites": "site_id,service,account,administrators,moderators,purpose,audience,contributors,host,"
+    "line_manager,lm_approved_on,network_manager,nm_approved_on,head,head_approved_on,go_live,closure,review_on",
     "devices": "mac,asset_tag,hostname,assigned_staff_id,shared,valid_from,valid_to,ownership",
 }
 Tables = dict[str, list[str]]
@@ -81,8 +81,9 @@ def random_tables(seed: int) -> tuple[Tables, date]:
         f"{rng.choice(['lesson', 'lesson', 'ppa', 'meeting', 'free'])},,,{valid()}"
         for _ in range(rng.randint(0, 6))
     ]
+    sorts = ["break", "bus", "cover_standby"]
     tables["duties"] = [
-        f"{rng.choice(people)},{letter()},{weekday()},{when()},{rng.choice(['break', 'bus', 'cover_standby'])},,{valid()}"
+        f"{rng.choice(people)},{letter()},{weekday()},{when()},{rng.choice(sorts)},,{valid()}"
         for _ in range(rng.randint(0, 4))
     ]
     kinds = ["absent", "trip", "cover", "duty_swap_to", "duty_swap_from", "exam", "meeting", "inset", "closed", "leave"]
@@ -124,5 +125,7 @@ def _calendar(rng: Random, day: date) -> list[str]:
             value = rng.choice(["", "Day one", "09:00-12:30"]) if kind == "inset" else ""
             rows.append(f"{day},{day},{kind},{value}")
     if rng.random() < 0.15:
-        rows.append(f"{day},,bell_override,other" if rng.random() < 0.5 else "2026-11-16,2026-11-22,bell_override,normal")
+        rows.append(
+            f"{day},,bell_override,other" if rng.random() < 0.5 else "2026-11-16,2026-11-22,bell_override,normal"
+        )
     return rows

@@ -1,6 +1,6 @@
-"""A second `place_day`, one minute at a time, written from the precedence list over the files' own text. Slow on purpose.
+"""A second `place_day`, one minute at a time, written from the precedence list over the files' own text.
 
-It shares nothing with the product: no types, no tables, no order of painting.
+It is slow on purpose and shares nothing with the product: no types, no tables, no order of painting.
 """
 
 from __future__ import annotations
@@ -239,7 +239,9 @@ class SlowPlace:
                 return DAY_OFF
         elif not self.term and "inset" not in self.kinds:
             return unknown("no_calendar")
-        dated = [r for r in self.rows["exceptions"] if r["date"] == self.day.isoformat() and r["staff_id"] in (who, "*")]
+        dated = [
+            r for r in self.rows["exceptions"] if r["date"] == self.day.isoformat() and r["staff_id"] in (who, "*")
+        ]
         if any(self.covers(group, r["start_or_slot"], r["end"], minute) is None for r in dated):
             return unknown("no_bells")
         here = [r for r in dated if self.covers(group, r["start_or_slot"], r["end"], minute)]

@@ -75,7 +75,9 @@ def test_the_shortest_override_rings_the_bells(rows: list[str], schedule: str | 
 
 def test_the_only_schedule_is_the_default() -> None:
     assert on("2026-11-17", TERM, bells=("winter,*,P1,lesson,09:00,10:00,*",)).schedule == "winter"
-    assert on("2026-11-17", TERM, bells=("a,*,P1,lesson,09:00,10:00,", "b,*,P1,lesson,09:00,10:00,")).schedule == "normal"
+    assert (
+        on("2026-11-17", TERM, bells=("a,*,P1,lesson,09:00,10:00,", "b,*,P1,lesson,09:00,10:00,")).schedule == "normal"
+    )
 
 
 def test_groups_weekdays_and_free_days() -> None:

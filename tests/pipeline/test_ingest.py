@@ -110,18 +110,37 @@ def test_a_second_replay_changes_nothing(judge: Assessor, seed: int, gather_wind
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 1 << 32), st.integers(0, 250), st.booleans())
-def test_a_crash_in_a_replay_leaves_no_trace(judge: Assessor, seed: int, inserts: int, late: bool) -> None:
+@given(st.integers(0, 1 << 32), st.integers(0, 40), st.booleans())
+def test_crashes_of_a_replay_leave_no_trace(judge: Assessor, seed: int, inserts: int, late: bool) -> None:
+    """Killed twice, after any insert, and each time begun again, also with other groups of windows."""
     rng = random.Random(seed)
     pieces = files(traffic(seed, 60), rng)
     undisturbed, store = MemoryStore(), MemoryStore(inserts_left=inserts, dies_late=late)
     run(judge, undisturbed, pieces)
-    try:
-        run(judge, store, pieces)
-    except BrokenDown:
-        store.inserts_left = None
-        run(judge, store, pieces, gather_windows=rng.choice((1, 5)))
+    for left in (rng.randrange(40), None):
+        try:
+            run(judge, store, pieces, gather_windows=rng.choice((1, 2, 5, 24)))
+        except BrokenDown:
+            store.inserts_left = left
+    store.inserts_left = None
+    progress = run(judge, store, pieces, gather_windows=rng.choice((1, 5)))
+    assert progress.windows_torn == 0
     assert store.contents() == undisturbed.contents()
+
+
+def test_an_interrupted_group_is_stored_as_a_whole_or_not_at_all(judge: Assessor) -> None:
+    """Other captures in between, with more windows or fewer, do not count anything twice."""
+    use = [Slice(FIRST + n, "10.0.0.1", "facebook", down=200_000) for n in range(30)]
+    whole, first, longer = [(slice_rows(s), 0.0) for s in (use[:20], use[:7], use)]
+    store, expected = MemoryStore(inserts_left=7), MemoryStore()
+    with pytest.raises(BrokenDown):
+        run(judge, store, [whole], gather_windows=24)
+    assert store.sums("coverage", "metric", value="value")[("slices",)] == 20, "one table has the four windows already"
+    store.inserts_left = None
+    assert run(judge, store, [first]).windows_torn == 2
+    assert run(judge, store, [longer]).windows_torn == 0
+    run(judge, expected, [longer])
+    assert store.contents() == expected.contents()
 
 
 @dataclass
@@ -152,15 +171,17 @@ def test_crashes_of_a_live_run_leave_no_trace(judge: Assessor, seed: int) -> Non
     for number, (table, until) in enumerate(pieces):
         steady.add(table, until)
         spool.waiting[Path(f"{number:06}")] = table
-        while True:
+        while rng.random() < 0.8:  # else the owner is away for a while, and finds more files than one
             try:
-                ingest = ingest or Ingest(store, judge, now=lambda: 1.0)
+                ingest = ingest or Ingest(store, judge, now=lambda: 1.0, gather_windows=rng.choice((1, 1, 3)))
                 ingest.drain(spool)
                 break
             except BrokenDown:
                 store.inserts_left, store.dies_late, ingest = rng.randrange(8, 60), rng.random() < 0.5, None
         if rng.random() < 0.1:
             ingest = None  # an orderly restart
+    store.inserts_left = None
+    Ingest(store, judge, now=lambda: 1.0).drain(spool)
     assert store.contents() == undisturbed.contents()
     oldest = min((int(str(path)) for path in spool.waiting), default=len(pieces))
     kept_min = LOOK_BACK_MIN + LOOK_AHEAD_MIN + 2 * WINDOW_MIN + 15

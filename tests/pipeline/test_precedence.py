@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 
 import numpy as np
@@ -44,7 +45,7 @@ def test_every_minute_has_one_state_and_rows_have_no_gaps(seed: int) -> None:
     for person in range(len(plan.state)):
         rows = state_rows(plan, person)
         assert (rows[0]["from"], rows[-1]["to"]) == ("00:00", "24:00")
-        spans = [(a["to"], b["from"]) for a, b in zip(rows, rows[1:], strict=False)]
+        spans = [(a["to"], b["from"]) for a, b in pairwise(rows)]
         assert all(end == start for end, start in spans)
         spread = []
         for row in rows:
@@ -85,6 +86,8 @@ def test_a_missing_file_turns_no_unknown_minute_into_no(table: str, seed: int) -
 @given(seed=seeds)
 def test_missing_rows_turn_no_unknown_minute_into_no(table: str, seed: int) -> None:
     tables, day = random_tables(seed)
+    if table == "patterns":  # a pattern without this row may say "day off", which is something that dated records heed
+        tables["exceptions"] = []
     rng = Random(seed)
     kept = [row for row in tables[table] if rng.random() < 0.5]
     before, after = place_day(school_of(tables), day), place_day(school_of({**tables, table: kept}), day)

