@@ -164,6 +164,12 @@ class Assessor:
                 rows[start][table] = self._completed(table, start, columns)
         return rows
 
+    def findings(self, traffic: Traffic, clients: Clients) -> Findings:
+        """Every minute that is judged, with its outcome: what `rows` adds up. Never to be stored as it is."""
+        use = find_use(merge(self._identify(traffic, clients)[0]), self.limits)
+        ignored = self._actions[use.service] == ACTIONS.index(Action.IGNORE)
+        return self._findings(use.take(use.active & ~ignored & self._monitored(use.minute)))
+
     # ------------------------------------------------------------------------------------------------- who and where
 
     def _monitored(self, minute: I64) -> Mask:

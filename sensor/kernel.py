@@ -447,24 +447,21 @@ def _find(flows, h):
 
 @kernel
 def _evict(flows, free, names, out, late, limits, counters):
-    """Write out the stalest of the eight rows before the free one and give its slot to a newcomer.
-
-    The newcomer's probe ends at `free`: if its home is full there are used rows just before, and one of them goes.
-    """
+    """Write out and remove the stalest of the eight flows that lie before a free row."""
     mask = len(flows.words) - 1
     best = -1
+    seen = 0
     slot = free
-    for _ in range(8):
+    while seen < 8 and (best < 0 or (free - slot) & mask < 64):
         slot = (slot - 1) & mask
-        if flows.words[slot, HASH] == 0:
-            break
-        if best < 0 or flows.signed[slot, LAST] < flows.signed[best, LAST]:
-            best = slot
-    if best >= 0:
-        _emit(flows, best, names, out, late, limits.emit_all)
-        _remove(flows, best)
-        counters[C_EVICTED] += 1
-        counters[C_USED] -= 1
+        if flows.words[slot, HASH]:
+            seen += 1
+            if best < 0 or flows.signed[slot, LAST] < flows.signed[best, LAST]:
+                best = slot
+    _emit(flows, best, names, out, late, limits.emit_all)
+    _remove(flows, best)
+    counters[C_EVICTED] += 1
+    counters[C_USED] -= 1
 
 
 @kernel

@@ -35,7 +35,7 @@ if "NUMBA_CACHE_DIR" not in os.environ:
 import numba  # noqa: E402  (the cache folder must be known before Numba is)
 from numba import types  # noqa: E402
 
-INTERPRETED = bool(numba.config.DISABLE_JIT)
+INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 Kernel = Callable[..., Any]
 

@@ -87,8 +87,8 @@ def unpack_address(packed: bytes) -> str:
 def slice_table(columns: Mapping[str, npt.NDArray[np.generic] | pa.Array], metadata: Mapping[str, str]) -> pa.Table:
     """A table of slices with file-level metadata.
 
-    `catalogue`: its version. `sensor`: its name. `until` (Unix seconds): every slice of a minute that ended before is in
-    this or an earlier file. `counters` (JSON) and `from` (Unix seconds): what was counted since then.
+    `catalogue`: its version. `sensor`: its name. `until` (Unix seconds): every slice of a minute that ended before is
+    in this or an earlier file. `counters` (JSON) and `from` (Unix seconds): what was counted since then.
     """
     schema = SLICE_SCHEMA.with_metadata({k.encode(): v.encode() for k, v in metadata.items()})
     arrays = [

@@ -43,7 +43,7 @@ def read_stream(data: bytes) -> Reading:
                 return NOT_A_HELLO
             break
         handshake += data[at + 5 : at + 5 + length]
-        if handshake[:1] not in (b"", b"\x01"):
+        if handshake and handshake[0] != CLIENT_HELLO:
             return NOT_A_HELLO
         at += 5 + length
         if len(handshake) >= 4 and len(handshake) >= 4 + int.from_bytes(handshake[1:4], "big"):

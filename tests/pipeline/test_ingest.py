@@ -195,7 +195,7 @@ def test_a_file_goes_only_when_no_window_needs_it(judge: Assessor) -> None:
         table = slice_rows([Slice(FIRST + n * 5 + m, "10.0.0.1", "facebook", down=200_000) for m in range(5)])
         spool.waiting[Path(f"{n:03}")] = table.replace_schema_metadata({"until": str((FIRST + n * 5 + 5) * 60)})
         ingest.drain(spool)
-        stored = [row["window"] for row in store.tables["batch"]]
+        stored = {row["window"] for row in store.tables["batch"]}
         first_open = FIRST + n * 5 - 5
         assert len(stored) == max(0, n - 1)
         needed = [path for path, t in spool.waiting.items() if max(t["minute"].to_pylist()) >= first_open - 61]
