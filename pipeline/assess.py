@@ -8,11 +8,9 @@ nobody is looked up and minutes are only counted. It opens nothing and stores no
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -31,47 +29,22 @@ from pipeline.aggregate import (
 )
 from pipeline.evidence import Findings, Teller
 from pipeline.gather import Clients, Scope
-from pipeline.judge import ACTIONS, I64, SURE, Circumstances, Limits, Mask, Traffic, Use, decide, find_use, merge, parts
+from pipeline.judge import ACTIONS, I64, Circumstances, Limits, Mask, Traffic, Use, decide, find_use, merge, parts
 from pipeline.place import Placed, Places
 from pipeline.profile import Profile
 from pipeline.pseudonym import Pseudonyms
 from pipeline.school import School
+from pipeline.users import Bindings, Sightings, grade_of, identify, nobody_of, person_of
 from pipeline.windows import WINDOW_MIN, start_of
-from pipeline.words import Allowed, Grade, Outcome, Reason, State
+from pipeline.words import Allowed, Outcome, State
 from sensor.catalogue import Catalogue
 from sensor.words import Action, Kind
 
 Rows = dict[str, Columns]
 """Rows to store, by table (pipeline.schema)."""
 
-Who = tuple[npt.NDArray[np.int32], npt.NDArray[np.int8], npt.NDArray[np.int8], npt.NDArray[np.int32]]
 _KINDS = tuple(Kind)
 _NO_PERIOD = ("", "")
-
-
-class Bindings(Protocol):
-    """Who used an address: see `pipeline.identity`."""
-
-    def who(self, address: npt.NDArray[np.generic], minutes: npt.NDArray[np.uint32]) -> Who:
-        """Addresses 'S16', UTC minutes -> person (-1 nobody), grade, reason why nobody, device (-1 unknown)."""
-        ...
-
-    def find(self, address: npt.NDArray[np.generic], minutes: npt.NDArray[np.uint32]) -> I64:
-        """The same -> number of the binding, -1 none."""
-        ...
-
-    def source(self, binding: int) -> str:
-        """What a binding rests on, in words, parts separated by `; `."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Sightings:
-    """At which addresses ('S16') persons known by log-on were seen, row by row."""
-
-    who: I64
-    minute: I64
-    address: npt.NDArray[np.bytes_]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -132,8 +105,7 @@ class Assessor:
             for start, number in zip(found.tolist(), n.tolist(), strict=True):
                 metrics[start][metric] += number
 
-        known, sightings = self._identify(traffic, clients)
-        use = find_use(merge(known), self.limits)
+        use, sightings = self._use(traffic, clients)
         ours = np.isin(start_of(use.minute), windows)
         count("minutes_inactive", use.minute, ours & ~use.active)
         ignored = self._actions[use.service] == ACTIONS.index(Action.IGNORE)
@@ -166,11 +138,18 @@ class Assessor:
 
     def findings(self, traffic: Traffic, clients: Clients) -> Findings:
         """Every minute that is judged, with its outcome: what `rows` adds up. Never to be stored as it is."""
-        use = find_use(merge(self._identify(traffic, clients)[0]), self.limits)
+        use, _ = self._use(traffic, clients)
         ignored = self._actions[use.service] == ACTIONS.index(Action.IGNORE)
         return self._findings(use.take(use.active & ~ignored & self._monitored(use.minute)))
 
     # ------------------------------------------------------------------------------------------------- who and where
+
+    def _use(self, traffic: Traffic, clients: Clients) -> tuple[Use, Sightings]:
+        """Rows of use by user."""
+        bindings = None if self.school.settings.identity == "none" else self.bindings
+        watched = self._monitored(traffic.minute)
+        users, sightings = identify(traffic, clients, bindings, len(self.school.staff), watched)
+        return find_use(merge(users), self.limits), sightings
 
     def _monitored(self, minute: I64) -> Mask:
         """Minutes on or after the notice date, in the school's own days."""
@@ -180,34 +159,6 @@ class Assessor:
         day, _ = self.places.clock.split(minute.astype(np.uint32))
         return day >= notice.toordinal()
 
-    def _identify(self, traffic: Traffic, clients: Clients) -> tuple[Traffic, Sightings]:
-        """Replaces client numbers by users: n_staff sure persons, then n_staff persons by assigned device only, then
-        devices and addresses without a person. The note carries grade and the reason why there is nobody."""
-        staff = len(self.school.staff)
-        base = int(traffic.minute.min(initial=0))
-        width = int(traffic.minute.max(initial=0)) - base + 1
-        pairs, row = np.unique(traffic.who * width + (traffic.minute - base), return_inverse=True)
-        client, minute = pairs // width, pairs % width + base
-        address = clients.addresses()[client]
-        person = np.full(len(pairs), -1, np.int64)
-        grade = np.full(len(pairs), Grade.NONE.code, np.int64)
-        reason = np.full(len(pairs), Reason.IDENTITY_OFF.code, np.int64)
-        device = np.full(len(pairs), -1, np.int64)
-        if self.bindings is not None and self.school.settings.identity != "none":
-            known = np.flatnonzero(self._monitored(minute))
-            found = self.bindings.who(address[known], minute[known].astype(np.uint32))
-            person[known], grade[known], reason[known], device[known] = found
-        surely = (person >= 0) & np.isin(grade, SURE)
-        assigned = (person >= 0) & (grade == Grade.C.code)
-        shared = ~surely & ~assigned & (grade == Grade.D.code)
-        grade[~surely & ~assigned] = Grade.NONE.code
-        grade[shared] = Grade.D.code
-        reason[reason == Reason.NONE.code] = Reason.NO_PERSON.code
-        nobody = 2 * staff + np.where(device >= 0, device, device.max(initial=-1) + 1 + client)
-        who = np.select([surely, assigned], [person, staff + person], nobody)
-        identified = replace(traffic, who=who[row], note=(grade * len(Reason) + reason)[row])
-        return identified, Sightings(who[surely], minute[surely], address[surely])
-
     def _place(self, person: I64, minute: I64) -> Placed:
         """Where minutes lie in persons' days (-1 nobody)."""
         return self.places.look_up(person.astype(np.int32), minute.astype(np.uint32))
@@ -216,8 +167,7 @@ class Assessor:
 
     def _findings(self, use: Use) -> Findings:
         """Decides rows of active use."""
-        staff = len(self.school.staff)
-        person = np.where(use.who < 2 * staff, use.who % max(staff, 1), -1)
+        person = person_of(use.who, len(self.school.staff))
         placed = self._place(person, use.minute)
         allow = np.array([state in self.profile.allow for state in State])
         refused = (placed.allowed == Allowed.YES.code) & ~allow[placed.state]
@@ -232,8 +182,8 @@ class Assessor:
                     official[on] |= people[person[on]]
         circumstances = Circumstances(
             action=self._actions[use.service],
-            grade=(use.note // len(Reason)).astype(np.int8),
-            nobody=(use.note % len(Reason)).astype(np.int8),
+            grade=grade_of(use.note),
+            nobody=nobody_of(use.note),
             official=official,
             state=placed.state,
             allowed=np.where(refused, np.int8(Allowed.NO.code), placed.allowed),
@@ -282,30 +232,16 @@ class Assessor:
         self, found: Findings, ours: Mask, sightings: Sightings
     ) -> list[tuple[str, list[tuple[int, Columns]]]]:
         """Episodes and minute marks: only outside the allowed times, only in pseudonymous mode."""
-        if self.school.settings.mode != "pseudonymous" or self.pseudonyms is None:
+        if self.school.settings.mode != "pseudonymous" or self.pseudonyms is None or self.bindings is None:
             return []
         rows = ours & (found.outcome == Outcome.OUTSIDE_ALLOWED.code)
         if not rows.any():
             return []
         outside = found.take(rows)
         teller = Teller(self.school, self.pseudonyms, self.catalogue, self.profile, self.scope.services)
-        sources = self._sources(sightings, outside.person, outside.use.minute)
+        sources = sightings.sources(self.bindings, outside.person, outside.use.minute)
         episodes = teller.episodes(outside, parts(found.use)[rows], sources)
         return [("episode", episodes), ("minute_mark", teller.marks(outside))]
-
-    def _sources(self, sightings: Sightings, person: I64, minute: I64) -> list[str]:
-        """Which sorts of records tied each person to an address in a minute; not which records: they would name him."""
-        assert self.bindings is not None
-        moments = list(zip(person.tolist(), minute.tolist(), strict=True))
-        at = np.flatnonzero(np.isin(sightings.minute, minute) & np.isin(sightings.who, person))
-        found = self.bindings.find(sightings.address[at], sightings.minute[at].astype(np.uint32)).tolist()
-        sorts = {binding: _sorts(self.bindings.source(binding)) for binding in set(found)}
-        of: dict[tuple[int, int], set[str]] = {moment: set() for moment in moments}
-        for row, binding in zip(at.tolist(), found, strict=True):
-            moment = int(sightings.who[row]), int(sightings.minute[row])
-            if moment in of:
-                of[moment] |= sorts[binding]
-        return [", ".join(sorted(of[moment])) for moment in moments]
 
     def _completed(self, table: str, start: int, columns: Columns) -> Columns:
         """Adds what every row of a window shares."""
@@ -317,11 +253,6 @@ class Assessor:
         if table not in ("coverage", "minute_mark"):
             shared |= self.versions
         return columns | {name: [value] * n for name, value in shared.items()}
-
-
-def _sorts(source: str) -> set[str]:
-    """The sorts of records in the words of a binding's source: `log-on since 08:00 (logons.csv:3); ...` -> log-on."""
-    return {re.split(r" since | \(", part)[0] for part in source.split("; ")}
 
 
 def window_starts(traffic: Traffic, counts: Counter[tuple[int, str]]) -> I64:

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -86,21 +86,33 @@ class Capture:
             yield
 
     def _read_packed(self, feed: Feed) -> Iterator[None]:
-        rest = np.zeros(0, np.uint8)
-        at = self.header
-        try:
-            with self.path.open("rb") as raw, gzip.open(raw, "rb") as file:
-                while (data := file.read(CHUNK)) and not self.state[walk.BROKEN]:
-                    buffer = np.concatenate([rest, np.frombuffer(data, np.uint8)])
-                    while (after := feed(buffer, at, len(buffer), self.state, self.interfaces)) > at:
-                        at, self.position = after, raw.tell()
-                        yield
-                    rest, at = buffer[at:].copy(), 0
-        except (EOFError, OSError, zlib.error) as error:
-            self.note = f"the gzip stream ends badly ({error}); what came before was read"
-            return
-        if len(rest):
+        rest, at = np.zeros(0, np.uint8), self.header
+        with self.path.open("rb") as raw:
+            for data in self._unpack(raw):
+                buffer = np.concatenate([rest, np.frombuffer(data, np.uint8)])
+                while (after := feed(buffer, at, len(buffer), self.state, self.interfaces)) > at:
+                    at, self.position = after, raw.tell()
+                    yield
+                rest, at = buffer[at:].copy(), 0
+                if self.state[walk.BROKEN]:
+                    return
+        if len(rest) and not self.note:
             self.note = f"the last record is cut short ({len(rest)} bytes left over)"
+
+    def _unpack(self, raw: BinaryIO) -> Iterator[bytearray]:
+        """A gzip file's contents in chunks; if it ends badly, everything before that."""
+        data = bytearray()
+        with gzip.open(raw, "rb") as file:
+            try:
+                while part := file.read1(1 << 20):
+                    data += part
+                    if len(data) >= CHUNK:
+                        yield data
+                        data = bytearray()
+            except (EOFError, OSError, zlib.error) as error:
+                self.note = f"the gzip stream ends badly ({error}); what came before was read"
+        if data:
+            yield data
 
 
 def open_capture(path: Path) -> Capture:

@@ -2,7 +2,7 @@
 
 `read_answers` turns a UDP payload into an `Answers` (dpkt reads the message; whatever it raises on hostile bytes
 means "not readable", never an error). `DnsMemory` remembers, per (client, server address), the names that this
-client was given, within their TTL. There is no map from address to name that is shared between clients: such a map
+client was given, and from when until when. There is no map from address to name that is shared between clients: such a map
 names innocent hosts. If two live names of one pair belong to different services, the pair has no name.
 
 Sources: RFC 1035 4.1, RFC 3596 (AAAA). It does not know which flows exist.
@@ -21,7 +21,9 @@ import numpy as np
 
 MAX_MESSAGE = 65535
 MAX_ANSWERS = 64
-MAX_NAMES_PER_PAIR = 4
+MAX_NAMES_PER_PAIR = 8
+REMEMBERED_S = 900  # expired names are kept so long: a flow may be named minutes after it began
+MANY = ""  # stands for the names that MAX_NAMES_PER_PAIR left out: with them there is doubt
 MAX_TTL = 86400  # seconds; a longer promise is not believed (RFC 8767 4 advises a cap)
 _WORDS = {dpkt.dns.DNS_A: "A", dpkt.dns.DNS_AAAA: "AAAA", dpkt.dns.DNS_CNAME: "CNAME"}
 
@@ -73,7 +75,8 @@ def read_answers(message: bytes) -> Answers | None:
 
 def _text(name: str) -> str:
     """A name as printable lower-case text without a final dot; other bytes as \\xNN."""
-    return "".join(c if " " < c < "\x7f" else f"\\x{ord(c) & 0xFF:02x}" for c in name.rstrip(".")).lower()
+    raw = name.rstrip(".").encode("utf-8").lower()
+    return "".join(chr(b) if 0x21 <= b <= 0x7E else f"\\x{b:02x}" for b in raw)
 
 
 _SPREAD_CLIENT, _SPREAD_SERVER, _SKETCH_BITS = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 20
@@ -83,7 +86,7 @@ class DnsMemory:
     """Names that clients were given, bounded to `capacity` (client, server) pairs; the oldest pair goes first."""
 
     def __init__(self, capacity: int) -> None:
-        self._pairs: OrderedDict[tuple[bytes, bytes], tuple[tuple[str, float], ...]] = OrderedDict()
+        self._pairs: OrderedDict[tuple[bytes, bytes], tuple[tuple[str, float, float], ...]] = OrderedDict()
         self._capacity = capacity
         self._sketch = np.zeros(1 << _SKETCH_BITS, np.bool_)  # pairs ever learnt, hashed: no false 'no'
         self.evicted = 0
@@ -92,26 +95,29 @@ class DnsMemory:
         return len(self._pairs)
 
     def learn(self, client: bytes, answers: Answers, now: float) -> None:
-        """Remember every address of a response under the name that was asked for.
+        """Remember the addresses of a response under the name that was asked for.
 
         client: 16 bytes (sensor.slices.pack_address); now: Unix seconds. The whole CNAME chain lives as long as its
-        shortest record.
+        shortest record; addresses of names outside the chain are not believed.
         """
         if not answers.qname or not answers.answers:
             return
         until = now + min(min(a.ttl for a in answers.answers), MAX_TTL)
+        aliases = {a.name: a.data for a in answers.answers if a.type == "CNAME"}
+        chain = [answers.qname]
+        while (alias := aliases.get(chain[-1])) and alias not in chain:
+            chain.append(alias)
         for answer in answers.answers:
-            if answer.type == "CNAME":
+            if answer.type == "CNAME" or answer.name not in chain:
                 continue
             address = ipaddress.ip_address(answer.data)
             server = address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed
-            key = (client, server)
-            known = tuple(k for k in self._pairs.pop(key, ()) if k[0] != answers.qname and k[1] >= now)
             spread = (
                 int.from_bytes(client[8:], "big") * _SPREAD_CLIENT ^ int.from_bytes(server[8:], "big") * _SPREAD_SERVER
             )
             self._sketch[(spread & (1 << 64) - 1) >> (64 - _SKETCH_BITS)] = True
-            self._pairs[key] = ((answers.qname, until), *known)[:MAX_NAMES_PER_PAIR]
+            key = (client, server)
+            self._pairs[key] = _with_name(self._pairs.pop(key, ()), answers.qname, now, until)
         while len(self._pairs) > self._capacity:
             self._pairs.popitem(last=False)
             self.evicted += 1
@@ -122,5 +128,22 @@ class DnsMemory:
         return self._sketch[(spread >> np.uint64(64 - _SKETCH_BITS)).astype(np.int64)]
 
     def names(self, client: bytes, server: bytes, when: float) -> tuple[str, ...]:
-        """Names this client was given for this server and that had not expired at `when`; newest first."""
-        return tuple(name for name, until in self._pairs.get((client, server), ()) if when <= until)
+        """Names that this client had been given for this server at `when` and that had not expired; newest first."""
+        told = self._pairs.get((client, server), ())
+        return tuple(name for name, since, until in told if since <= when <= until)
+
+
+def _with_name(
+    told: tuple[tuple[str, float, float], ...], name: str, now: float, until: float
+) -> tuple[tuple[str, float, float], ...]:
+    """Names with their stretches (since, until), newest first, after one more answer."""
+    since, others = now, []
+    for known in told:
+        if known[0] == name and known[2] >= now:  # told again before it expired: one stretch
+            since, until = min(since, known[1]), max(until, known[2])
+        elif known[2] >= now - REMEMBERED_S:
+            others.append(known)
+    left_out = others[MAX_NAMES_PER_PAIR - 1 :]
+    if left_out:
+        others[MAX_NAMES_PER_PAIR - 1 :] = [(MANY, min(k[1] for k in left_out), max(k[2] for k in left_out))]
+    return ((name, since, until), *others)

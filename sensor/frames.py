@@ -252,12 +252,12 @@ def decode(buf, batch, i, seed):
     source = np.uint64(load16(buf, p, end))
     target = np.uint64(load16(buf, p + 2, end))
     p += header
-    is_b = 0
-    if a0 > b0 or (a0 == b0 and (a1 > b1 or (a1 == b1 and source > target))):
-        a0, b0 = b0, a0
-        a1, b1 = b1, a1
-        source, target = target, source
-        is_b = 1
+    # Which end comes first is a coin toss, so without a branch: swap by mask.
+    is_b = np.int64((a0 > b0) | ((a0 == b0) & ((a1 > b1) | ((a1 == b1) & (source > target)))))
+    swap = np.uint64(-is_b)
+    a0, b0 = a0 ^ ((a0 ^ b0) & swap), b0 ^ ((a0 ^ b0) & swap)
+    a1, b1 = a1 ^ ((a1 ^ b1) & swap), b1 ^ ((a1 ^ b1) & swap)
+    source, target = source ^ ((source ^ target) & swap), target ^ ((source ^ target) & swap)
     k4 = (source << _S48) | (target << _S32) | (np.uint64(protocol) << _S24) | _USED
     key = batch.key
     key[i, 0] = a0

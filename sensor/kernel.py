@@ -529,12 +529,8 @@ def _update(buf, flows, batch, i, names, out, late, todo, limits, counters):
     """Account for packet `i` of the batch."""
     slot = _place(flows, batch, i, names, out, late, limits, counters)
     b = batch.source_is_b[i]
-    if b:
-        flows.halves[slot, PACKETS_BA] += 1
-        flows.signed[slot, BYTES_BA] += batch.length[i]
-    else:
-        flows.halves[slot, PACKETS_AB] += 1
-        flows.signed[slot, BYTES_AB] += batch.length[i]
+    flows.halves[slot, PACKETS_AB + b] += 1
+    flows.signed[slot, BYTES_AB + b] += batch.length[i]
     k4 = batch.key[i, 4]
     tcp = np.int64(k4 >> np.uint64(24)) & 0xFF == TCP
     flags = np.int64(flows.halves[slot, FLAGS])
@@ -567,17 +563,18 @@ def _fetch_cold(flows, batch, i, names):
     slot = _find(flows, batch.hash[i])
     batch.slot[i] = slot
     if slot < 0:
-        slot = -1 - slot
-    else:
-        flags = np.int64(flows.halves[slot, FLAGS])
-        name = np.int64(flows.halves[slot, NAME])
-        wanted = names.service[name] != 0 if name else not flags & NO_NAME
-        writes = wanted and batch.time[i] // MINUTE_NS != np.int64(flows.halves[slot, MINUTE])
-        up = (flags & CLIENT_IS_B != 0) == (batch.source_is_b[i] != 0)
-        if not writes and not (up and batch.payload_length[i] >= BURST_MIN) and flags & LOOK_MASK == LOOK_DONE:
-            return
-    prefetch(flows.cold, slot * COLD)
-    prefetch(flows.cold, slot * COLD + 8)
+        prefetch(flows.cold, (-1 - slot) * COLD)
+        prefetch(flows.cold, (-1 - slot) * COLD + 8)
+        return
+    flags = np.int64(flows.halves[slot, FLAGS])
+    name = np.int64(flows.halves[slot, NAME])
+    wanted = (names.service[name] != 0) | ((name == 0) & (flags & NO_NAME == 0))
+    writes = wanted & (batch.time[i] // MINUTE_NS != np.int64(flows.halves[slot, MINUTE]))
+    up = (flags & CLIENT_IS_B) == batch.source_is_b[i]  # CLIENT_IS_B is bit 0
+    needed = writes | (up & (batch.payload_length[i] >= BURST_MIN)) | (flags & LOOK_MASK != LOOK_DONE)
+    at = slot * COLD * needed  # a coin toss again: row 0 is in the cache, fetching it costs nothing
+    prefetch(flows.cold, at)
+    prefetch(flows.cold, at + 8)
 
 
 @kernel

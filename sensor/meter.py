@@ -263,12 +263,24 @@ class Meter:
         keep: dict[int, str] = {}
         for number in range(1, len(self._text)):
             keep.setdefault(int(self._names.service[number]), self._text[number])
+        if 2 * len(keep) >= len(self._text) - 1:  # little to forget, as when every name is a service of its own
+            self._enlarge_names()
+            return
         old_service = self._names.service[: len(self._text)].copy()
         self._names = new_names(self._limits.names, self._limits.names * 32)
         self._text = [""]
         fresh = {service: self._number(text) for service, text in keep.items()}
         mapped = np.array([0, *(fresh[int(s)] for s in old_service[1:])], np.uint32)
         self._flows.halves[:, k.NAME] = mapped[self._flows.halves[:, k.NAME]]
+
+    def _enlarge_names(self) -> None:
+        """A name table of twice the size; every name keeps its number."""
+        old, larger = self._names, new_names(len(self._names.hash) * 2, len(self._names.arena) * 2)
+        for number in range(1, len(self._text)):
+            start, length = int(old.start[number]), int(old.length[number])
+            intern(larger, old.arena, start, length, start + length)
+        larger.service[: len(self._text)] = old.service[: len(self._text)]
+        self._names = larger
 
     def _number(self, text: str) -> int:
         """The id of a name that Python found."""

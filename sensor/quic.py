@@ -201,7 +201,8 @@ class QuicHello:
     """Gathers one client's hello. `feed` each datagram it sends until the reading is complete."""
 
     first_id: bytes | None = None
-    salt: bytes | None = None
+    salt: bytes = b""
+    version: int = -1
     datagrams: int = 0
     pieces: dict[int, bytes] = field(default_factory=dict)
 
@@ -230,10 +231,12 @@ class QuicHello:
     def _decrypt(self, initial: _Initial) -> bytes | None:
         tried = [self.first_id] if self.first_id is not None else []
         for connection_id in dict.fromkeys([*tried, initial.destination]):
-            for salt in (self.salt,) if self.salt else salts(initial.version):
+            for salt in (self.salt,) if initial.version == self.version else salts(initial.version):
                 payload = _open(initial, initial_keys(salt, connection_id))
                 if payload is not None:
-                    self.first_id, self.salt = connection_id, salt
+                    if initial.version != self.version:
+                        self.pieces.clear()  # after Version Negotiation the client sends another hello
+                    self.first_id, self.salt, self.version = connection_id, salt, initial.version
                     return payload
         return None
 

@@ -9,12 +9,14 @@ are dropped, and counted. It does not know what the tables mean.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.ipc
 
 SUFFIX = ".arrow"
+_NAME = re.compile(rf"\d+-.+{re.escape(SUFFIX)}")
 
 
 class SpoolError(ValueError):
@@ -52,7 +54,7 @@ class Spool:
 
     def files(self) -> list[Path]:
         """Files waiting, oldest first."""
-        return sorted(self.folder.glob(f"[0-9]*{SUFFIX}"))
+        return sorted(path for path in self.folder.iterdir() if _NAME.fullmatch(path.name))
 
     @staticmethod
     def read(path: Path) -> pa.Table:
@@ -72,10 +74,10 @@ class Spool:
 
     def size(self) -> int:
         """Bytes waiting."""
-        return sum(p.stat().st_size for p in self.files())
+        return sum(_size(path) for path in self.files())
 
     def _keep_below_cap(self) -> None:
-        files = [(p, p.stat().st_size) for p in self.files()]
+        files = [(path, _size(path)) for path in self.files()]
         total = sum(size for _, size in files)
         for path, size in files[:-1]:
             if total <= self._cap:
@@ -90,3 +92,11 @@ class Spool:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 if the reader has just removed it."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
