@@ -21,7 +21,7 @@ from sensor.dns import Answers
 from sensor.meter import EVIDENCE_CODES, Meter, MeterLimits
 from sensor.slices import unpack_address, unpack_vlan
 
-CLASSIFY_LIMITS = MeterLimits(names=1 << 16)
+CLASSIFY_LIMITS = MeterLimits(names=1 << 16, first_flows=1 << 11)
 
 
 @dataclass(slots=True)

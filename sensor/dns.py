@@ -19,7 +19,7 @@ from typing import Any
 import dpkt
 import numpy as np
 
-MAX_MESSAGE = 65535
+MAX_MESSAGE = 4096  # more than any resolver sends over UDP; reading time grows with the square (pointers to pointers)
 MAX_ANSWERS = 64
 MAX_NAMES_PER_PAIR = 8
 REMEMBERED_S = 900  # expired names are kept so long: a flow may be named minutes after it began

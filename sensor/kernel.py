@@ -46,6 +46,7 @@ CLIENT_IS_B, SYN_SEEN, CLOSED, PARTIAL, OLD, NO_NAME, PAYLOAD_SEEN, BURST_SEEN =
 LOOK_MASK = 3 << 8
 LOOK_HERE, LOOK_PYTHON, LOOK_DONE = 0, 1 << 8, 2 << 8
 LOOKED_SHIFT, LOOKED_MASK = 10, 15 << 10
+IS_TCP = 1 << 14
 EVIDENCE_SHIFT, EVIDENCE_MASK = 16, 7 << 16
 MAX_LOOKED = 12
 
@@ -265,6 +266,8 @@ def _begin(flows, slot, batch, i, counters):
         client_is_b = 1 - b  # the capture began late: the well-known port is the server's
     if client_is_b:
         flags |= CLIENT_IS_B
+    if tcp:
+        flags |= IS_TCP
     flows.halves[slot, FLAGS] = flags
     flows.cold[slot, UID] = counters[C_UID] & LOW32
     counters[C_UID] += 1
@@ -636,9 +639,10 @@ def sweep(flows, start, before_minute, now, names, out, late, limits, counters):
             continue
         if np.int64(flows.halves[slot, MINUTE]) < before_minute:
             _emit(flows, slot, names, out, late, limits.emit_all)
-        idle = 10 * SECOND
-        if not np.int64(flows.halves[slot, FLAGS]) & CLOSED:
-            idle = limits.tcp_idle if (flows.cold[slot, 4] >> 24) & 0xFF == TCP else limits.udp_idle
+        flags = np.int64(flows.halves[slot, FLAGS])
+        idle = limits.tcp_idle if flags & IS_TCP else limits.udp_idle
+        if flags & CLOSED:
+            idle = 10 * SECOND
         if now - flows.signed[slot, LAST] > idle:
             _emit(flows, slot, names, out, late, limits.emit_all)
             _remove(flows, slot)

@@ -33,7 +33,7 @@ _SNI, _QUIC, _HTTP, _DNS = (
     EVIDENCE_CODES.index(e) for e in (Evidence.SNI, Evidence.QUIC_SNI, Evidence.HTTP_HOST, Evidence.DNS)
 )
 
-SLICE_BUFFER = 1 << 16
+SLICE_BUFFER = 1 << 13  # raw slices between drains: 1.2 MB, so that they stay in the second-level cache
 TODO_BUFFER = 1 << 12
 MAX_LOOKING = 16384  # flows whose hello is being put together
 MAX_WAITING = 1 << 18  # slices that wait for a name
@@ -79,6 +79,7 @@ class MeterLimits:
     udp_idle_s: int = 120
     dns_names: int = 1 << 18
     names: int = NAME_CAPACITY
+    first_flows: int = 1 << 16  # room at the start; the table grows as it must
 
 
 def _allocate(rows: int, words: int) -> Any:
@@ -93,8 +94,9 @@ def _allocate(rows: int, words: int) -> Any:
     return np.frombuffer(memory, np.uint64, rows * words).reshape(rows, words)
 
 
-def new_flows(capacity: int) -> k.Flows:
-    """An empty flow table; capacity is a power of two."""
+def new_flows(flows: int) -> k.Flows:
+    """An empty table with room for so many flows and for as many again, so that probes stay short."""
+    capacity = 1 << (2 * flows - 1).bit_length()
     words = _allocate(capacity, k.ROW)
     cold = _allocate(capacity, k.COLD)
     return k.Flows(words, words.view(np.int64), words.view(np.uint32), cold.view(np.int64), cold, cold.view(np.float64))
@@ -129,7 +131,7 @@ class Meter:
         self._batch = new_batch()
         self._names = new_names(self._limits.names, self._limits.names * 32)
         self._text: list[str] = [""]
-        self._flows = new_flows(1 << 12)
+        self._flows = new_flows(min(self._limits.first_flows, self._limits.max_flows))
         self._out = _new_slices(SLICE_BUFFER)
         self._late = _new_slices(SLICE_BUFFER)
         todo = np.zeros((TODO_BUFFER, k.TODO), np.uint64)
@@ -245,7 +247,7 @@ class Meter:
         )
 
     def _make_room(self) -> None:
-        larger = new_flows(len(self._flows.words) * 4)
+        larger = new_flows(len(self._flows.words))
         k.rehash(self._flows, larger)
         self._flows = larger
 
@@ -383,7 +385,9 @@ class Meter:
             waiting[:] = False
         over = nameless & ~waiting
         ports = rows[:, 4] >> np.uint64(32) & np.uint64(0xFFFF)
-        told = over & ~np.isin(ports, DNS_PORTS) & self.dns.may_know(rows[:, 1], rows[:, 3])
+        told = over & self.dns.may_know(rows[:, 1], rows[:, 3])
+        for port in DNS_PORTS:
+            told &= ports != port
         self._name_from_dns(view, np.flatnonzero(told))
         k.give_up(self._flows, view, over, self._seed)
         self._waiting = rows[waiting]

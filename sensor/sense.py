@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from sensor import kernel as k
 from sensor.catalogue import Catalogue
-from sensor.columns import Segments, new_columns, unpack
+from sensor.columns import Columns, Segments, new_columns, unpack
 from sensor.meter import EVIDENCE_CODES, Meter, MeterLimits, RawSlices
 from sensor.settings import SegmentRule
 from sensor.slices import slice_table
@@ -121,14 +121,16 @@ class Sensor:
         return slice_table(self._columns(raw), metadata)
 
     def _columns(self, raw: Sequence[RawSlices]) -> dict[str, Any]:
-        words = np.concatenate([r.words for r in raw]) if raw else np.zeros((0, k.SLICE), np.uint64)
-        pair = np.concatenate([r.service for r in raw]) if raw else np.zeros(0, np.int32)
         services = sorted({service for service, _ in self._pairs}) or [""]
         roles = list(Role)
         service_of = np.array([0, *(services.index(service) for service, _ in self._pairs)], np.int16)
         role_of = np.array([0, *(roles.index(role) for _, role in self._pairs)], np.int16)
-        columns = new_columns(len(words))
-        unpack(words, words.view(np.uint32), words.view(np.float64), pair, service_of, role_of, self._segments, columns)
+        columns = new_columns(sum(len(r.words) for r in raw))
+        at = 0
+        for r in raw:
+            part = Columns(*(column[at : at + len(r.words)] for column in columns))
+            unpack(r.words, r.halves, r.gaps, r.service, service_of, role_of, self._segments, part)
+            at += len(r.words)
         return columns._asdict() | {
             "client": _addresses(columns.client),
             "server": _addresses(columns.server),

@@ -97,9 +97,9 @@ def test_names_of_odd_bytes() -> None:
 
 
 def pointers(count: int, answers: int) -> bytes:
-    """A chain of compression pointers in a TXT record, each to the one before; then answers named by its end."""
+    """A chain of compression pointers in a record of data (NULL), each to the one before; then answers named by its end."""
     head = struct.pack(">HHHHHH", 1, 0x8180, 1, 1 + answers, 0, 0) + b"\1a\0" + b"\0\1\0\1"
-    head += b"\xc0\x0c" + struct.pack(">HHIH", 16, 1, 60, 2 * count)
+    head += b"\xc0\x0c" + struct.pack(">HHIH", 10, 1, 60, 2 * count)
     chain = struct.pack(">H", 0xC00C) + b"".join(struct.pack(">H", 0xC000 | len(head) + 2 * n) for n in range(count - 1))
     record = struct.pack(">HHHIH", 0xC000 | len(head) + 2 * (count - 1), 1, 1, 60, 4) + bytes([203, 0, 113, 7])
     return head + chain + record * answers
@@ -116,11 +116,12 @@ def test_names_that_never_end(name: bytes) -> None:
     assert read_answers(head + name + b"\0\1\0\1" + tail) is None
 
 
-def test_a_message_that_is_costly_to_read_is_not_read_for_long() -> None:
-    message = pointers(1500, 4000)[:65535]
+@pytest.mark.parametrize(("count", "answers"), [(8000, 3000), (900, 130)])
+def test_a_message_that_is_costly_to_read_is_not_read_for_long(count: int, answers: int) -> None:
+    message = pointers(count, answers)
     begun = time.process_time()
     read_answers(message)
-    assert time.process_time() - begun < 1
+    assert time.process_time() - begun < 0.5, "one datagram must not hold the sensor up"
 
 
 @settings(max_examples=300)
