@@ -36,7 +36,7 @@ BATCH = 128  # packets decoded before the flow table is touched: enough to hide 
 
 
 class Batch(NamedTuple):
-    """One row a packet; arrays of BATCH elements."""
+    """One row a packet; 2 * BATCH rows: while one half is worked on, the other is filled."""
 
     frame: Any  # int64 offset of the frame in the block
     end: Any  # int64 end of its captured bytes
@@ -44,7 +44,7 @@ class Batch(NamedTuple):
     link: Any  # int64 link type
     tag: Any  # int64 VLAN tag that the ring delivered beside the frame: 0x1000 | id, or 0
     skip: Any  # int64 SKIP reason, 0 = a row
-    key: Any  # uint64[BATCH, 5] flow key: lower address, higher address, ports and protocol
+    key: Any  # uint64[2 * BATCH, 5] flow key: lower address, higher address, ports and protocol
     hash: Any  # uint64 of the key
     slot: Any  # int64 where the flow table had it when last looked up
     source_is_b: Any  # int64 1 if the sender is the higher endpoint
@@ -59,7 +59,7 @@ class Batch(NamedTuple):
 
 def new_batch() -> Batch:
     columns = [
-        np.zeros((BATCH, 5) if name == "key" else BATCH, np.uint64 if name in ("key", "hash", "vlan") else np.int64)
+        np.zeros((2 * BATCH, 5) if name == "key" else 2 * BATCH, np.uint64 if name in ("key", "hash", "vlan") else np.int64)
         for name in Batch._fields
     ]
     return Batch(*columns)

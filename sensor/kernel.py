@@ -29,7 +29,7 @@ import numpy as np
 from sensor.frames import ACK, BATCH, FIN, PSH, RST, SYN, TCP, decode, hash_key
 from sensor.load import inlined, kernel, load8, load16, load32, prefetch
 from sensor.names import COUNT, INCOMPLETE, MAX_NAME, NAMELESS, NOT_HELLO, USED_BYTES, WHOLE, find_hello_name, intern
-from sensor.walk import FORMAT, FORMAT_PCAP, FORMAT_PCAPNG, walk_pcap, walk_pcapng, walk_ring
+from sensor.walk import FORMAT, FORMAT_PCAP, FORMAT_PCAPNG, LEFT, walk_pcap, walk_pcapng, walk_ring
 
 # Hot row, 64-bit words: one cache line.
 HASH, LAST, BYTES_AB, BYTES_BA = 0, 1, 2, 3  # HASH 0 = free row; LAST packet time, ns
@@ -580,39 +580,59 @@ def _fetch_cold(flows, batch, i, names):
     prefetch(flows.cold, at + 8)
 
 
+@inlined
+def _walk(buf, pos, end, walk_state, interfaces, batch, n, stop_at):
+    if walk_state[FORMAT] == FORMAT_PCAP:
+        return walk_pcap(buf, pos, end, walk_state, batch, n, stop_at)
+    if walk_state[FORMAT] == FORMAT_PCAPNG:
+        return walk_pcapng(buf, pos, end, walk_state, interfaces, batch, n, stop_at)
+    return walk_ring(buf, pos, end, walk_state, batch, n, stop_at)
+
+
+@inlined
+def _why_stop(flows, names, out, late, todo, limits, counters):
+    """A status if the next batch might not fit somewhere, else BLOCK_DONE."""
+    if out.count[0] + 2 * BATCH > len(out.words) or late.count[0] + 2 * BATCH > len(late.words):
+        return SLICES_FULL
+    if todo.count[0] + 2 * BATCH > len(todo.words):
+        return TODO_FULL
+    if names.state[COUNT] + BATCH > len(names.hash) or names.state[USED_BYTES] + BATCH * MAX_NAME > len(names.arena):
+        return NAMES_FULL
+    if limits.may_grow and counters[C_USED] + BATCH > limits.max_used:
+        return TABLE_FULL
+    if counters[C_LATEST] >= limits.sweep_at:
+        return SWEEP_DUE
+    return BLOCK_DONE
+
+
 @kernel
 def advance(buf, pos, end, walk_state, interfaces, batch, flows, names, out, late, todo, limits, seed, counters):
     """Meter the records of buf[pos:end]; returns (status, position of the first record not yet metered)."""
     mask = np.uint64(len(flows.words) - 1)
+    ahead = walk_state[FORMAT] != FORMAT_PCAPNG  # a pcapng walker learns as it goes and cannot be taken back
+    base = 0
+    n = base
+    after = pos
     while True:
-        if out.count[0] + 2 * BATCH > len(out.words) or late.count[0] + 2 * BATCH > len(late.words):
-            return SLICES_FULL, pos
-        if todo.count[0] + 2 * BATCH > len(todo.words):
-            return TODO_FULL, pos
-        if names.state[COUNT] + BATCH > len(names.hash) or names.state[USED_BYTES] + BATCH * MAX_NAME > len(
-            names.arena
-        ):
-            return NAMES_FULL, pos
-        if limits.may_grow and counters[C_USED] + BATCH > limits.max_used:
-            return TABLE_FULL, pos
-        if counters[C_LATEST] >= limits.sweep_at:
-            return SWEEP_DUE, pos
-        if walk_state[FORMAT] == FORMAT_PCAP:
-            n, after = walk_pcap(buf, pos, end, walk_state, batch)
-        elif walk_state[FORMAT] == FORMAT_PCAPNG:
-            n, after = walk_pcapng(buf, pos, end, walk_state, interfaces, batch)
-        else:
-            n, after = walk_ring(buf, pos, end, walk_state, batch)
-        if n == 0:
-            return BLOCK_DONE, after
-        for i in range(n):
+        status = _why_stop(flows, names, out, late, todo, limits, counters)
+        if status != BLOCK_DONE:
+            walk_state[LEFT] += n - base  # frames walked but not metered
+            return status, pos
+        if n == base:
+            n, after = _walk(buf, pos, end, walk_state, interfaces, batch, base, base + BATCH)
+            if n == base:
+                return BLOCK_DONE, after
+        for i in range(base, n):
             decode(buf, batch, i, seed)
             if batch.skip[i] == 0:
                 prefetch(flows.words, np.int64(batch.hash[i] & mask) * ROW)
-        for i in range(n):
+        for i in range(base, n):
             if batch.skip[i] == 0:
                 _fetch_cold(flows, batch, i, names)
-        for i in range(n):
+        following = BATCH - base
+        m = following
+        pos = after
+        for i in range(base, n):
             if batch.time[i] > counters[C_LATEST]:
                 counters[C_LATEST] = batch.time[i]
             if batch.skip[i]:
@@ -620,8 +640,11 @@ def advance(buf, pos, end, walk_state, interfaces, batch, flows, names, out, lat
             else:
                 counters[C_BYTES] += batch.length[i]
                 _update(buf, flows, batch, i, names, out, late, todo, limits, counters)
-        counters[C_PACKETS] += n
-        pos = after
+            if ahead:  # each record says where the next begins: wait for it while there is work to do
+                m, after = _walk(buf, after, end, walk_state, interfaces, batch, m, m + 1)
+        counters[C_PACKETS] += n - base
+        base = following
+        n = m
 
 
 @kernel

@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sensor.frames import BATCH
-from sensor.load import inlined, kernel, load8, load16, load32
+from sensor.load import inlined, kernel, load8, load16, load32, prefetch
 
 # Indices into the int64 state array that a walker keeps between calls.
 FORMAT, SWAPPED, NANO, LINK, BROKEN, INTERFACES, LEFT = 0, 1, 2, 3, 4, 5, 6
@@ -60,13 +59,12 @@ def _get16(buf, offset, end, swapped):
 
 
 @inlined
-def walk_pcap(buf, pos, end, state, batch):
+def walk_pcap(buf, pos, end, state, batch, n, stop_at):
     """Records of a pcap file: 16-byte header (seconds, fraction, captured, original), then the frame."""
     swapped = state[SWAPPED]
     scale = 1 if state[NANO] else 1000
     link = state[LINK]
-    n = 0
-    while n < BATCH and pos + 16 <= end:
+    while n < stop_at and pos + 16 <= end:
         captured = _get32(buf, pos + 8, end, swapped)
         if captured > MAX_RECORD:
             state[BROKEN] = pos + 1
@@ -76,6 +74,7 @@ def walk_pcap(buf, pos, end, state, batch):
         seconds = _get32(buf, pos, end, swapped)
         batch.time[n] = seconds * 1_000_000_000 + _get32(buf, pos + 4, end, swapped) * scale
         batch.frame[n] = pos + 16
+        prefetch(buf, pos + 64)  # addresses and ports lie in the line after the one just read
         pos += 16 + captured
         batch.end[n] = pos
         batch.link[n] = link
@@ -133,10 +132,9 @@ def _interface(buf, pos, stop, swapped, state, interfaces):
 
 
 @inlined
-def walk_pcapng(buf, pos, end, state, interfaces, batch):
+def walk_pcapng(buf, pos, end, state, interfaces, batch, n, stop_at):
     """Blocks of a pcapng file; packets of interfaces never described stop the walk."""
-    n = 0
-    while n < BATCH and pos + 12 <= end:
+    while n < stop_at and pos + 12 <= end:
         kind = load32(buf, pos, end)
         if kind == PCAPNG_SECTION:  # a section may change the byte order and forgets the interfaces
             magic = load32(buf, pos + 8, end)
@@ -192,14 +190,13 @@ def walk_pcapng(buf, pos, end, state, interfaces, batch):
 
 
 @inlined
-def walk_ring(buf, pos, end, state, batch):
+def walk_ring(buf, pos, end, state, batch, n, stop_at):
     """Frames of one TPACKET_V3 block; state[LEFT] counts those not yet walked, `pos` is the next header.
 
     struct tpacket3_hdr, little-endian: next offset 0, seconds 4, nanoseconds 8, captured 12, length 16, status 20,
     mac 24 (16 bits), hash 28, VLAN tci 32 (32 bits).
     """
-    n = 0
-    while n < BATCH and state[LEFT] > 0 and pos + 48 <= end:
+    while n < stop_at and state[LEFT] > 0 and pos + 48 <= end:
         captured = _get32(buf, pos + 12, end, 1)
         mac = _get16(buf, pos + 24, end, 1)
         batch.time[n] = _get32(buf, pos + 4, end, 1) * 1_000_000_000 + _get32(buf, pos + 8, end, 1)

@@ -1,0 +1,260 @@
+"""A mirror port, live: what one end of a veth pair is sent, `schoolgate run` on the other end counts, all of it.
+
+Everything happens in a network namespace of its own, which needs root. The packets are a stretch of the sample day with
+its VLAN tags; as the wire takes no notice of when they were recorded, they are compared with the same packets at the
+pace at which they are sent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from pcaps.sample_school.facts import HERE
+from sensor.capture import open_capture
+from sensor.catalogue import load_catalogue
+from sensor.sense import Sensor
+from sensor.slices import unpack_vlan
+from sensor.spool import Spool
+from tests.conftest import SampleDay
+from tests.deploy.command import SCRIPT, contents
+
+NEEDED = ("ip", "ethtool", "tcpreplay")
+lacking = [tool for tool in NEEDED if shutil.which(tool) is None]
+if os.geteuid() != 0:
+    lacking.insert(0, "root")
+pytestmark = pytest.mark.skipif(bool(lacking), reason=f"needs {', '.join(lacking)}")
+
+NAMESPACE = f"schoolgate-test-{os.getpid()}"
+PACKETS, PACE = 50_000, 20_000  # packets sent, and per second
+PATIENCE_S = 60.0
+Sums = Counter[tuple[Any, ...]]
+
+
+def tell(*words: object) -> None:
+    subprocess.run([str(word) for word in words], check=True, capture_output=True, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def wire() -> Iterator[None]:
+    """Two interfaces joined by a cable, mon0 and src0, that carry frames as they are and say nothing themselves."""
+    made = subprocess.run(["ip", "netns", "add", NAMESPACE], capture_output=True, text=True, timeout=60)
+    if made.returncode:
+        pytest.skip(f"no network namespaces here: {made.stderr.strip()}")
+    try:
+        tell("ip", "-n", NAMESPACE, "link", "add", "mon0", "type", "veth", "peer", "name", "src0")
+        for name in ("mon0", "src0"):
+            inside = ("ip", "netns", "exec", NAMESPACE)
+            tell(*inside, "sysctl", "-qw", f"net.ipv6.conf.{name}.disable_ipv6=1")
+            offloads = ("gro", "gso", "tso", "tx", "rxvlan", "txvlan")
+            tell(*inside, "ethtool", "-K", name, *(word for offload in offloads for word in (offload, "off")))
+            tell("ip", "-n", NAMESPACE, "link", "set", name, "mtu", "9000", "arp", "off", "up")
+        yield
+    finally:
+        tell("ip", "netns", "del", NAMESPACE)
+
+
+@pytest.fixture(scope="module")
+def captures(sample_day: SampleDay, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Lunch of the sample day in two halves, each at the pace at which it will be sent, within one clock minute."""
+    data = sample_day.capture.read_bytes()
+    frames, at = [], 24
+    while at < len(data):
+        _, _, kept, whole = struct.unpack_from("<IIII", data, at)
+        frames.append((kept, whole, data[at + 16 : at + 16 + kept]))
+        at += 16 + kept
+    begin = int(len(frames) * 0.55)
+    chosen = frames[begin : begin + PACKETS]
+    assert len(chosen) == PACKETS
+    folder = tmp_path_factory.mktemp("live")
+    paths = (folder / "1.pcap", folder / "2.pcap")
+    for path, half in zip(paths, (chosen[: PACKETS // 2], chosen[PACKETS // 2 :]), strict=True):
+        first = 1_794_916_800 * 10**9  # 2026-11-17 12:00 UTC
+        parts = [data[:24]]
+        for n, (kept, whole, frame) in enumerate(half):
+            seconds, nanos = divmod(first + n * 10**9 // PACE, 10**9)
+            parts.append(struct.pack("<IIII", seconds, nanos, kept, whole) + frame)
+        path.write_bytes(b"".join(parts))
+    return paths
+
+
+def send(capture: Path) -> None:
+    tell("ip", "netns", "exec", NAMESPACE, "tcpreplay", "-q", "-i", "src0", "-p", PACE, capture)
+
+
+@pytest.fixture
+def school(tmp_path: Path) -> Path:
+    """The sample school, its segments known by VLAN only."""
+    folder = Path(shutil.copytree(HERE, tmp_path / "school"))
+    settings = folder / "schoolgate.toml"
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text("".join(line for line in text.splitlines(True) if not line.startswith("subnets")))
+    return folder
+
+
+@dataclass
+class Run:
+    """A `schoolgate run`, and what it says."""
+
+    process: subprocess.Popen[str]
+    said: list[str] = field(default_factory=list)
+
+    def hears(self, text: str, times: int = 1) -> bool:
+        return sum(text in line for line in self.said) >= times
+
+    def sensor(self) -> int:
+        """The process of the sensor worker."""
+        for child in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
+            for number in child.read_text().split():
+                if b"spawn_main" in Path(f"/proc/{number}/cmdline").read_bytes():
+                    return int(number)
+        raise LookupError("no sensor worker")
+
+    def until(self, what: str, done: Callable[[], bool]) -> None:
+        """Waits for something to become true."""
+        end = time.monotonic() + PATIENCE_S
+        while not done():
+            assert self.process.poll() is None, f"ended before {what}: {self.said}"
+            assert time.monotonic() < end, f"no {what}: {self.said}"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(PATIENCE_S) == 0, self.said
+
+
+@contextmanager
+def running(school: Path, *options: str) -> Iterator[Run]:
+    """`schoolgate run` on mon0, from the moment at which it watches; killed if a test fails."""
+    command = ["ip", "netns", "exec", NAMESPACE, str(SCRIPT), "run", "--config", str(school), "--interface", "mon0"]
+    process = subprocess.Popen(
+        [*command, "--no-pages", *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    run = Run(process)
+    assert process.stdout is not None
+    reader = Thread(target=lambda out: run.said.extend(out), args=(process.stdout,), daemon=True)
+    reader.start()
+    try:
+        run.until("watching mon0", lambda: run.hears("schoolgate: watching mon0"))
+        yield run
+    finally:
+        if process.poll() is None:
+            os.kill(run.sensor(), signal.SIGKILL)
+            process.kill()
+        process.wait()
+        reader.join(PATIENCE_S)
+
+
+def spooled(school: Path, from_: frozenset[Path] = frozenset()) -> tuple[Counter[str], Sums]:
+    """What the sensor has written to the spool: its counters, and packets and bytes by flow, VLAN and segment."""
+    counters: Counter[str] = Counter()
+    flows: Sums = Counter()
+    for path in sorted(set((school / "spool").glob("[0-9]*.arrow")) - from_):
+        table = Spool.read(path)
+        counters.update(json.loads((table.schema.metadata or {})[b"counters"]))
+        flows.update(sums(table))
+    return counters, flows
+
+
+def sums(table: Any) -> Sums:
+    """Packets and bytes of a table of slices."""
+    found: Sums = Counter()
+    key = ("client", "client_port", "server", "server_port", "transport", "vlan", "segment", "service", "role")
+    for row in table.to_pylist():
+        for name in ("packets_up", "packets_down", "bytes_up", "bytes_down"):
+            found[(*(row[k] for k in key), name)] += row[name]
+    return found
+
+
+def sensed(*captures: Path) -> tuple[dict[str, int], Sums]:
+    """The same of captures, read as files by one sensor."""
+    from deploy.settings import load_settings
+
+    segments = load_settings(HERE / "schoolgate.toml").sensor.segments
+    by_vlan = [rule.model_copy(update={"subnets": ()}) for rule in segments]
+    sensor, flows = Sensor(load_catalogue(), by_vlan), Counter()
+    for capture in captures:
+        for _ in open_capture(capture).read(sensor.feed):
+            flows.update(sums(sensor.table()))
+    sensor.meter.finish()
+    flows.update(sums(sensor.table()))
+    return sensor.counters(), flows
+
+
+def metrics(school: Path) -> Counter[str]:
+    """The sums of the store's coverage."""
+    found: Counter[str] = Counter()
+    for row in contents(school / "store")["coverage"]:
+        found[row["metric"]] += row["value"]
+    return found
+
+
+def test_all_that_is_sent_is_counted(wire: None, captures: tuple[Path, Path], school: Path) -> None:
+    wanted, flows = sensed(*captures)
+    assert {unpack_vlan(flow[5])[0] for flow in flows} == {10, 20, 30}
+    assert {flow[6] for flow in flows} == {"staff", "pupil", "guest"}
+    with running(school, "--finish") as run:
+        for capture in captures:
+            send(capture)
+        run.until("packets in the spool", lambda: spooled(school)[0]["packets"] >= PACKETS)
+        run.stop()
+    counters, got = spooled(school)
+    exact = ("packets", "bytes", "flows", "flows_named", "skipped", "evicted", "ring_drops", "names_blind")
+    assert {name: counters[name] for name in exact} == {name: wanted[name] for name in exact}
+    assert counters["packets"] == PACKETS
+    assert counters["ring_drops"] == 0
+    assert got == flows
+    stored = metrics(school)
+    assert {name: stored[name] for name in exact} == {name: wanted[name] for name in exact}
+    assert stored["slices"] == sum(stored[f"slices_{segment}"] for segment in ("staff", "pupil", "guest"))
+    assert all(stored[f"slices_{segment}"] > 0 for segment in ("staff", "pupil", "guest"))
+    assert re.search(r"schoolgate: stopped; [12] windows stored, ", "".join(run.said))
+
+
+def test_a_killed_sensor_is_started_again_and_what_waits_is_stored_by_the_next_start(
+    wire: None, captures: tuple[Path, Path], school: Path
+) -> None:
+    first, second = captures
+    half = PACKETS // 2
+    with running(school) as run:
+        send(first)
+        run.until("the first packets in the spool", lambda: spooled(school)[0]["packets"] >= half)
+        os.kill(run.sensor(), signal.SIGKILL)
+        run.until("a new sensor", lambda: run.hears("schoolgate: watching mon0", times=2))
+        assert run.hears("schoolgate: the sensor ended with status -9; starting it again")
+        send(second)
+        run.until("the second packets in the spool", lambda: spooled(school)[0]["packets"] >= PACKETS)
+        run.stop()
+    before, flows = spooled(school)
+    files = frozenset((school / "spool").iterdir())
+    assert files
+    assert before["packets"] == PACKETS
+    assert metrics(school)["packets"] == 0
+    wanted: Counter[str] = Counter()
+    separate: Sums = Counter()
+    for capture in captures:  # two sensors, each with its half
+        counters, found = sensed(capture)
+        wanted.update(counters)
+        separate.update(found)
+    assert flows == separate
+    with running(school, "--finish") as run:
+        run.stop()
+    stored = metrics(school)
+    for name in ("packets", "bytes", "flows", "flows_named"):
+        assert stored[name] == wanted[name]
+    assert stored["slices_staff"] > 0
