@@ -19,11 +19,12 @@ import uvicorn
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from deploy.pages import listen
+from deploy.sensing import work_for_owner
 from deploy.settings import Settings
 from pipeline.ingest import Ingest
 from pipeline.store import Store, StoreError
 from sensor.spool import Spool
-from sensor.worker import WorkerPlan, work
+from sensor.worker import WorkerPlan
 
 if TYPE_CHECKING:
     from pipeline.assess import Assessor
@@ -79,7 +80,9 @@ class Owner:
 
     def _start_worker(self) -> None:
         # A fresh interpreter: the store must never be inherited by a fork.
-        self._worker = multiprocessing.get_context("spawn").Process(target=work, args=(self._plan,), name="sensor")
+        self._worker = multiprocessing.get_context("spawn").Process(
+            target=work_for_owner, args=(self._plan,), name="sensor"
+        )
         self._worker.start()
 
     def _stop_worker(self) -> None:

@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
@@ -32,7 +33,6 @@ from pipeline.register import Register
 from pipeline.store import Store, batches
 from pipeline.windows import WINDOW_MIN, batch_key, end_needed, first_needed, first_open
 
-STORED_TOGETHER = 24  # windows at most, so that a long capture is not in memory twice
 EARLIEST_MIN, LATEST_MIN = 1440, (1 << 32) // 60 - 1440  # ClickHouse's DateTime, a day of any zone inside
 
 
@@ -74,8 +74,9 @@ class Progress:
 class Ingest:
     """Turns tables of slices into stored windows. `sensor` names their origin: one name, one stream of packet time.
 
-    `gather_windows`: closed windows are judged and stored together, this many at least, except by `finish`; the rows
-    are the same, more at once is quicker. `now` gives Unix seconds; it only dates rows (`stored`, `updated`).
+    `gather_windows`: windows are judged and stored in groups of so many, counted from 1970, as soon as the last one of
+    a group is closed; the rows are the same, more at once is quicker. `now` gives Unix seconds; it only dates rows
+    (`stored`, `updated`).
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Ingest:
         self._store = store
         self._assessor = assessor
         self._sensor = sensor
-        self._gather_windows = gather_windows
+        self._group_min = gather_windows * WINDOW_MIN
         self._now = now
         self._clients = Clients()
         self._traffic = Traffic.none()
@@ -123,7 +124,7 @@ class Ingest:
         (Unix seconds), are counted in the window of `from`.
         """
         self._take(table, until)
-        self._close(first_open(self._until), self._gather_windows)
+        self._close(first_open(self._until))
         return self.progress
 
     def _take(self, table: pa.Table, until: float) -> None:
@@ -143,7 +144,7 @@ class Ingest:
         """Stores all windows that have slices, at the end of a capture."""
         starts = window_starts(self._traffic, self._counts)
         if len(starts):
-            self._close(int(starts[-1]) + WINDOW_MIN, 0)
+            self._close(int(starts[-1]) + WINDOW_MIN, last=True)
         return self.progress
 
     def drain(self, spool: Spool) -> Progress:
@@ -160,7 +161,7 @@ class Ingest:
                 self._take(table, until)
                 lossy = float((table.schema.metadata or {}).get(b"from", b"0"))
                 self._spooled.append((path, max(until, lossy, (last + 1) * 60)))
-                self._close(first_open(self._until), self._gather_windows)
+                self._close(first_open(self._until))
         while self._spooled and self._spooled[0][1] <= first_needed(self._done) * 60:
             spool.remove(self._spooled.pop(0)[0])
         return self.progress
@@ -171,15 +172,17 @@ class Ingest:
             counters = json.loads(metadata[b"counters"]) if EARLIEST_MIN <= start < LATEST_MIN else {}
             self._counts += Counter({(start, str(metric)): int(n) for metric, n in counters.items()})
 
-    def _close(self, end: int, at_least: int) -> None:
-        """Stores the windows that begin before `end`, unless there are some, but fewer than `at_least`."""
-        for group in self._torn:
-            if at_least and group[0] < end <= group[-1]:
-                end = group[0]  # a group that was interrupted goes on as a whole
+    def _close(self, end: int, *, last: bool = False) -> None:
+        """Stores the windows that begin before `end`; without `last` only whole groups."""
+        if not last:
+            end -= end % self._group_min
+            for group in sorted(self._torn, reverse=True):
+                if group[0] < end <= group[-1]:
+                    end = group[0]  # a group that was interrupted goes on as a whole
+        if end <= self._done:
+            return
         starts = window_starts(self._traffic, self._counts)
         starts = starts[(starts >= self._done) & (starts < end)]
-        if 0 < len(starts) < at_least:
-            return
         fresh = [start for start in starts.tolist() if self._key(start) not in self._known]
         groups = self._groups(fresh)
         for at, group in enumerate(groups):
@@ -197,8 +200,8 @@ class Ingest:
         """Windows to store, in groups: those of an interrupted group together or, if one is missing, not at all."""
         groups = [group for group in self._torn if set(group) <= set(fresh)]
         bound = {start for group in self._torn for start in group}
-        rest = [start for start in fresh if start not in bound]
-        groups += [tuple(rest[at : at + STORED_TOGETHER]) for at in range(0, len(rest), STORED_TOGETHER)]
+        rest = (start for start in fresh if start not in bound)
+        groups += [tuple(group) for _, group in groupby(rest, lambda start: start // self._group_min)]
         return sorted(groups)
 
     def _store_group(self, group: tuple[int, ...], rows: Mapping[int, Rows]) -> None:

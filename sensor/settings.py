@@ -115,7 +115,7 @@ class SensorSettings(Table):
     )
     ring_mib: Whole = Field(default=64, ge=1, le=4_096, description="Size of the capture ring in MiB.")
     spool: PathName = Field(
-        default=Path("spool"), description="Folder of slices that wait for the store (kept for 24 hours at most)."
+        default=Path("spool"), description="Folder of slices that wait for the store."
     )
     spool_cap_mib: Whole = Field(
         default=1_024,

@@ -78,7 +78,9 @@ def bare_hello(name: bytes | None, *, padding: int = 0, extensions: bytes = b"",
     sni = b"" if name is None else struct.pack(">HHH", 0, len(listed) + 2, len(listed)) + listed
     pad = struct.pack(">HH", 21, padding) + bytes(padding) if padding else b""
     block = extensions + sni + pad
-    body = b"\x03\x03" + bytes(range(32)) + b"\0" + b"\0\x02\x13\x01" + b"\x01\0" + struct.pack(">H", len(block)) + block
+    body = (
+        b"\x03\x03" + bytes(range(32)) + b"\0" + b"\0\x02\x13\x01" + b"\x01\0" + struct.pack(">H", len(block)) + block
+    )
     return b"\x01" + len(body).to_bytes(3, "big") + body
 
 
@@ -313,7 +315,9 @@ def pcapng_section(order: str = "<") -> bytes:
     return pcapng_block(0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1), order)
 
 
-def pcapng_interface(order: str = "<", *, link: int = 1, resolution: int | None = None, offset: int = 0, snap: int = 0) -> bytes:
+def pcapng_interface(
+    order: str = "<", *, link: int = 1, resolution: int | None = None, offset: int = 0, snap: int = 0
+) -> bytes:
     """An interface; `resolution` is if_tsresol's byte, `offset` if_tsoffset's seconds."""
     options = b""
     if resolution is not None:
@@ -345,7 +349,9 @@ def small_catalogue() -> Catalogue:
 CATALOGUE = small_catalogue()
 
 
-def classify(data: bytes | Iterable[Packet], *, limits: MeterLimits = CLASSIFY_LIMITS, dns_only: bool = False) -> FileReport:
+def classify(
+    data: bytes | Iterable[Packet], *, limits: MeterLimits = CLASSIFY_LIMITS, dns_only: bool = False
+) -> FileReport:
     """`classify_file` over a file with these bytes, or over a pcap of these packets."""
     with tempfile.NamedTemporaryFile(suffix=".pcap") as file:
         file.write(data if isinstance(data, bytes) else pcap(data))

@@ -93,7 +93,17 @@ def pcapng(order: str = "<", resolution: int | None = None, offset: int = 0) -> 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize(
     ("resolution", "offset"),
-    [(None, 0), (6, 0), (9, 0), (3, 0), (0x80 | 20, 0), (0x80 | 30, 0), (6, 1_000_000_000), (6, -3600), (12, START - 9)],
+    [
+        (None, 0),
+        (6, 0),
+        (9, 0),
+        (3, 0),
+        (0x80 | 20, 0),
+        (0x80 | 30, 0),
+        (6, 1_000_000_000),
+        (6, -3600),
+        (12, START - 9),
+    ],
 )
 def test_pcapng_with_two_interfaces(order: str, packed: bool, resolution: int | None, offset: int) -> None:
     data = pcapng(order, resolution, offset)
@@ -273,7 +283,9 @@ def test_changed_files_are_read_or_refused(kind: str, changes: list[tuple[int, i
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.binary(max_size=300), st.sampled_from([pcap([]), pcapng_section(), pcapng_section(">") + pcapng_interface(">")]))
+@given(
+    st.binary(max_size=300), st.sampled_from([pcap([]), pcapng_section(), pcapng_section(">") + pcapng_interface(">")])
+)
 def test_arbitrary_records(data: bytes, head: bytes) -> None:
     classify(head + data)
 

@@ -100,7 +100,9 @@ def pointers(count: int, answers: int) -> bytes:
     """A chain of compression pointers in a record of data (NULL), each to the one before; then answers named by its end."""
     head = struct.pack(">HHHHHH", 1, 0x8180, 1, 1 + answers, 0, 0) + b"\1a\0" + b"\0\1\0\1"
     head += b"\xc0\x0c" + struct.pack(">HHIH", 10, 1, 60, 2 * count)
-    chain = struct.pack(">H", 0xC00C) + b"".join(struct.pack(">H", 0xC000 | len(head) + 2 * n) for n in range(count - 1))
+    chain = struct.pack(">H", 0xC00C) + b"".join(
+        struct.pack(">H", 0xC000 | len(head) + 2 * n) for n in range(count - 1)
+    )
     record = struct.pack(">HHHIH", 0xC000 | len(head) + 2 * (count - 1), 1, 1, 60, 4) + bytes([203, 0, 113, 7])
     return head + chain + record * answers
 
@@ -108,7 +110,16 @@ def pointers(count: int, answers: int) -> bytes:
 @pytest.mark.parametrize(
     "name",
     [b"\xc0\x0c", b"\1a\xc0\x0c", b"\xc0\x0e\xc0\x0c", b"\xc0\xff", b"\xff\xff", b"\x3f", b"\x80a\0", b"\xc0"],
-    ids=["to itself", "round a label", "in a ring", "beyond the end", "far beyond", "a long label", "a reserved kind", "half"],
+    ids=[
+        "to itself",
+        "round a label",
+        "in a ring",
+        "beyond the end",
+        "far beyond",
+        "a long label",
+        "a reserved kind",
+        "half",
+    ],
 )
 def test_names_that_never_end(name: bytes) -> None:
     head = struct.pack(">HHHHHH", 1, 0x8180, 1, 1, 0, 0)

@@ -47,7 +47,9 @@ def report_of(*frames: bytes, link: int = 1) -> list[dict[str, object]]:
     return classify(pcap([Packet(ns(i / 10), f) for i, f in enumerate(frames)], link=link)).flows
 
 
-def check(frame: Layer | bytes, *, link: int = 1, v6: bool = False, vlan: tuple[int, ...] = (), ip_bytes: int | None = None) -> None:
+def check(
+    frame: Layer | bytes, *, link: int = 1, v6: bool = False, vlan: tuple[int, ...] = (), ip_bytes: int | None = None
+) -> None:
     (flow,) = report_of(bytes(frame), link=link)
     ends = (flow["client"], flow["client_port"], flow["server"], flow["server_port"], flow["transport"])
     assert ends == ((C6, 50000, S6, 443, "tcp") if v6 else (C4, 50000, S4, 443, "tcp"))
@@ -131,7 +133,10 @@ PAD = [PadN(otype=1, optdata=b"\0" * 4)]
         IPv6ExtHdrRouting(addresses=["2001:db8::9"]),
         AH(nh=6, payloadlen=4, icv=bytes(12), spi=7),
         IPv6ExtHdrFragment(id=7),
-        IPv6ExtHdrHopByHop(options=PAD) / IPv6ExtHdrRouting() / IPv6ExtHdrFragment(id=7) / IPv6ExtHdrDestOpt(options=PAD),
+        IPv6ExtHdrHopByHop(options=PAD)
+        / IPv6ExtHdrRouting()
+        / IPv6ExtHdrFragment(id=7)
+        / IPv6ExtHdrDestOpt(options=PAD),
     ],
     ids=["hop by hop", "destination", "routing", "authentication", "atomic fragment", "all"],
 )
@@ -198,7 +203,9 @@ def test_cut_frames_keep_their_lengths() -> None:
     assert (flow["name"], flow["partial"]) == ("www.one.example", True)
 
 
-@pytest.mark.parametrize("packet", [four(SHORT), six(SHORT), IP(src=C4, dst=S4) / UDP(sport=50000, dport=443) / Raw(bytes(30))])
+@pytest.mark.parametrize(
+    "packet", [four(SHORT), six(SHORT), IP(src=C4, dst=S4) / UDP(sport=50000, dport=443) / Raw(bytes(30))]
+)
 def test_every_cut_of_a_frame(packet: Layer) -> None:
     frame = bytes(E / Dot1Q(vlan=3) / packet)
     headers = 18 + (len(packet) - len(packet[Raw]))
@@ -291,7 +298,11 @@ SEEDS = [
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from(SEEDS), st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=4), st.integers(0, 150))
+@given(
+    st.sampled_from(SEEDS),
+    st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=4),
+    st.integers(0, 150),
+)
 def test_changed_frames(seed: bytes, changes: list[tuple[int, int]], cut: int) -> None:
     frame = bytearray(seed)
     for at, value in changes:

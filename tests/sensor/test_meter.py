@@ -34,6 +34,7 @@ from tests.sensor.building import (
     in_records,
     initial_packet,
     new_sensor,
+    ns,
     pcap,
     record_of,
     slices,
@@ -175,7 +176,10 @@ def test_the_same_ports_again() -> None:
     again = named(50001, "www.two.example", 8, isn=99_000)
     assert flows_of(by_time(first, again)) == [("www.one.example", 6), ("www.two.example", 4)]
     abrupt = named(50001, "www.two.example", 8, isn=99_000)
-    assert flows_of(by_time(named(50001, "www.one.example"), abrupt)) == [("www.one.example", 4), ("www.two.example", 4)]
+    assert flows_of(by_time(named(50001, "www.one.example"), abrupt)) == [
+        ("www.one.example", 4),
+        ("www.two.example", 4),
+    ]
     rows = slices(by_time(first, again))
     assert [(row["service"], row["first_of_flow"]) for row in rows] == [("one", True), ("two", True)]
 
@@ -287,10 +291,13 @@ def test_a_minute_waits_for_its_name_only_so_long() -> None:
     clock = Talk(client=OTHER_CLIENT)
     for t in range(2000):
         clock.up(t / 2, b"\x17\x03\x03")
-    talk = Talk().open(1).up(2, HELLO[:80]).up(250, HELLO[80:])
+    talk = Talk().open(1).up(2, HELLO[:80]).down(100, b"").up(250, HELLO[80:])
+    packets = by_time(talk, clock)
     sensor = new_sensor()
-    feed(sensor, by_time(talk, clock))
-    assert [row["minute"] - MINUTE for row in taken(sensor)] == [4]
+    feed(sensor, [p for p in packets if p.time < ns(200)])
+    assert taken(sensor) == []
+    feed(sensor, [p for p in packets if p.time >= ns(200)])
+    assert [row["minute"] - MINUTE for row in taken(sensor)] == [1, 4]
     assert sensor.meter.complete_until >= START + 600
 
 

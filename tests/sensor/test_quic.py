@@ -42,8 +42,16 @@ RFC_FRAME = bytes.fromhex(
     "048000ffff"
 )
 VECTORS = {
-    1: (SALT_V1, "c000000001088394c8f03e5157080000449e7b9aec34d1b1c98dd7689fb8ec11", "e221af44860018ab0856972e194cd934"),
-    V2: (SALT_V2, "d76b3343cf088394c8f03e5157080000449ea0c95e82ffe67b6abcdb4298b485", "a18b2faa745b6fe189cf772a9f84cbfc"),
+    1: (
+        SALT_V1,
+        "c000000001088394c8f03e5157080000449e7b9aec34d1b1c98dd7689fb8ec11",
+        "e221af44860018ab0856972e194cd934",
+    ),
+    V2: (
+        SALT_V2,
+        "d76b3343cf088394c8f03e5157080000449ea0c95e82ffe67b6abcdb4298b485",
+        "a18b2faa745b6fe189cf772a9f84cbfc",
+    ),
 }
 
 
@@ -56,7 +64,9 @@ def read(*datagrams: bytes) -> Reading:
 def test_the_vectors_of_the_rfcs(version: int) -> None:
     salt, head, tag = VECTORS[version]
     packet = initial_packet(RFC_FRAME.ljust(1162, b"\0"), version=version, salt=salt, key_id=RFC_ID)
-    assert (len(packet), packet[:32].hex(), packet[-16:].hex()) == (1200, head, tag), "the builder disagrees with the RFC"
+    assert (len(packet), packet[:32].hex(), packet[-16:].hex()) == (1200, head, tag), (
+        "the builder disagrees with the RFC"
+    )
     assert read(packet) == Reading(True, True, b"example.com")
 
 
@@ -173,7 +183,9 @@ VERSIONS = [
     (0xFACEB002, SALT_DRAFT_23),
     (0xFACEB002, SALT_V1),
 ]
-GREASED = [(0x0A0A0A0A | x, salt) for x in (0, 0x10305070) for salt in (SALT_V1, SALT_DRAFT_29, SALT_DRAFT_23, SALT_DRAFT_22)]
+GREASED = [
+    (0x0A0A0A0A | x, salt) for x in (0, 0x10305070) for salt in (SALT_V1, SALT_DRAFT_29, SALT_DRAFT_23, SALT_DRAFT_22)
+]
 
 
 @pytest.mark.parametrize(("version", "salt"), VERSIONS + GREASED)
@@ -240,7 +252,9 @@ def test_a_google_hello_cut_short_has_no_name() -> None:
 
 def test_caps() -> None:
     hello = QuicHello()
-    readings = [hello.feed(initial_packet(crypto_frame(9000 + 2 * n, b"x") + bytes(40), number=n)) for n in range(MAX_DATAGRAMS)]
+    readings = [
+        hello.feed(initial_packet(crypto_frame(9000 + 2 * n, b"x") + bytes(40), number=n)) for n in range(MAX_DATAGRAMS)
+    ]
     assert [r.complete for r in readings] == [False] * (MAX_DATAGRAMS - 1) + [True]
     hello = QuicHello()
     for n in range(3):

@@ -193,7 +193,9 @@ def test_nothing_is_held_beyond_the_caps() -> None:
 
 
 @settings(max_examples=300)
-@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.binary(max_size=60)), max_size=12), st.booleans(), st.booleans())
+@given(
+    st.lists(st.tuples(st.integers(0, 2**32 - 1), st.binary(max_size=60)), max_size=12), st.booleans(), st.booleans()
+)
 def test_arbitrary_segments_never_raise(parts: list[tuple[int, bytes]], known: bool, near: bool) -> None:
     stream = StreamHello(7 if known else -1)
     for sequence, data in parts:

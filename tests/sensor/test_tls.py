@@ -154,7 +154,9 @@ MUTATION = st.tuples(st.integers(0, 10_000), st.integers(0, 255))
 
 
 @given(st.sampled_from(sorted(HELLOS)), st.lists(MUTATION, min_size=1, max_size=4), st.integers(0, 600))
-def test_a_changed_hello_gives_a_name_from_its_bytes_or_none(which: str, changes: list[tuple[int, int]], cut: int) -> None:
+def test_a_changed_hello_gives_a_name_from_its_bytes_or_none(
+    which: str, changes: list[tuple[int, int]], cut: int
+) -> None:
     data = bytearray(HELLOS[which])
     for at, value in changes:
         data[at % len(data)] = value
@@ -165,7 +167,9 @@ def test_a_changed_hello_gives_a_name_from_its_bytes_or_none(which: str, changes
 
 
 @given(st.sampled_from(sorted(HELLOS)), st.lists(MUTATION, max_size=3), st.data())
-def test_more_bytes_never_change_a_name_that_was_given(which: str, changes: list[tuple[int, int]], data: st.DataObject) -> None:
+def test_more_bytes_never_change_a_name_that_was_given(
+    which: str, changes: list[tuple[int, int]], data: st.DataObject
+) -> None:
     hello = bytearray(HELLOS[which])
     for at, value in changes:
         hello[5 + at % (len(hello) - 5)] = value
