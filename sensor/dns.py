@@ -2,8 +2,8 @@
 
 `read_answers` turns a UDP payload into an `Answers` (dpkt reads the message; whatever it raises on hostile bytes
 means "not readable", never an error). `DnsMemory` remembers, per (client, server address), the names that this
-client was given, and from when until when. There is no map from address to name that is shared between clients: such a map
-names innocent hosts. If two live names of one pair belong to different services, the pair has no name.
+client was given, and from when until when. There is no map from address to name that is shared between clients: such
+a map names innocent hosts. If two live names of one pair belong to different services, the pair has no name.
 
 Sources: RFC 1035 4.1, RFC 3596 (AAAA). It does not know which flows exist.
 """

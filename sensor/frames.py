@@ -46,7 +46,7 @@ class Batch(NamedTuple):
     skip: Any  # int64 SKIP reason, 0 = a row
     key: Any  # uint64[2 * BATCH, 5] flow key: lower address, higher address, ports and protocol
     hash: Any  # uint64 of the key
-    slot: Any  # int64 where the flow table had it when last looked up
+    slot: Any  # uint64 where the flow table had it when last looked up
     source_is_b: Any  # int64 1 if the sender is the higher endpoint
     length: Any  # int64 IP total length
     flags: Any  # int64 TCP flags
@@ -59,7 +59,7 @@ class Batch(NamedTuple):
 
 def new_batch() -> Batch:
     columns = [
-        np.zeros((2 * BATCH, 5) if name == "key" else 2 * BATCH, np.uint64 if name in ("key", "hash", "vlan") else np.int64)
+        np.zeros((2 * BATCH, 5) if name == "key" else 2 * BATCH, np.uint64 if name in ("key", "hash", "vlan", "slot") else np.int64)
         for name in Batch._fields
     ]
     return Batch(*columns)

@@ -104,7 +104,8 @@ MINUTE_NS = 60 * SECOND
 MILLISECOND = 1_000_000
 BURST_MIN = 300  # payload bytes (rule E3)
 BURST_SILENCE_MS = 1000
-TOP = np.uint64(1 << 63)
+ABSENT = np.uint64(1 << 63)
+ONE = np.uint64(1)
 LOW32 = 0xFFFFFFFF
 
 
@@ -160,7 +161,7 @@ def _swap_ports(k4):
 @inlined
 def _write(flows, slot, out):
     """Append the open minute of a flow to `out`."""
-    n = out.count[0]
+    n = np.uint64(out.count[0])  # unsigned indices throughout: Numba need not ask whether they count from the end
     keys = flows.keys
     flags = np.int64(flows.halves[slot, FLAGS])
     last = flows.signed[slot, LAST]
@@ -205,7 +206,7 @@ def _write(flows, slot, out):
         out.halves[n, S_BURST_LARGEST] = 0
         out.gaps[n, S_GAP_SUM] = 0.0
         out.gaps[n, S_GAP_SUMSQ] = 0.0
-    out.count[0] = n + 1
+    out.count[0] += 1
 
 
 @inlined
@@ -214,7 +215,7 @@ def _emit(flows, slot, names, out, late, emit_all):
     if flows.halves[slot, PACKETS_AB] == 0 and flows.halves[slot, PACKETS_BA] == 0:
         return
     flags = np.int64(flows.halves[slot, FLAGS])
-    name = np.int64(flows.halves[slot, NAME])
+    name = np.uint64(flows.halves[slot, NAME])
     if name == 0:
         if emit_all or not flags & NO_NAME:
             _write(flows, slot, late)
@@ -276,7 +277,7 @@ def _begin(flows, slot, batch, i, counters):
 
 @kernel
 def _push_todo(todo, batch, i, kind, flows, slot):
-    n = todo.count[0]
+    n = np.uint64(todo.count[0])
     row = todo.signed[n]
     for k in range(5):
         todo.words[n, k] = batch.key[i, k]
@@ -288,7 +289,7 @@ def _push_todo(todo, batch, i, kind, flows, slot):
     row[T_UID] = flows.cold[slot, UID]
     row[T_FROM_B] = batch.source_is_b[i]
     row[T_NEXT] = flows.cold[slot, NEXT_SEQUENCE]
-    todo.count[0] = n + 1
+    todo.count[0] += 1
 
 
 @kernel
@@ -437,14 +438,14 @@ def _burst(flows, slot, now, size):
 
 @inlined
 def _find(flows, h):
-    """Slot of the flow with this hash, or -1 - slot of the free row that ends its probe."""
+    """Slot of the flow with this hash; or the free row that ends its probe, with bit ABSENT set."""
     words = flows.words
-    mask = len(words) - 1
-    slot = np.int64(h & np.uint64(mask))
+    mask = np.uint64(len(words) - 1)
+    slot = h & mask
     while words[slot, HASH] != h:
         if words[slot, HASH] == 0:
-            return -1 - slot
-        slot = (slot + 1) & mask
+            return slot | ABSENT
+        slot = (slot + ONE) & mask
     return slot
 
 
@@ -497,13 +498,13 @@ def _place(flows, batch, i, names, out, late, limits, counters):
     """The slot of packet `i`'s flow, its open minute being the packet's; made or begun anew if need be."""
     now = batch.time[i]
     slot = batch.slot[i]
-    if slot < 0 or flows.words[slot, HASH] != batch.hash[i]:  # not there yet, or moved by a newcomer of this batch
+    if slot & ABSENT or flows.words[slot, HASH] != batch.hash[i]:  # not there yet, or moved by a newcomer of this batch
         slot = _find(flows, batch.hash[i])
-    if slot < 0:
+    if slot & ABSENT:
         if counters[C_USED] >= limits.max_used:
-            _evict(flows, -1 - slot, names, out, late, limits, counters)
+            _evict(flows, np.int64(slot ^ ABSENT), names, out, late, limits, counters)
             slot = _find(flows, batch.hash[i])
-        slot = -1 - slot
+        slot = slot ^ ABSENT
         counters[C_USED] += 1
         _begin(flows, slot, batch, i, counters)
         return slot
@@ -532,8 +533,8 @@ def _update(buf, flows, batch, i, names, out, late, todo, limits, counters):
     """Account for packet `i` of the batch."""
     slot = _place(flows, batch, i, names, out, late, limits, counters)
     b = batch.source_is_b[i]
-    flows.halves[slot, PACKETS_AB + b] += 1
-    flows.signed[slot, BYTES_AB + b] += batch.length[i]
+    flows.halves[slot, np.uint64(PACKETS_AB + b)] += 1
+    flows.signed[slot, np.uint64(BYTES_AB + b)] += batch.length[i]
     k4 = batch.key[i, 4]
     tcp = np.int64(k4 >> np.uint64(24)) & 0xFF == TCP
     flags = np.int64(flows.halves[slot, FLAGS])
@@ -565,17 +566,17 @@ def _fetch_cold(flows, batch, i, names):
     """Find packet `i`'s flow, and ask for its cold row if updating will touch that."""
     slot = _find(flows, batch.hash[i])
     batch.slot[i] = slot
-    if slot < 0:
-        prefetch(flows.cold, (-1 - slot) * COLD)
-        prefetch(flows.cold, (-1 - slot) * COLD + 8)
+    if slot & ABSENT:
+        prefetch(flows.cold, np.int64(slot ^ ABSENT) * COLD)
+        prefetch(flows.cold, np.int64(slot ^ ABSENT) * COLD + 8)
         return
     flags = np.int64(flows.halves[slot, FLAGS])
-    name = np.int64(flows.halves[slot, NAME])
+    name = np.uint64(flows.halves[slot, NAME])
     wanted = (names.service[name] != 0) | ((name == 0) & (flags & NO_NAME == 0))
     writes = wanted & (batch.time[i] // MINUTE_NS != np.int64(flows.halves[slot, MINUTE]))
     up = (flags & CLIENT_IS_B) == batch.source_is_b[i]  # CLIENT_IS_B is bit 0
     needed = writes | (up & (batch.payload_length[i] >= BURST_MIN)) | (flags & LOOK_MASK != LOOK_DONE)
-    at = slot * COLD * needed  # a coin toss again: row 0 is in the cache, fetching it costs nothing
+    at = np.int64(slot) * COLD * needed  # a coin toss again: row 0 is in the cache, fetching it costs nothing
     prefetch(flows.cold, at)
     prefetch(flows.cold, at + 8)
 
@@ -622,17 +623,20 @@ def advance(buf, pos, end, walk_state, interfaces, batch, flows, names, out, lat
             n, after = _walk(buf, pos, end, walk_state, interfaces, batch, base, base + BATCH)
             if n == base:
                 return BLOCK_DONE, after
-        for i in range(base, n):
+        for row in range(base, n):
+            i = np.uint64(row)
             decode(buf, batch, i, seed)
             if batch.skip[i] == 0:
                 prefetch(flows.words, np.int64(batch.hash[i] & mask) * ROW)
-        for i in range(base, n):
+        for row in range(base, n):
+            i = np.uint64(row)
             if batch.skip[i] == 0:
                 _fetch_cold(flows, batch, i, names)
         following = BATCH - base
         m = following
         pos = after
-        for i in range(base, n):
+        for row in range(base, n):
+            i = np.uint64(row)
             if batch.time[i] > counters[C_LATEST]:
                 counters[C_LATEST] = batch.time[i]
             if batch.skip[i]:
@@ -681,14 +685,14 @@ def rehash(old, new):
     """Move every flow into a larger, empty table."""
     for slot in range(len(old.words)):
         if old.words[slot, HASH]:
-            _copy(old, slot, new, -1 - _find(new, old.words[slot, HASH]))
+            _copy(old, slot, new, _find(new, old.words[slot, HASH]) ^ ABSENT)
 
 
 @kernel
 def settle(flows, key, uid, name, evidence, partial, done, seed, counters):
     """Give a flow what Python read: a name (0 = none), and whether the search is over."""
     slot = _find(flows, hash_key(key[0], key[1], key[2], key[3], key[4], seed))
-    if slot < 0 or flows.cold[slot, UID] != uid:
+    if slot & ABSENT or flows.cold[slot, UID] != uid:
         return
     flags = np.int64(flows.halves[slot, FLAGS])
     if name:
@@ -705,15 +709,15 @@ def settle(flows, key, uid, name, evidence, partial, done, seed, counters):
 
 @inlined
 def _flow_of(flows, rows, n, seed):
-    """Slot of the flow that raw slice `n` came from; negative if it has gone."""
+    """Slot of the flow that raw slice `n` came from; bit ABSENT set if it has gone."""
     w = rows.words
     if np.int64(rows.halves[n, S_FLAGS]) & CLIENT_IS_B:
         h = hash_key(w[n, 2], w[n, 3], w[n, 0], w[n, 1], _swap_ports(w[n, 4]), seed)
     else:
         h = hash_key(w[n, 0], w[n, 1], w[n, 2], w[n, 3], w[n, 4], seed)
     slot = _find(flows, h)
-    if slot >= 0 and flows.cold[slot, UID] != np.int64(rows.halves[n, S_UID]):
-        return -1
+    if not slot & ABSENT and flows.cold[slot, UID] != np.int64(rows.halves[n, S_UID]):
+        return ABSENT
     return slot
 
 
@@ -727,7 +731,7 @@ def refresh(flows, rows, seed):
     for n in range(len(rows.words)):
         slot = _flow_of(flows, rows, n, seed)
         flags = np.int64(rows.halves[n, S_FLAGS])
-        if slot < 0:
+        if slot & ABSENT:
             rows.halves[n, S_FLAGS] = (flags & ~LOOK_MASK) | LOOK_DONE
         else:
             rows.halves[n, S_NAME] = flows.halves[slot, NAME]
@@ -741,7 +745,7 @@ def give_up(flows, rows, which, seed):
         if not which[n]:
             continue
         slot = _flow_of(flows, rows, n, seed)
-        if slot < 0 or flows.halves[slot, NAME]:
+        if slot & ABSENT or flows.halves[slot, NAME]:
             continue
         flags = np.int64(flows.halves[slot, FLAGS])
         name = rows.halves[n, S_NAME]

@@ -72,13 +72,13 @@ def walk_pcap(buf, pos, end, state, batch, n, stop_at):
         if pos + 16 + captured > end:
             break
         seconds = _get32(buf, pos, end, swapped)
-        batch.time[n] = seconds * 1_000_000_000 + _get32(buf, pos + 4, end, swapped) * scale
-        batch.frame[n] = pos + 16
+        batch.time[np.uint64(n)] = seconds * 1_000_000_000 + _get32(buf, pos + 4, end, swapped) * scale
+        batch.frame[np.uint64(n)] = pos + 16
         prefetch(buf, pos + 64)  # addresses and ports lie in the line after the one just read
         pos += 16 + captured
-        batch.end[n] = pos
-        batch.link[n] = link
-        batch.tag[n] = 0
+        batch.end[np.uint64(n)] = pos
+        batch.link[np.uint64(n)] = link
+        batch.tag[np.uint64(n)] = 0
         n += 1
     return n, pos
 
@@ -166,11 +166,11 @@ def walk_pcapng(buf, pos, end, state, interfaces, batch, n, stop_at):
                 break
             high = _get32(buf, pos + 12, stop, swapped)
             low = _get32(buf, pos + 16, stop, swapped)
-            batch.time[n] = _nanoseconds(high, low, interfaces[which, 1], interfaces[which, 2])
-            batch.frame[n] = pos + 28
-            batch.end[n] = pos + 28 + captured
-            batch.link[n] = interfaces[which, 0]
-            batch.tag[n] = 0
+            batch.time[np.uint64(n)] = _nanoseconds(high, low, interfaces[which, 1], interfaces[which, 2])
+            batch.frame[np.uint64(n)] = pos + 28
+            batch.end[np.uint64(n)] = pos + 28 + captured
+            batch.link[np.uint64(n)] = interfaces[which, 0]
+            batch.tag[np.uint64(n)] = 0
             n += 1
         elif kind == PCAPNG_SIMPLE:
             if state[INTERFACES] == 0:
@@ -179,11 +179,11 @@ def walk_pcapng(buf, pos, end, state, interfaces, batch, n, stop_at):
             captured = min(_get32(buf, pos + 8, stop, swapped), size - 16)
             if interfaces[0, 3]:
                 captured = min(captured, interfaces[0, 3])
-            batch.time[n] = 0  # simple packets carry no time
-            batch.frame[n] = pos + 12
-            batch.end[n] = pos + 12 + captured
-            batch.link[n] = interfaces[0, 0]
-            batch.tag[n] = 0
+            batch.time[np.uint64(n)] = 0  # simple packets carry no time
+            batch.frame[np.uint64(n)] = pos + 12
+            batch.end[np.uint64(n)] = pos + 12 + captured
+            batch.link[np.uint64(n)] = interfaces[0, 0]
+            batch.tag[np.uint64(n)] = 0
             n += 1
         pos = stop
     return n, pos
@@ -199,14 +199,14 @@ def walk_ring(buf, pos, end, state, batch, n, stop_at):
     while n < stop_at and state[LEFT] > 0 and pos + 48 <= end:
         captured = _get32(buf, pos + 12, end, 1)
         mac = _get16(buf, pos + 24, end, 1)
-        batch.time[n] = _get32(buf, pos + 4, end, 1) * 1_000_000_000 + _get32(buf, pos + 8, end, 1)
-        batch.frame[n] = pos + mac
-        batch.end[n] = min(pos + mac + captured, end)
-        batch.link[n] = state[LINK]
+        batch.time[np.uint64(n)] = _get32(buf, pos + 4, end, 1) * 1_000_000_000 + _get32(buf, pos + 8, end, 1)
+        batch.frame[np.uint64(n)] = pos + mac
+        batch.end[np.uint64(n)] = min(pos + mac + captured, end)
+        batch.link[np.uint64(n)] = state[LINK]
         tag = 0
         if _get32(buf, pos + 20, end, 1) & TP_STATUS_VLAN_VALID:
             tag = 0x1000 | (_get32(buf, pos + 32, end, 1) & 0xFFF)
-        batch.tag[n] = tag
+        batch.tag[np.uint64(n)] = tag
         n += 1
         state[LEFT] -= 1
         step = _get32(buf, pos, end, 1)

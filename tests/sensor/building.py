@@ -1,13 +1,15 @@
-"""Builders for the sensor's tests: real hellos, packets by hand, capture files, and ways to run them through the sensor.
+"""Builders for the sensor's tests: real hellos, packets by hand, capture files, and ways to run the sensor over them.
 
-Hellos come from real stacks (OpenSSL through `ssl`, aioquic); packets and files are put together here byte by byte, so that
-a test can say exactly what lies on the wire. Checksums stay zero: the sensor does not read them.
+Hellos come from real stacks (OpenSSL through `ssl`, aioquic); packets and files are put together here byte by byte, so
+that a test can say exactly what lies on the wire. Checksums stay zero: the sensor does not read them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import ipaddress
+import itertools
 import ssl
 import struct
 import tempfile
@@ -53,10 +55,8 @@ def client_hello(name: str | None, *, alpn: int = 0, tls12: bool = False) -> byt
     if alpn:
         context.set_alpn_protocols([f"protocol-{n:051d}" for n in range(alpn)])
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    try:
+    with contextlib.suppress(ssl.SSLWantReadError):
         context.wrap_bio(incoming, outgoing, server_hostname=name).do_handshake()
-    except ssl.SSLWantReadError:
-        pass
     record = outgoing.read()
     assert len(record) == 5 + int.from_bytes(record[3:5], "big"), "OpenSSL sends a hello in one record"
     return record
@@ -278,7 +278,7 @@ def dns_message(qname: str, addresses: Sequence[str], *, ttl: int = 60, cnames: 
         return name(owner) + struct.pack(">HHIH", kind, 1, ttl, len(data)) + data
 
     chain = [qname, *cnames]
-    records = [record(a, 5, name(b)) for a, b in zip(chain, chain[1:], strict=False)]
+    records = [record(a, 5, name(b)) for a, b in itertools.pairwise(chain)]
     for text in addresses:
         address = ipaddress.ip_address(text)
         records.append(record(chain[-1], 1 if address.version == 4 else 28, address.packed))

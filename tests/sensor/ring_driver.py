@@ -1,4 +1,4 @@
-"""Runs inside a network namespace that test_ring made: sends packets into one end of a veth pair, captures at the other.
+"""Runs inside a network namespace that test_ring made: sends into one end of a veth pair and captures at the other.
 
 Its argument names a scenario; it prints what the sensor saw as one JSON object.
 """

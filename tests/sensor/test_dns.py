@@ -97,12 +97,11 @@ def test_names_of_odd_bytes() -> None:
 
 
 def pointers(count: int, answers: int) -> bytes:
-    """A chain of compression pointers in a record of data (NULL), each to the one before; then answers named by its end."""
+    """A chain of pointers in a NULL record, each to the one before; then answers named by its end."""
     head = struct.pack(">HHHHHH", 1, 0x8180, 1, 1 + answers, 0, 0) + b"\1a\0" + b"\0\1\0\1"
     head += b"\xc0\x0c" + struct.pack(">HHIH", 10, 1, 60, 2 * count)
-    chain = struct.pack(">H", 0xC00C) + b"".join(
-        struct.pack(">H", 0xC000 | len(head) + 2 * n) for n in range(count - 1)
-    )
+    earlier = [0xC00C, *(0xC000 | len(head) + 2 * n for n in range(count - 1))]
+    chain = b"".join(struct.pack(">H", pointer) for pointer in earlier)
     record = struct.pack(">HHHIH", 0xC000 | len(head) + 2 * (count - 1), 1, 1, 60, 4) + bytes([203, 0, 113, 7])
     return head + chain + record * answers
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor import walk
+from sensor import meter, walk
 from sensor.meter import MeterLimits
 from sensor.sense import Sensor
 from sensor.slices import pack_address, pack_vlan
@@ -352,6 +352,26 @@ def test_more_names_than_the_table_holds_are_all_told_right() -> None:
         flows = classify(by_time(*talks), limits=MeterLimits(names=size)).flows
         assert [f["name"] for f in flows] == [f"n{f['client_port'] - 1024}.x.example" for f in flows]
         assert len(flows) == count
+
+
+def test_endless_half_hellos_are_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meter, "MAX_LOOKING", 100)
+    sensor = new_sensor()
+    feed(sensor, by_time(*(Talk(client_port=1024 + n).open(n / 100).up(n / 100, HELLO[:90]) for n in range(1000))))
+    assert len(sensor.meter._looking) == 100
+    assert sensor.counters()["hellos_dropped"] == 900
+    feed(sensor, Talk().open(20).up(20.1, HELLO[:90]).up(20.2, HELLO[90:]).packets)
+    sensor.meter.finish()
+    assert [row["client_port"] for row in taken(sensor)] == [50000]
+
+
+def test_slices_that_wait_are_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meter, "MAX_WAITING", 50)
+    sensor = new_sensor()
+    talks = [Talk(client_port=1024 + n).open(n / 100).up(n / 100, HELLO[:80]) for n in range(200)]
+    feed(sensor, by_time(*talks))
+    sensor.meter.sweep((START + 61) * 10**9, MINUTE + 1)
+    assert sensor.counters()["slices_unnamed_dropped"] == 150
 
 
 def test_dns_names_slices_only_of_that_client_and_in_time() -> None:

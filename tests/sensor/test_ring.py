@@ -89,6 +89,6 @@ def test_a_missing_capability_names_the_command(monkeypatch: pytest.MonkeyPatch)
         raise PermissionError
 
     monkeypatch.setattr(socket, "socket", refuse)
-    with pytest.raises(RingError, match="CAP_NET_RAW is missing; .*setcap cap_net_raw") as caught:
+    with pytest.raises(RingError, match=r"CAP_NET_RAW is missing; .*setcap cap_net_raw") as caught:
         Ring("eth0")
     assert sys.executable in str(caught.value)

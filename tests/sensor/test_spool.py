@@ -105,7 +105,7 @@ def test_every_cut_of_a_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SpoolError, match="gone.arrow"):
+    with pytest.raises(SpoolError, match=r"gone\.arrow"):
         Spool(tmp_path).read(tmp_path / "gone.arrow")
 
 

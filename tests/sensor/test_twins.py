@@ -1,7 +1,7 @@
 """The kernel compiled and the kernel interpreted say the same of every capture, whole or with bytes changed.
 
-The interpreted one raises IndexError where a read or write would leave its array, so it also shows that the compiled one,
-which checks nothing, stays inside its buffers. Captures of SCHOOLGATE_CAPTURES take part if it is set.
+The interpreted one raises IndexError where a read or write would leave its array, so it also shows that the compiled
+one, which checks nothing, stays inside its buffers. Captures of SCHOOLGATE_CAPTURES take part if it is set.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,17 @@ def pcapng(order: str) -> bytes:
     return out + pcapng_block(3, b"\0\0\0\x40" + bytes(64), order)
 
 
+def times_that_no_clock_has() -> bytes:
+    """pcapng ticks and offsets beyond what 64 bits of nanoseconds hold."""
+    out, frame = b"", conversation()[0].frame
+    for ticks in (0, 2**32, 2**62, 2**63 - 1, 2**63, 2**64 - 1):
+        for resolution in (0, 6, 9, 18, 0x80, 0x80 | 20, 0x80 | 63):
+            for offset in (0, -3600, 2**62, -(2**63)):
+                out += pcapng_section() + pcapng_interface(resolution=resolution, offset=offset)
+                out += pcapng_packet(frame, ticks)
+    return out
+
+
 def raw(header: bytes, link: int) -> Callable[[], bytes]:
     """The pieces behind another link header."""
     return lambda: pcap([Packet(p.time, header + p.frame[14:]) for p in pieces()], link=link)
@@ -124,6 +135,7 @@ CAPTURES: dict[str, Callable[[], bytes]] = {
     "ppp": raw(b"\xff\x03\0\x21", 9),
     "pcapng": lambda: pcapng("<"),
     "pcapng, big-endian": lambda: pcapng(">"),
+    "times that no clock has": times_that_no_clock_has,
     "packed": lambda: gzip.compress(pcap(datagrams())),
 }
 if folder := os.environ.get("SCHOOLGATE_CAPTURES"):
@@ -163,7 +175,12 @@ def interpreted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tupl
     return {name: answers[n * (1 + CHANGED) :][: 1 + CHANGED] for n, name in enumerate(CAPTURES)}
 
 
-@pytest.mark.parametrize("name", CAPTURES)
+TOO_LARGE = pytest.mark.xfail(strict=True, reason="walk.py: ticks and offsets beyond 63 bits wrap when compiled")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=TOO_LARGE) if n == "times that no clock has" else n for n in CAPTURES]
+)
 def test_compiled_and_interpreted_say_the_same(
     interpreted: dict[str, list[tuple[Path, dict[str, Any]]]], name: str
 ) -> None:
