@@ -102,7 +102,7 @@ def _flows(path: Path, words: Any, texts: list[str], catalogue: Catalogue) -> It
             "transport": "tcp" if ports >> 24 & 0xFF == 6 else "udp",
             "name": name,
             "evidence": str(EVIDENCE_CODES[(flags & k.EVIDENCE_MASK) >> k.EVIDENCE_SHIFT]) if name else "none",
-            "partial": bool(flags & k.PARTIAL) if name else False,
+            "partial": bool(flags & k.PARTIAL),
             "service": service.id if service else None,
             "kind": str(service.kind) if service else None,
             "role": str(hit.role) if hit else None,

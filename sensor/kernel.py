@@ -547,18 +547,18 @@ def _update(buf, flows, batch, i, names, out, late, todo, limits, counters):
             flags |= CLOSED
         flows.halves[slot, FLAGS] = flags
     size = batch.payload_length[i]
-    if size > 0:
-        if (flags & CLIENT_IS_B != 0) == (b != 0):
-            _burst(flows, slot, batch.time[i], size)
-        if not tcp:
-            source = np.int64(k4 >> np.uint64(32)) & 0xFFFF if b else np.int64(k4 >> np.uint64(48))
-            if source == 53 or source == 5353 or source == 5355:
-                _push_todo(todo, batch, i, TODO_DNS, flows, slot)
-        if flags & LOOK_MASK != LOOK_DONE and batch.payload_end[i] > batch.payload[i]:
-            if tcp:
-                _look_tcp(buf, flows, slot, batch, i, names, todo, counters)
-            else:
-                _look_udp(buf, flows, slot, batch, i, todo, counters)
+    up = (flags & CLIENT_IS_B) == b  # CLIENT_IS_B is bit 0
+    if up & (size > 0):  # one branch, seldom taken, instead of two coin tosses
+        _burst(flows, slot, batch.time[i], size)
+    if not tcp and size > 0:
+        source = np.int64(k4 >> np.uint64(32)) & 0xFFFF if b else np.int64(k4 >> np.uint64(48))
+        if source in (53, 5353, 5355):
+            _push_todo(todo, batch, i, TODO_DNS, flows, slot)
+    if flags & LOOK_MASK != LOOK_DONE and batch.payload_end[i] > batch.payload[i]:
+        if tcp:
+            _look_tcp(buf, flows, slot, batch, i, names, todo, counters)
+        else:
+            _look_udp(buf, flows, slot, batch, i, todo, counters)
 
 
 @inlined
@@ -574,7 +574,7 @@ def _fetch_cold(flows, batch, i, names):
     name = np.uint64(flows.halves[slot, NAME])
     wanted = (names.service[name] != 0) | ((name == 0) & (flags & NO_NAME == 0))
     writes = wanted & (batch.time[i] // MINUTE_NS != np.int64(flows.halves[slot, MINUTE]))
-    up = (flags & CLIENT_IS_B) == batch.source_is_b[i]  # CLIENT_IS_B is bit 0
+    up = (flags & CLIENT_IS_B) == batch.source_is_b[i]
     needed = writes | (up & (batch.payload_length[i] >= BURST_MIN)) | (flags & LOOK_MASK != LOOK_DONE)
     at = np.int64(slot) * COLD * needed  # a coin toss again: row 0 is in the cache, fetching it costs nothing
     prefetch(flows.cold, at)
@@ -699,9 +699,8 @@ def settle(flows, key, uid, name, evidence, partial, done, seed, counters):
         if flows.halves[slot, NAME] == 0:
             counters[C_NAMED] += 1
         flows.halves[slot, NAME] = name
-        flags = (flags & ~(EVIDENCE_MASK | PARTIAL)) | evidence << EVIDENCE_SHIFT
-        if partial:
-            flags |= PARTIAL
+        flags = (flags & ~EVIDENCE_MASK) | evidence << EVIDENCE_SHIFT
+    flags = (flags & ~PARTIAL) | (PARTIAL if partial else 0)
     if done:
         flags = (flags & ~LOOK_MASK) | LOOK_DONE
     flows.halves[slot, FLAGS] = flags

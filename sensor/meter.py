@@ -174,13 +174,14 @@ class Meter:
             elif status == k.SWEEP_DUE:
                 if self._sweep_at:
                     self.sweep(int(self.counters[k.C_LATEST]), self._sweep_at // k.MINUTE_NS)
-                self._sweep_at = (int(self.counters[k.C_LATEST]) // k.MINUTE_NS) * k.MINUTE_NS + SWEEP_EVERY
+                self._sweep_at = (self.latest_ns // SWEEP_EVERY + 1) * SWEEP_EVERY
             self._drain()
             if status == k.BLOCK_DONE or (status == k.SWEEP_DUE and to_sweep and position > start):
                 return int(position)
 
     def sweep(self, now_ns: int, before_minute: int) -> None:
         """Write out all minutes before `before_minute`, expire what is idle at `now_ns`."""
+        self._drain()  # rows that wait for their flow's name must ask before the flow goes
         slot = 0
         while slot >= 0:
             slot = k.sweep(
@@ -327,7 +328,7 @@ class Meter:
         reading = looker.feed(int(row[k.T_SEQUENCE]) & 0xFFFFFFFF, payload)
         if reading.complete:
             self._looking.pop(uid, None)
-        if reading.complete or reading.name:
+        if reading.complete or reading.is_hello:
             evidence = _HTTP if looker.http else _SNI
             partial = not reading.complete and not looker.http
             self._settle(row, reading.name, evidence, partial, int(reading.complete))
@@ -340,7 +341,7 @@ class Meter:
         reading = looker.feed(payload)
         if reading.complete:
             self._looking.pop(uid, None)
-        if reading.complete or reading.name:
+        if reading.complete or reading.is_hello:
             self._settle(row, reading.name, _QUIC, not reading.complete, int(reading.complete))
 
     def _read_dns(self, row: Any, payload: bytes) -> None:

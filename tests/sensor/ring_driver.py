@@ -16,15 +16,26 @@ from typing import Any
 
 from sensor.ring import Ring, RingError
 from sensor.slices import unpack_vlan
-from tests.sensor.building import Packet, Talk, client_hello, dns_answer, ethernet, new_sensor, quic_datagrams, udp
+from tests.sensor.building import (
+    Packet,
+    Talk,
+    client_hello,
+    dns_answer,
+    ethernet,
+    feed,
+    new_sensor,
+    quic_datagrams,
+    udp,
+)
 
 SENDER, LISTENER = "sg-send", "sg-hear"
-PATIENCE_S = 90  # the first run compiles the kernel
+PATIENCE_S = 20
 
 
 def seen(packets: Sequence[Packet], ring_mib: int = 8) -> dict[str, Any]:
     """Send the packets, read the ring until all are counted (or patience ends), and give totals and slices."""
     sensor = new_sensor()
+    feed(sensor, [])  # the first run compiles the kernel
     with Ring(LISTENER, ring_mib) as ring, socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as out:
         out.bind((SENDER, 0))
         for packet in packets:

@@ -23,6 +23,7 @@ from tests.sensor.building import (
     classify,
     client_hello,
     datagram,
+    new_sensor,
     ns,
     pcap,
     pcapng_block,
@@ -207,6 +208,20 @@ def test_files_larger_than_a_chunk(monkeypatch: pytest.MonkeyPatch, packed: bool
     (flow,) = report.flows
     assert (report.packets, flow["name"], flow["last"]) == (len(talk.packets), "www.one.example", START + 31)
     assert flow["bytes_up"] + flow["bytes_down"] == sum(len(p.frame) - 14 for p in talk.packets)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_how_far_it_is_read_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, packed: bool) -> None:
+    """`position` of `size` bytes of the file, for a progress bar."""
+    monkeypatch.setattr(capture, "CHUNK", 500)
+    data = pcap(PACKETS * 10)
+    path = tmp_path / "day.pcap"
+    path.write_bytes(gzip.compress(data) if packed else data)
+    opened, sensor = open_capture(path), new_sensor()
+    seen = [opened.position for _ in opened.read(sensor.feed)]
+    assert seen == sorted(seen)
+    assert packed or len(seen) > 3
+    assert 0 < seen[0] <= seen[-1] == opened.size == path.stat().st_size
 
 
 def test_a_record_that_makes_no_sense_ends_the_file() -> None:

@@ -128,6 +128,12 @@ def test_overlapping_and_repeated_frames() -> None:
         assert read(*(initial_packet(b"".join(order[i : i + 3])) for i in range(0, len(order), 3))).name == NAME
 
 
+def test_a_shorter_frame_does_not_take_the_place_of_a_longer_one() -> None:
+    long, short, rest = crypto_frame(0, HELLO[:300]), crypto_frame(0, HELLO[:20]), crypto_frame(300, HELLO[300:])
+    for order in ((long, short, rest), (short, long, rest)):
+        assert read(*(initial_packet(frame) for frame in order)) == Reading(True, True, NAME)
+
+
 def test_frames_between_the_crypto_frames() -> None:
     """ACK with two ranges and ECN counts, PING and PADDING (RFC 9000 12.4); anything else ends the packet."""
     first, second = frames(HELLO, 300)

@@ -106,6 +106,15 @@ def pcapng(order: str) -> bytes:
     return out + pcapng_block(3, b"\0\0\0\x40" + bytes(64), order)
 
 
+def crowd() -> list[Packet]:
+    """More packets than a batch and more flows than the table begins with, over some minutes."""
+    packets = []
+    for n in range(180):
+        talk = Talk(client_port=20_000 + n % 150, isn=n).open(n).up(n + 0.1, HELLO[: 517 if n % 5 else 90])
+        packets += talk.up(n + 75, b"x" * 300).packets
+    return sorted(packets, key=lambda p: p.time)
+
+
 def times_that_no_clock_has() -> bytes:
     """pcapng ticks and offsets beyond what 64 bits of nanoseconds hold."""
     out, frame = b"", conversation()[0].frame
@@ -128,6 +137,7 @@ CAPTURES: dict[str, Callable[[], bytes]] = {
     "conversation, cut frames": lambda: pcap(conversation(), snap=80),
     "pieces": lambda: pcap(pieces()),
     "datagrams": lambda: pcap(datagrams()),
+    "crowd": lambda: pcap(crowd()),
     "shapes": lambda: pcap(shapes()),
     "raw": raw(b"", 101),
     "cooked": raw(bytes(CookedLinux()), 113),
