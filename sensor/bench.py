@@ -17,6 +17,7 @@ import numpy as np
 
 from sensor import walk
 from sensor.bench_traffic import capture
+from sensor.capture import CHUNK
 from sensor.catalogue import Catalogue, load_catalogue
 from sensor.load import kernel, load32, load64
 from sensor.meter import Meter
@@ -65,9 +66,6 @@ def _pcap_state() -> Any:
     return state
 
 
-CHUNK = 32 << 20
-
-
 def _run_full(buf: Any, catalogue: Catalogue) -> int:
     sensor = Sensor(catalogue, ())
     state = _pcap_state()
@@ -102,7 +100,8 @@ def measure(name: str, packets: int, flows: int, hot: float, rounds: int = 5) ->
     limit, kernel_s, full = np.median(times, axis=0)
     shares = np.median(times[:, :1] / times, axis=0)
     return Result(
-        name, packets, flows, (len(buf) - 24) / packets - 16, slices, packets / limit, packets / kernel_s, packets / full,
+        name, packets, flows, (len(buf) - 24) / packets - 16, slices,
+        packets / limit, packets / kernel_s, packets / full,
         round(float(shares[1]), 3), round(float(shares[2]), 3),
     )  # fmt: skip
 

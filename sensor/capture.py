@@ -20,7 +20,7 @@ import numpy as np
 
 from sensor import walk
 
-CHUNK = 32 << 20  # bytes of capture handled at a time
+CHUNK = 64 << 20  # bytes of capture handled at a time
 
 Feed = Callable[[Any, int, int, Any, Any], int]
 

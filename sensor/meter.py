@@ -75,8 +75,10 @@ class MeterLimits:
     """Bounds of one meter; see sensor.settings for what they mean to a school."""
 
     max_flows: int = 1 << 20
-    tcp_idle_s: int = 300
-    udp_idle_s: int = 120
+    tcp_idle_s: int = (
+        3600  # a connection that wakes up again carries no name; gateways keep it for two hours (RFC 5382 5)
+    )
+    udp_idle_s: int = 300  # RFC 4787 4.3 advises gateways to keep it for five minutes
     dns_names: int = 1 << 18
     names: int = NAME_CAPACITY
     first_flows: int = 1 << 16  # room at the start; the table grows as it must

@@ -148,4 +148,5 @@ def _addresses(pairs: Any) -> pa.Array:
 
 
 def _coded(codes: Any, words: Sequence[str]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int16()), pa.array([str(w) for w in words], pa.string()))
+    dictionary = pa.array([str(w) for w in words], pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int16()), dictionary, safe=False)

@@ -105,18 +105,22 @@ class SensorSettings(Table):
         default=1_048_576, ge=1_024, le=16_777_216, description="Flows remembered at once; beyond it the oldest go."
     )
     tcp_idle_s: Whole = Field(
-        default=300, ge=10, le=7_200, description="Seconds of silence after which a TCP flow is over."
+        default=3_600,
+        ge=10,
+        le=14_400,
+        description="Seconds of silence after which a TCP flow is over, and its name forgotten.",
     )
     udp_idle_s: Whole = Field(
-        default=120, ge=10, le=7_200, description="Seconds of silence after which a UDP flow is over."
+        default=300,
+        ge=10,
+        le=14_400,
+        description="Seconds of silence after which a UDP flow is over, and its name forgotten.",
     )
     dns_names: Whole = Field(
         default=262_144, ge=1_024, le=8_388_608, description="DNS answers remembered at once, over all clients."
     )
     ring_mib: Whole = Field(default=64, ge=1, le=4_096, description="Size of the capture ring in MiB.")
-    spool: PathName = Field(
-        default=Path("spool"), description="Folder of slices that wait for the store."
-    )
+    spool: PathName = Field(default=Path("spool"), description="Folder of slices that wait for the store.")
     spool_cap_mib: Whole = Field(
         default=1_024,
         ge=16,

@@ -406,7 +406,7 @@ def test_config_show_says_where_each_value_is_from(school: Path) -> None:
     shown = {row["key"]: (row["value"], row["origin"]) for row in json.loads(done.stdout)}
     zone = settings.read_text().splitlines().index('zone = "Europe/London"') + 1
     assert shown["school.zone"] == ('"Europe/London"', f"{settings}:{zone}")
-    assert shown["sensor.tcp_idle_s"] == ("300", "default")
+    assert shown["sensor.tcp_idle_s"] == ("3600", "default")
     text = schoolgate_well("config", "show", "--config", school).stdout
     assert f'school.zone = "Europe/London"    # {settings}:{zone}\n' in text
 

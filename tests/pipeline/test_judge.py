@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from pipeline.gather import Clients, gather
 from pipeline.judge import Circumstances, Limits, Traffic, Use, decide, find_use, merge, parts
 from pipeline.profile import Profile, load_profile
 from pipeline.pseudonym import Pseudonyms
+from pipeline.users import Who
 from pipeline.words import Allowed, Grade, Outcome, Reason
 from tests.pipeline.judging import (
     DAY,
@@ -320,6 +322,36 @@ def test_nothing_is_judged_before_the_notice_date(pseudonyms: Pseudonyms) -> Non
         assert sums(rows, "coverage", "metric", value="value")[("minutes_before_notice",)] == 6
     rows = assess(assessor(pseudonyms, notice_date=DAY), given_slices)
     assert sums(rows, "use_day", "outcome", level="all", people="all") == {("outside_allowed",): 6}
+
+
+class Curious(TableBindings):
+    """Bindings that note how often they were asked."""
+
+    asked: int
+
+    def __init__(self) -> None:
+        super().__init__(PEOPLE)
+        object.__setattr__(self, "asked", 0)
+
+    def who(self, address: npt.NDArray[np.generic], minutes: npt.NDArray[np.uint32]) -> Who:
+        object.__setattr__(self, "asked", self.asked + len(address))
+        return super().who(address, minutes)
+
+
+@pytest.mark.parametrize(
+    ("settings_of_school", "asked"),
+    [
+        ({"mode": "aggregate"}, 6),
+        ({"mode": "aggregate", "notice_date": None}, 0),
+        ({"mode": "aggregate", "notice_date": DAY.replace(day=18)}, 0),
+        ({"mode": "aggregate", "identity": "none"}, 0),
+    ],
+)
+def test_nobody_is_looked_up_without_notice_or_identity(settings_of_school: dict[str, object], asked: int) -> None:
+    bindings = Curious()
+    judge = Assessor(small_school(**settings_of_school), small_catalogue(), PROFILE, bindings)
+    assess(judge, use_of("09:20", 6))
+    assert bindings.asked == asked
 
 
 def test_aggregate_mode_and_no_identity_keep_nothing_of_persons(pseudonyms: Pseudonyms) -> None:

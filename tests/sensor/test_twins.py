@@ -45,7 +45,7 @@ ROOT = Path(__file__).parents[2]
 HELLO = client_hello("www.facebook.com")
 LONG = client_hello("www.instagram.com", alpn=25)
 ETHER = AnyEther(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
-CHANGED = 30  # changed copies of each capture
+CHANGED = 20  # changed copies of each capture
 FOREIGN, FOREIGN_BYTES = 20, 6000
 
 
