@@ -72,3 +72,30 @@ def assemble(files: SchoolFiles, remark: Callable[[str], None] = lambda text: No
     for text in (*files.school.missing, *lacking, *bindings.problems):
         remark(text)
     return assessor
+
+
+class SchoolWatch:
+    """Notices when a file that a judgement rests on has changed: settings, tables, feeds, profile, catalogue."""
+
+    def __init__(self, files: SchoolFiles) -> None:
+        self._files = files
+        self._seen = self._fingerprint()
+
+    def renewed(self) -> Assessor | None:
+        """The school read anew if anything has changed since the last call, else None.
+
+        Raises SchoolError if the files are wrong now; they are not looked at again until the next change.
+        """
+        seen = self._fingerprint()
+        if seen == self._seen:
+            return None
+        self._seen = seen
+        return assemble(read_school(self._files.folder))
+
+    def _fingerprint(self) -> tuple[tuple[str, int, int], ...]:
+        feeds = self._files.settings.feeds
+        named = (feeds.devices, feeds.kea_leases, feeds.logons, self._files.settings.sensor.services)
+        folder = self._files.folder
+        paths = {*folder.glob("*.csv"), *folder.glob("*.toml"), *(path for path in named if path)}
+        found = ((str(path), path.stat()) for path in sorted(paths) if path.is_file())
+        return tuple((path, state.st_size, state.st_mtime_ns) for path, state in found)

@@ -1,8 +1,9 @@
 """The owner process of a live Schoolgate: starts the sensor worker, brings the spool into the store, serves the pages.
 
 Only this process opens the database; only the worker opens the network card; the spool lies between them. A worker
-that dies is started again. On SIGTERM the worker writes what it holds, and the spool is drained once more.
-APScheduler only ticks; what is due is decided by what lies in the spool.
+that dies is started again. The school's files and feeds are read again when they change. On SIGTERM the worker
+writes what it holds, and the spool is drained once more. APScheduler only ticks; what is due is decided by what lies
+in the spool.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import click
 import uvicorn
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from deploy.assembly import SchoolFiles, SchoolWatch
 from deploy.pages import listen
 from deploy.sensing import work_for_owner
-from deploy.settings import Settings
 from pipeline.ingest import Ingest
 from pipeline.store import Store, StoreError
 from sensor.spool import Spool
@@ -37,8 +38,10 @@ class Owner:
     """See the module's header. `run` returns after SIGTERM or SIGINT."""
 
     def __init__(
-        self, store: Store, assessor: Assessor, settings: Settings, interface: str, *, with_pages: bool, finish: bool
+        self, store: Store, assessor: Assessor, files: SchoolFiles, interface: str, *, with_pages: bool, finish: bool
     ) -> None:
+        settings = files.settings
+        self._watch = SchoolWatch(files)
         self._settings = settings
         self._store = store
         sensor = settings.sensor
@@ -100,9 +103,18 @@ class Owner:
             self._start_worker()
         self._drain()
 
+    def _read_again(self) -> None:
+        """Take up the school's files and feeds when they change; while they are wrong, the last good ones stay."""
+        try:
+            if assessor := self._watch.renewed():
+                self._ingest.renew(assessor)
+        except ValueError as error:
+            click.echo(f"schoolgate: {error}; going on with the files as they were", err=True)
+
     def _drain(self) -> None:
         with self._lock:
             try:
+                self._read_again()
                 self._ingest.drain(self._spool)
             except (StoreError, OSError, ValueError) as error:
                 click.echo(f"schoolgate: {error}; the spool keeps what is not stored", err=True)

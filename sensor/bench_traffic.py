@@ -101,7 +101,7 @@ def _fill(buf, packets, flows, hot, step_ns, hellos, hello_at, hello_size, state
 
 
 def capture(packets: int, flows: int, *, hot: float = 0.8, minutes: int = 34, seed: int = 1) -> Any:
-    """A nanosecond pcap of Ethernet frames as a uint8 array; packet times spread over `minutes`, less the handshakes."""
+    """A nanosecond pcap of Ethernet frames as a uint8 array; packet times spread over `minutes`."""
     hellos = [client_hello(name) for name in NAMES]
     sizes = np.array([len(h) for h in hellos])
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])

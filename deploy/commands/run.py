@@ -53,4 +53,4 @@ def command(path: Path, interface: str | None, store_path: Path | None, no_pages
             fail(error.strerror)
         assessor = assemble(files, note)
         with open_store(store_path or files.settings.store.path) as store:
-            Owner(store, assessor, files.settings, card, with_pages=not no_pages, finish=finish).run()
+            Owner(store, assessor, files, card, with_pages=not no_pages, finish=finish).run()

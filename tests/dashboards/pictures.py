@@ -1,6 +1,6 @@
 """Takes README's pictures of a store:  python -m tests.dashboards.pictures STORE [FOLDER]
 
-    deploy/demo --no-serve && .venv/bin/python -m tests.dashboards.pictures demo/store
+deploy/demo --no-serve && .venv/bin/python -m tests.dashboards.pictures demo/store
 """
 
 from __future__ import annotations
@@ -38,8 +38,12 @@ def main(store_path: Path, folder: Path = FOLDER) -> None:
         report = Path(scratch) / "report.html"
         report.write_text(render_report(store, None, WEEK), "utf-8")
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        for name, width, scheme in (("today", 1280, "light"), ("today-dark", 1280, "dark"), ("today-390", 390, "light")):
-            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+        for name, width, scheme in (
+            ("today", 1280, "light"),
+            ("today-dark", 1280, "dark"),
+            ("today-390", 390, "light"),
+        ):
+            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
             _take(page, f"http://127.0.0.1:{PORT}/", folder / f"{name}.png")
         _take(browser.new_page(viewport={"width": 1000, "height": 900}), report.as_uri(), folder / "report.png")
         browser.close()
