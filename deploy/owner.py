@@ -24,7 +24,7 @@ from deploy.pages import listen
 from deploy.sensing import work_for_owner
 from pipeline.ingest import Ingest
 from pipeline.store import Store, StoreError
-from sensor.spool import Spool
+from sensor.spool import Spool, SpoolError
 from sensor.worker import WorkerPlan
 
 if TYPE_CHECKING:
@@ -116,6 +116,9 @@ class Owner:
             try:
                 self._read_again()
                 self._ingest.drain(self._spool)
+            except SpoolError as error:
+                self._spool.set_aside(error.path)
+                click.echo(f"schoolgate: {error}", err=True)
             except (StoreError, OSError, ValueError) as error:
                 click.echo(f"schoolgate: {error}; the spool keeps what is not stored", err=True)
 

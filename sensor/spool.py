@@ -22,6 +22,10 @@ _NAME = re.compile(rf"\d+-.+{re.escape(SUFFIX)}")
 class SpoolError(ValueError):
     """A spool file cannot be read; the message names it and the mend."""
 
+    def __init__(self, path: Path, why: object) -> None:
+        super().__init__(f"{path}: not a whole spool file ({why}); it is set aside as {path.name}.broken")
+        self.path = path
+
 
 class Spool:
     """A spool folder; made if missing. `writer` tells the files of several workers apart."""
@@ -63,14 +67,16 @@ class Spool:
             with pa.OSFile(str(path), "rb") as source, pa.ipc.open_file(source) as reader:
                 return reader.read_all()
         except (pa.ArrowInvalid, pa.ArrowIOError, OSError) as error:
-            raise SpoolError(
-                f"{path}: not a whole spool file ({error}); move it away and tell its size in the log"
-            ) from None
+            raise SpoolError(path, error) from None
 
     def remove(self, path: Path) -> None:
         """Forget a file whose contents are safe elsewhere."""
         path.unlink(missing_ok=True)
         self._sync_folder()
+
+    def set_aside(self, path: Path) -> None:
+        """Keep a broken file out of the way; it counts towards nothing any more."""
+        path.rename(path.with_name(path.name + ".broken"))
 
     def size(self) -> int:
         """Bytes waiting."""

@@ -180,3 +180,14 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
     assert set(said) <= set(names), "what was written stays written"
     assert len(names) <= len(said) + 2
     assert all(spool.read(path).num_rows == 20_000 for path in spool.files())
+
+
+def test_a_broken_file_is_set_aside(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    path = tmp_path / "000000000001-0.arrow"
+    path.write_bytes(b"ARROW1 and nothing more")
+    with pytest.raises(SpoolError) as broken:
+        spool.read(path)
+    spool.set_aside(broken.value.path)
+    assert spool.files() == []
+    assert path.with_name("000000000001-0.arrow.broken").exists()
