@@ -90,7 +90,7 @@ def test_a_broken_file_is_named(tmp_path: Path, content: bytes) -> None:
     spool = Spool(tmp_path)
     path = spool.write(table(1))
     path.write_bytes(content)
-    with pytest.raises(SpoolError, match=r"000000000001-0\.arrow: not a whole spool file .*; move it away"):
+    with pytest.raises(SpoolError, match=r"000000000001-0\.arrow: not a whole spool file .*; it is set aside"):
         spool.read(path)
 
 
