@@ -336,7 +336,7 @@ def _look_tcp(buf, flows, slot, batch, i, names, todo, counters):
         from_client = True
     if what == WHOLE and length <= MAX_NAME:
         name = intern(names, buf, start, length, end)
-        if name:
+        if name and flows.halves[slot, NAME] == 0:
             counters[C_NAMED] += 1
         flows.halves[slot, NAME] = name
         flags = (flags & ~(LOOK_MASK | EVIDENCE_MASK)) | LOOK_DONE | 1 << EVIDENCE_SHIFT
@@ -347,7 +347,10 @@ def _look_tcp(buf, flows, slot, batch, i, names, todo, counters):
     elif from_client:
         expected = flows.cold[slot, NEXT_SEQUENCE]
         ahead = (batch.sequence[i] - expected) & 0xFFFFFFFF
-        if _http_method(buf, p, end) or (flags & SYN_SEEN and not flags & PAYLOAD_SEEN and 0 < ahead < 65536):
+        first = load8(buf, p, end)
+        short = end - p < 6 and (first == 22 or 65 <= first <= 90)  # too short to show what it begins
+        early = flags & SYN_SEEN and not flags & PAYLOAD_SEEN and (0 < ahead < 65536 or short)
+        if early or _http_method(buf, p, end):
             flags = (flags & ~LOOK_MASK) | LOOK_PYTHON
         elif not flags & (SYN_SEEN | PAYLOAD_SEEN) and load8(buf, p, end) != 23:
             flags = (flags & ~LOOK_MASK) | LOOK_PYTHON  # perhaps the later part of a hello, come first
@@ -635,17 +638,20 @@ def advance(buf, pos, end, walk_state, interfaces, batch, flows, names, out, lat
         following = BATCH - base
         m = following
         pos = after
+        latest = counters[C_LATEST]
+        total = 0
         for row in range(base, n):
             i = np.uint64(row)
-            if batch.time[i] > counters[C_LATEST]:
-                counters[C_LATEST] = batch.time[i]
+            latest = max(latest, batch.time[i])
             if batch.skip[i]:
                 counters[C_SKIP + batch.skip[i]] += 1
             else:
-                counters[C_BYTES] += batch.length[i]
+                total += batch.length[i]
                 _update(buf, flows, batch, i, names, out, late, todo, limits, counters)
             if ahead:  # each record says where the next begins: wait for it while there is work to do
                 m, after = _walk(buf, after, end, walk_state, interfaces, batch, m, m + 1)
+        counters[C_LATEST] = latest
+        counters[C_BYTES] += total
         counters[C_PACKETS] += n - base
         base = following
         n = m
@@ -657,13 +663,14 @@ def sweep(flows, start, before_minute, now, names, out, late, limits, counters):
 
     Returns the slot to go on from, or -1 when the whole table was seen.
     """
-    slot = start
-    while slot < len(flows.words):
-        if out.count[0] + 2 > len(out.words) or late.count[0] + 2 > len(late.words):
-            return slot
+    slot = np.uint64(start)
+    rows = np.uint64(len(flows.words))
+    while slot < rows:
         if flows.words[slot, HASH] == 0:
-            slot += 1
+            slot += ONE
             continue
+        if out.count[0] + 2 > len(out.words) or late.count[0] + 2 > len(late.words):
+            return np.int64(slot)
         if np.int64(flows.halves[slot, MINUTE]) < before_minute:
             _emit(flows, slot, names, out, late, limits.emit_all)
         flags = np.int64(flows.halves[slot, FLAGS])
@@ -672,11 +679,11 @@ def sweep(flows, start, before_minute, now, names, out, late, limits, counters):
             idle = 10 * SECOND
         if now - flows.signed[slot, LAST] > idle:
             _emit(flows, slot, names, out, late, limits.emit_all)
-            _remove(flows, slot)
+            _remove(flows, np.int64(slot))
             counters[C_USED] -= 1
             counters[C_EXPIRED] += 1
         else:
-            slot += 1
+            slot += ONE
     return -1
 
 

@@ -142,6 +142,7 @@ class Meter:
         self._interfaces = new_interfaces()
         self._sweep_at = 0
         self._looking: OrderedDict[int, StreamHello | QuicHello] = OrderedDict()
+        self._found: dict[int, tuple[int, int]] = {}  # flow -> name and flags that Python read since the last drain
         self.dns = DnsMemory(self._limits.dns_names)
         self._waiting = np.zeros((0, k.SLICE), np.uint64)
         self._ready: list[RawSlices] = []
@@ -296,6 +297,8 @@ class Meter:
 
     def _settle(self, row: Any, name: bytes | None, evidence: int, partial: bool, done: int) -> None:
         number = self._number(name_text(name)) if name else 0
+        if number:
+            self._found[int(row[k.T_UID])] = number, evidence << k.EVIDENCE_SHIFT | (k.PARTIAL if partial else 0)
         k.settle(self._flows, row[:5], int(row[k.T_UID]), number, evidence, partial, done, self._seed, self.counters)
 
     def _do_todo(self, buffer: Any) -> None:
@@ -368,6 +371,7 @@ class Meter:
             rows = np.concatenate([self._waiting, self._late.words[:count]])
             self._late.count[0] = 0
             self._give(self._resolve(rows, final))
+        self._found.clear()
 
     def _give(self, rows: Any) -> None:
         service = self._names.service[rows.view(np.uint32)[:, k.S_NAME]]
@@ -381,6 +385,7 @@ class Meter:
         """Names for rows written before their flow had one; those still looked for go back to wait."""
         view = _as_slices(rows)
         k.refresh(self._flows, view, self._seed)
+        self._name_ended(view)
         nameless = view.halves[:, k.S_NAME] == 0
         waiting = nameless & (view.halves[:, k.S_FLAGS] & k.LOOK_MASK != k.LOOK_DONE)
         waiting &= self.counters[k.C_LATEST] - view.signed[:, k.S_LAST] < WAIT_NS
@@ -398,6 +403,16 @@ class Meter:
             self.dropped_waiting += len(self._waiting) - MAX_WAITING
             self._waiting = self._waiting[-MAX_WAITING:]
         return rows[~waiting]
+
+    def _name_ended(self, view: k.Slices) -> None:
+        """Names for flows that ended before Python had read them, in the same block."""
+        if not self._found:
+            return
+        halves = view.halves
+        ended = np.flatnonzero((halves[:, k.S_NAME] == 0) & (halves[:, k.S_FLAGS] & k.LOOK_MASK == k.LOOK_DONE))
+        for n in ended[np.isin(halves[ended, k.S_UID], list(self._found))]:
+            halves[n, k.S_NAME], flags = self._found[int(halves[n, k.S_UID])]
+            halves[n, k.S_FLAGS] |= flags
 
     def _name_from_dns(self, view: k.Slices, which: Any) -> None:
         """The last resort for flows without a name: what this client was told about this server (design: DNS evidence).

@@ -23,7 +23,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from sensor.tls import MAX_HELLO, NEED_MORE, NOT_A_HELLO, Reading, read_hello
+from sensor.tls import MAX_HELLO, NOT_A_HELLO, UNDECIDED, Reading, read_hello
 
 V1, V2 = 0x00000001, 0x6B3343CF
 Q050, T050, T051 = 0x51303530, 0x54303530, 0x54303531
@@ -223,7 +223,7 @@ class QuicHello:
                 if offset + len(data) <= MAX_HELLO and len(self.pieces) < MAX_PIECES:
                     known = self.pieces.get(offset, b"")
                     self.pieces[offset] = max(known, data, key=len)
-        reading = read_hello(self._prefix()) if opened or self.pieces else NEED_MORE
+        reading = read_hello(self._prefix()) if opened or self.pieces else UNDECIDED
         if not reading.complete and self.datagrams >= MAX_DATAGRAMS:
             return Reading(reading.is_hello, True, reading.name)
         return reading

@@ -56,24 +56,33 @@ class Ring:
         except OSError:
             self._socket.close()
             raise RingError(errno.ENODEV, f"there is no interface {interface}; see: ip -br link") from None
+        try:
+            self._map(index)
+        except OSError as error:
+            self._socket.close()
+            raise RingError(
+                error.errno, f"cannot capture on {interface}: {error.strerror}; is it there and is there memory?"
+            ) from None
+        self._poll = select.poll()
+        self._poll.register(self._socket.fileno(), select.POLLIN | select.POLLERR)
+        self._at = 0
+        self.state = walk.new_state()
+        self.state[walk.FORMAT] = walk.FORMAT_RING
+        self.state[walk.LINK] = 1
+
+    def _map(self, index: int) -> None:
+        """Set up the ring and share its memory."""
         s = self._socket
         s.setsockopt(SOL_PACKET, PACKET_VERSION, struct.pack("i", TPACKET_V3))
         frames = BLOCK_BYTES // FRAME_BYTES * self._blocks
         request = struct.pack("IIIIIII", BLOCK_BYTES, self._blocks, FRAME_BYTES, frames, RETIRE_MS, 0, 0)
         s.setsockopt(SOL_PACKET, PACKET_RX_RING, request)
-        self._memory = mmap.mmap(
-            s.fileno(), BLOCK_BYTES * self._blocks, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE
-        )
+        size = BLOCK_BYTES * self._blocks
+        self._memory = mmap.mmap(s.fileno(), size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
         self._words = np.frombuffer(self._memory, np.uint32)
         self._bytes = np.frombuffer(self._memory, np.uint8)
         s.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, struct.pack("iHH8s", index, PACKET_MR_PROMISC, 0, b""))
-        s.bind((interface, ETH_P_ALL))
-        self._poll = select.poll()
-        self._poll.register(s.fileno(), select.POLLIN | select.POLLERR)
-        self._at = 0
-        self.state = walk.new_state()
-        self.state[walk.FORMAT] = walk.FORMAT_RING
-        self.state[walk.LINK] = 1
+        s.bind((self.interface, ETH_P_ALL))
 
     def __enter__(self) -> Ring:
         return self

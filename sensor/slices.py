@@ -44,7 +44,11 @@ SLICE_SCHEMA = pa.schema(
         _field("bursts", pa.uint32(), "client bursts: >= 300 payload bytes sent after >= 1 s of client silence"),
         _field("burst_bytes", pa.uint32(), "payload bytes of those bursts"),
         _field("burst_largest", pa.uint32(), "payload bytes of the largest burst"),
-        _field("gap_sum", pa.float64(), "seconds between starts of successive bursts of the flow, summed"),
+        _field(
+            "gap_sum",
+            pa.float64(),
+            "seconds between successive bursts of the flow (the moments when each reached 300 bytes), summed",
+        ),
         _field("gap_sumsq", pa.float64(), "the same squared, summed"),
     ]
 )

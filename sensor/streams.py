@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sensor import http, tls
-from sensor.tls import NEED_MORE, NOT_A_HELLO, Reading
+from sensor.tls import NOT_A_HELLO, UNDECIDED, Reading
 
 MAX_SEGMENTS = 128
 MAX_BYTES = 32768
@@ -38,7 +38,7 @@ class StreamHello:
         if self.base < 0:
             self.base = self._start()
             if self.base < 0:
-                return NEED_MORE if len(self.segments) < MAX_UNSTARTED else NOT_A_HELLO
+                return UNDECIDED if len(self.segments) < MAX_UNSTARTED else NOT_A_HELLO
         return self._read(self._beginning())
 
     def _start(self) -> int:
@@ -76,7 +76,7 @@ class StreamHello:
 
     def _read(self, data: bytes) -> Reading:
         if not data:
-            return NEED_MORE
+            return UNDECIDED
         reading = tls.read_stream(data)
         if reading.is_hello:
             return reading

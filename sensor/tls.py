@@ -30,6 +30,7 @@ class Reading:
 
 NOT_A_HELLO = Reading(False, True)
 NEED_MORE = Reading(True, False)
+UNDECIDED = Reading(False, False)
 
 
 def read_stream(data: bytes) -> Reading:

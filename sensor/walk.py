@@ -24,6 +24,7 @@ FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_RING = 1, 2, 3
 MAX_RECORD = 1 << 20  # no link has larger frames; tcpdump's own limit is 256 KiB
 MAX_BLOCK = 1 << 24  # pcapng blocks of other kinds (name tables, secrets) may be longer
 MAX_INTERFACES = 256
+MAX_SECONDS = 1 << 33  # the year 2242: a capture that says more does not say when
 PCAPNG_SECTION, PCAPNG_INTERFACE, PCAPNG_PACKET, PCAPNG_SIMPLE, PCAPNG_ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
 
 # Linux ring: struct tpacket3_hdr and block header offsets (little-endian hosts).
@@ -85,15 +86,19 @@ def walk_pcap(buf, pos, end, state, batch, n, stop_at):
 
 @inlined
 def _nanoseconds(ticks_high, ticks_low, resolution, offset):
-    """Packet time of a 64-bit tick count; resolution as `new_interfaces` says."""
-    ticks = (ticks_high << 32) | ticks_low
+    """Packet time of a 64-bit tick count, resolution as `new_interfaces` says; 0 if it is beyond MAX_SECONDS."""
+    ticks = ((ticks_high & 0x7FFFFFFF) << 32) | ticks_low
     if resolution < 0:
         shift = -resolution
         seconds = ticks >> shift
-        fraction = ticks - (seconds << shift)
-        return (seconds + offset) * 1_000_000_000 + np.int64(fraction * 1e9 / 2.0**shift)
-    seconds = ticks // resolution
-    return (seconds + offset) * 1_000_000_000 + np.int64((ticks - seconds * resolution) * (1e9 / resolution))
+        fraction = np.int64((ticks - (seconds << shift)) * 1e9 / 2.0**shift)
+    else:
+        seconds = ticks // resolution
+        fraction = np.int64((ticks - seconds * resolution) * (1e9 / resolution))
+    seconds += offset
+    if ticks_high >> 31 or seconds < 0 or seconds > MAX_SECONDS:
+        return 0
+    return seconds * 1_000_000_000 + fraction
 
 
 @kernel
@@ -126,7 +131,7 @@ def _interface(buf, pos, stop, swapped, state, interfaces):
         elif code == 14 and size == 8:
             high = _get32(buf, q + 4 if not swapped else q + 8, stop, swapped)
             low = _get32(buf, q + 8 if not swapped else q + 4, stop, swapped)
-            interfaces[n, 2] = (high << 32) | low
+            interfaces[n, 2] = ((high - (1 << 32) if high >> 31 else high) << 32) | low  # signed
         q += 4 + ((size + 3) & ~3)
     state[INTERFACES] = n + 1
 

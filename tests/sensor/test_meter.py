@@ -191,25 +191,36 @@ def test_a_syn_sent_again_is_the_same_flow() -> None:
     assert flows_of(once_closed.packets) == [(None, 2), (None, 2)]
 
 
-@pytest.mark.parametrize(("silence", "flows"), [(299, 1), (301, 2)])
+def begun(packets: list[Packet]) -> list[int]:
+    """Slices that begin a flow: their minutes; with short idle limits."""
+    rows = slices(packets, tcp_idle_s=200, udp_idle_s=100)
+    return [row["minute"] - MINUTE for row in rows if row["first_of_flow"]]
+
+
+@pytest.mark.parametrize(("silence", "flows"), [(199, 1), (201, 2)])
 def test_silence_ends_a_tcp_flow(silence: float, flows: int) -> None:
-    talk = named(50001, "www.one.example").up(silence, b"x")
-    assert len(flows_of(talk.packets)) == flows
+    talk = named(50001, "www.one.example").up(silence + 0.001, HELLO)
+    assert len(begun(talk.packets)) == flows
 
 
-@pytest.mark.parametrize(("silence", "flows"), [(119, 1), (121, 2)])
+@pytest.mark.parametrize(("silence", "flows"), [(99, 1), (101, 2)])
 def test_silence_ends_a_udp_flow(silence: float, flows: int) -> None:
-    packets = [datagram(0, b"x" * 20), datagram(silence, b"x" * 20)]
-    assert len(flows_of(packets)) == flows
+    initial = initial_packet(crypto_frame(0, bare_hello(b"www.one.example")))
+    assert len(begun([datagram(0, initial), datagram(silence, initial)])) == flows
 
 
 def test_idle_flows_are_swept_out_and_begin_anew() -> None:
-    """Other traffic drives the clock; the swept flow's next packet is a flow without a name."""
-    clock = Talk(client=OTHER_CLIENT)
-    for t in range(0, 1500, 30):
-        clock.up(t, b"\x17\x03\x03")
-    talk = named(50001, "www.one.example").up(1400, b"x")
-    assert sorted(flows_of(by_time(talk, clock)), key=str) == [("www.one.example", 4), (None, 1), (None, 50)]
+    """Other traffic drives the clock; the swept flow's next packet belongs to a flow whose name nobody saw."""
+    clock = named(2, "www.two.example", client=OTHER_CLIENT)
+    for t in range(4000):
+        clock.up(1 + t / 4, b"x")
+    sensor = new_sensor(tcp_idle_s=200)
+    feed(sensor, by_time(clock, named(50001, "www.one.example").close(3)))
+    before = sensor.counters()["flows_all"]
+    feed(sensor, Talk(client_port=50001, sent=500).up(1005, b"x").packets)
+    assert sensor.counters()["flows_all"] == before + 1
+    sensor.meter.finish()
+    assert sum(row["service"] == "one" for row in taken(sensor)) == 1
 
 
 def test_many_flows_grow_the_table_and_none_is_lost() -> None:
@@ -284,6 +295,22 @@ def test_the_same_for_quic() -> None:
         (0, "one", "quic_sni", 17),
         (1, "one", "quic_sni", 17),
     ]
+
+
+def test_a_name_is_found_although_its_flow_ended_in_the_same_block() -> None:
+    """Python reads split hellos, QUIC and HTTP after the block; by then the ports may be another flow's."""
+    split = Talk().open(0).up(0.1, HELLO[:90]).up(0.2, HELLO[90:])
+    request = Talk(isn=9_000).open(2).up(2.1, b"GET / HTTP/1.1\r\nHost: www.two.example\r\n\r\n").close(3)
+    half = Talk(isn=50_000).open(4).up(4.1, record_of(bare_hello(b"www.three.example", padding=90))[:100])
+    other = Talk(isn=90_000).open(6).up(6.1, b"hello, world")
+    packets = by_time(split, request, half, other)
+    assert [(f["name"], f["evidence"], f["partial"]) for f in classify(packets).flows] == [
+        ("www.one.example", "sni", False),
+        ("www.two.example", "http_host", False),
+        ("www.three.example", "sni", True),
+        (None, "none", False),
+    ]
+    assert [row["service"] for row in slices(packets)] == ["one", "two", "three"]
 
 
 def test_a_minute_waits_for_its_name_only_so_long() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.quic import MAX_DATAGRAMS, MAX_PACKETS, MAX_PIECES, QuicHello
-from sensor.tls import NEED_MORE, Reading
+from sensor.tls import NEED_MORE, UNDECIDED, Reading
 from tests.sensor.building import (
     SALT_DRAFT_22,
     SALT_DRAFT_23,
@@ -88,7 +88,7 @@ def test_a_real_flight_on_the_wire(version: int) -> None:
     for order in itertools.permutations(flight):
         packets = [datagram(i / 100, data) for i, data in enumerate(order)]
         assert names(packets) == [("www.one.example", "quic_sni", False)]
-    assert names([datagram(0, flight[1])]) == [(None, "none", False)]
+    assert names([datagram(0, flight[1])]) == [(None, "none", True)]
     assert names([datagram(0, flight[0])]) == [("www.one.example", "quic_sni", True)]
 
 
@@ -203,12 +203,13 @@ def test_drafts_and_greased_versions(version: int, salt: bytes) -> None:
 
 def test_wrong_keys_and_changed_bytes_open_nothing() -> None:
     packet = initial_packet(crypto_frame(0, HELLO))
-    assert read(initial_packet(crypto_frame(0, HELLO), salt=SALT_V2)) == NEED_MORE
-    assert read(initial_packet(crypto_frame(0, HELLO), key_id=b"unseen", destination=b"another")) == NEED_MORE
+    assert read(initial_packet(crypto_frame(0, HELLO), salt=SALT_V2)) == UNDECIDED
+    assert read(initial_packet(crypto_frame(0, HELLO), key_id=b"unseen", destination=b"another")) == UNDECIDED
     for at in (6, 20, 30, 100, len(packet) - 1):
         changed = bytearray(packet)
         changed[at] ^= 1
-        assert read(bytes(changed)).name is None, at
+        assert read(bytes(changed)) == UNDECIDED, at
+    assert names([datagram(0, bytes(changed))]) == [(None, "none", False)], "no hello was seen, so none is partial"
 
 
 def chlo(name: bytes) -> bytes:

@@ -237,7 +237,9 @@ def test_a_hello_in_the_syn() -> None:
 def test_half_a_hello_is_partial() -> None:
     at = HELLO.index(NAME) + len(NAME)
     assert names(Talk().open(0).up(0.1, HELLO[:at]).packets) == [("www.one.example", "sni", True)]
-    assert names(Talk().open(0).up(0.1, HELLO[: at - 1]).packets) == [(None, "none", False)]
+    assert names(Talk().open(0).up(0.1, HELLO[: at - 1]).packets) == [(None, "none", True)]
+    assert names(Talk().open(0).segment(0.1, 90, HELLO[90:]).packets) == [(None, "none", False)], "who knows"
+    assert names(Talk().up(0.1, b"some bytes of a late capture").packets) == [(None, "none", False)]
 
 
 def test_a_capture_that_begins_inside_the_handshake() -> None:
@@ -281,7 +283,6 @@ def test_padded_acknowledgements_are_no_data() -> None:
     assert names(talk.packets) == [("www.one.example", "sni", False)]
 
 
-@pytest.mark.xfail(strict=True, reason="the kernel passes over a first segment too short to show what it begins")
 @pytest.mark.parametrize("data", [SHORT, REQUEST], ids=["hello", "request"])
 def test_one_byte_segments_on_the_wire(data: bytes) -> None:
     talk = Talk().open(0)

@@ -185,12 +185,7 @@ def interpreted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tupl
     return {name: answers[n * (1 + CHANGED) :][: 1 + CHANGED] for n, name in enumerate(CAPTURES)}
 
 
-TOO_LARGE = pytest.mark.xfail(strict=True, reason="walk.py: ticks and offsets beyond 63 bits wrap when compiled")
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=TOO_LARGE) if n == "times that no clock has" else n for n in CAPTURES]
-)
+@pytest.mark.parametrize("name", CAPTURES)
 def test_compiled_and_interpreted_say_the_same(
     interpreted: dict[str, list[tuple[Path, dict[str, Any]]]], name: str
 ) -> None:
