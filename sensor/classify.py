@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sensor import kernel as k
+from sensor import layout
 from sensor.capture import open_capture
 from sensor.catalogue import Catalogue
 from sensor.dns import Answers
@@ -53,7 +53,7 @@ def classify_file(
     meter.finish()
     parts += [(raw.words, _texts(meter, raw)) for raw in meter.take()]
     report.note = capture.note
-    report.packets = int(meter.counters[k.C_PACKETS])
+    report.packets = int(meter.counters[layout.C_PACKETS])
     report.skipped = list(meter.skipped())
     if not dns_only and parts:
         report.flows = list(
@@ -63,7 +63,7 @@ def classify_file(
 
 
 def _texts(meter: Meter, raw: Any) -> list[str]:
-    return [meter.name_of(int(n)) for n in raw.halves[:, k.S_NAME]]
+    return [meter.name_of(int(n)) for n in raw.halves[:, layout.S_NAME]]
 
 
 def _answers_object(path: Path, client: bytes, server: bytes, answers: Answers) -> dict[str, Any]:
@@ -79,16 +79,16 @@ def _answers_object(path: Path, client: bytes, server: bytes, answers: Answers) 
 def _flows(path: Path, words: Any, texts: list[str], catalogue: Catalogue) -> Iterator[dict[str, Any]]:
     """One object a flow, in order of first packet."""
     halves, signed = words.view(np.uint32), words.view(np.int64)
-    order = np.lexsort((signed[:, k.S_FIRST], halves[:, k.S_UID]))
-    uids = halves[order, k.S_UID]
+    order = np.lexsort((signed[:, layout.S_FIRST], halves[:, layout.S_UID]))
+    uids = halves[order, layout.S_UID]
     starts = np.flatnonzero(np.r_[True, uids[1:] != uids[:-1]])
-    first = signed[order, k.S_FLOW_FIRST][starts]
+    first = signed[order, layout.S_FLOW_FIRST][starts]
     for group in np.argsort(first, kind="stable"):
         stop = starts[group + 1] if group + 1 < len(starts) else len(order)
         rows = order[starts[group] : stop]
         named = next((int(r) for r in rows[::-1] if texts[r]), int(rows[-1]))
         last = words[named]
-        flags = int(halves[named, k.S_FLAGS])
+        flags = int(halves[named, layout.S_FLAGS])
         name = texts[named] or None
         hit = catalogue.lookup(name) if name else None
         service = catalogue.services[hit.service] if hit else None
@@ -101,18 +101,20 @@ def _flows(path: Path, words: Any, texts: list[str], catalogue: Catalogue) -> It
             "server_port": ports >> 32 & 0xFFFF,
             "transport": "tcp" if ports >> 24 & 0xFF == 6 else "udp",
             "name": name,
-            "evidence": str(EVIDENCE_CODES[(flags & k.EVIDENCE_MASK) >> k.EVIDENCE_SHIFT]) if name else "none",
-            "partial": bool(flags & k.PARTIAL),
+            "evidence": str(EVIDENCE_CODES[(flags & layout.EVIDENCE_MASK) >> layout.EVIDENCE_SHIFT])
+            if name
+            else "none",
+            "partial": bool(flags & layout.PARTIAL),
             "service": service.id if service else None,
             "kind": str(service.kind) if service else None,
             "role": str(hit.role) if hit else None,
-            "bytes_up": int(words[rows, k.S_BYTES_UP].sum()),
-            "bytes_down": int(words[rows, k.S_BYTES_DOWN].sum()),
-            "packets_up": int(halves[rows, k.S_PACKETS_UP].sum()),
-            "packets_down": int(halves[rows, k.S_PACKETS_DOWN].sum()),
-            "first": int(signed[rows, k.S_FIRST].min()) / k.SECOND,
-            "last": int(signed[rows, k.S_LAST].max()) / k.SECOND,
-            "vlan": unpack_vlan(int(words[rows[0], k.S_VLAN])),
+            "bytes_up": int(words[rows, layout.S_BYTES_UP].sum()),
+            "bytes_down": int(words[rows, layout.S_BYTES_DOWN].sum()),
+            "packets_up": int(halves[rows, layout.S_PACKETS_UP].sum()),
+            "packets_down": int(halves[rows, layout.S_PACKETS_DOWN].sum()),
+            "first": int(signed[rows, layout.S_FIRST].min()) / layout.SECOND,
+            "last": int(signed[rows, layout.S_LAST].max()) / layout.SECOND,
+            "vlan": unpack_vlan(int(words[rows[0], layout.S_VLAN])),
         }
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sensor import kernel as k
+from sensor import layout
 from sensor.load import kernel
 
 
@@ -75,13 +75,13 @@ def unpack(words, halves, gaps, pair, service_of, role_of, segments, c):
     A client's segment is that of its narrowest subnet; if its innermost VLAN says another one, it is unknown (0).
     """
     for n in range(len(words)):
-        minute = np.int64(words[n, k.S_MINUTE])
-        start = minute * k.MINUTE_NS
+        minute = np.int64(words[n, layout.S_MINUTE])
+        start = minute * layout.MINUTE_NS
         c.minute[n] = minute
-        c.first_ms[n] = max(0, min(59_999, (np.int64(words[n, k.S_FIRST]) - start) // k.MILLISECOND))
-        c.last_ms[n] = max(0, min(59_999, (np.int64(words[n, k.S_LAST]) - start) // k.MILLISECOND))
-        flags = np.int64(halves[n, k.S_FLAGS])
-        c.first_of_flow[n] = flags & k.OLD == 0
+        c.first_ms[n] = max(0, min(59_999, (np.int64(words[n, layout.S_FIRST]) - start) // layout.MILLISECOND))
+        c.last_ms[n] = max(0, min(59_999, (np.int64(words[n, layout.S_LAST]) - start) // layout.MILLISECOND))
+        flags = np.int64(halves[n, layout.S_FLAGS])
+        c.first_of_flow[n] = flags & layout.OLD == 0
         high = words[n, 0]
         low = words[n, 1]
         c.client[n, 0] = high
@@ -92,7 +92,7 @@ def unpack(words, halves, gaps, pair, service_of, role_of, segments, c):
         c.client_port[n] = ports >> np.uint64(48)
         c.server_port[n] = (ports >> np.uint64(32)) & np.uint64(0xFFFF)
         c.transport[n] = (ports >> np.uint64(24)) & np.uint64(0xFF)
-        vlan = words[n, k.S_VLAN]
+        vlan = words[n, layout.S_VLAN]
         c.vlan[n] = vlan
         found = 0
         for r in range(len(segments.code)):
@@ -111,13 +111,13 @@ def unpack(words, halves, gaps, pair, service_of, role_of, segments, c):
         c.segment[n] = found
         c.service[n] = service_of[pair[n]]
         c.role[n] = role_of[pair[n]]
-        c.evidence[n] = (flags & k.EVIDENCE_MASK) >> k.EVIDENCE_SHIFT
-        c.bytes_up[n] = words[n, k.S_BYTES_UP]
-        c.bytes_down[n] = words[n, k.S_BYTES_DOWN]
-        c.packets_up[n] = halves[n, k.S_PACKETS_UP]
-        c.packets_down[n] = halves[n, k.S_PACKETS_DOWN]
-        c.bursts[n] = halves[n, k.S_BURSTS]
-        c.burst_bytes[n] = halves[n, k.S_BURST_BYTES]
-        c.burst_largest[n] = halves[n, k.S_BURST_LARGEST]
-        c.gap_sum[n] = gaps[n, k.S_GAP_SUM]
-        c.gap_sumsq[n] = gaps[n, k.S_GAP_SUMSQ]
+        c.evidence[n] = (flags & layout.EVIDENCE_MASK) >> layout.EVIDENCE_SHIFT
+        c.bytes_up[n] = words[n, layout.S_BYTES_UP]
+        c.bytes_down[n] = words[n, layout.S_BYTES_DOWN]
+        c.packets_up[n] = halves[n, layout.S_PACKETS_UP]
+        c.packets_down[n] = halves[n, layout.S_PACKETS_DOWN]
+        c.bursts[n] = halves[n, layout.S_BURSTS]
+        c.burst_bytes[n] = halves[n, layout.S_BURST_BYTES]
+        c.burst_largest[n] = halves[n, layout.S_BURST_LARGEST]
+        c.gap_sum[n] = gaps[n, layout.S_GAP_SUM]
+        c.gap_sumsq[n] = gaps[n, layout.S_GAP_SUMSQ]

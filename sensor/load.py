@@ -18,7 +18,18 @@ from pathlib import Path
 from typing import Any
 
 _HERE = Path(__file__).parent
-KERNEL_SOURCES = ("load.py", "frames.py", "names.py", "kernel.py", "walk.py", "columns.py")
+KERNEL_SOURCES = (
+    "load.py",
+    "frames.py",
+    "names.py",
+    "walk.py",
+    "layout.py",
+    "table.py",
+    "looking.py",
+    "late.py",
+    "kernel.py",
+    "columns.py",
+)
 
 
 def _cache_folder() -> Path:

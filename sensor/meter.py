@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from sensor import kernel as k
+from sensor import kernel, late, layout, table
 from sensor.dns import Answers, DnsMemory, read_answers
 from sensor.frames import SKIP_NAMES, SKIP_TRUNCATED, new_batch
 from sensor.names import COUNT, intern, new_names
@@ -37,10 +37,10 @@ SLICE_BUFFER = 1 << 13  # raw slices between drains: 1.2 MB, so that they stay i
 TODO_BUFFER = 1 << 12
 MAX_LOOKING = 16384  # flows whose hello is being put together
 MAX_WAITING = 1 << 18  # slices that wait for a name
-WAIT_NS = 60 * k.SECOND  # how long they wait at most
+WAIT_NS = 60 * layout.SECOND  # how long they wait at most
 NAME_CAPACITY = 1 << 17
 DNS_PORTS = (53, 5353, 5355)
-SWEEP_EVERY = 300 * k.SECOND  # of packet time, in a capture; a live sensor sweeps every minute
+SWEEP_EVERY = 300 * layout.SECOND  # of packet time, in a capture; a live sensor sweeps every minute
 
 Lookup = Callable[[str], int]  # host name -> 0, or 1 + index of a (service, role) pair
 
@@ -96,21 +96,25 @@ def _allocate(rows: int, words: int) -> Any:
     return np.frombuffer(memory, np.uint64, rows * words).reshape(rows, words)
 
 
-def new_flows(flows: int) -> k.Flows:
+def new_flows(flows: int) -> layout.Flows:
     """An empty table with room for so many flows and for as many again, so that probes stay short."""
     capacity = 1 << (2 * flows - 1).bit_length()
-    words = _allocate(capacity, k.ROW)
-    cold = _allocate(capacity, k.COLD)
-    return k.Flows(words, words.view(np.int64), words.view(np.uint32), cold.view(np.int64), cold, cold.view(np.float64))
+    words = _allocate(capacity, layout.ROW)
+    cold = _allocate(capacity, layout.COLD)
+    return layout.Flows(
+        words, words.view(np.int64), words.view(np.uint32), cold.view(np.int64), cold, cold.view(np.float64)
+    )
 
 
-def _new_slices(rows: int) -> k.Slices:
-    words = np.zeros((rows, k.SLICE), np.uint64)
+def _new_slices(rows: int) -> layout.Slices:
+    words = np.zeros((rows, layout.SLICE), np.uint64)
     return _as_slices(words)
 
 
-def _as_slices(words: Any) -> k.Slices:
-    return k.Slices(words, words.view(np.int64), words.view(np.uint32), words.view(np.float64), np.zeros(1, np.int64))
+def _as_slices(words: Any) -> layout.Slices:
+    return layout.Slices(
+        words, words.view(np.int64), words.view(np.uint32), words.view(np.float64), np.zeros(1, np.int64)
+    )
 
 
 class Meter:
@@ -136,15 +140,15 @@ class Meter:
         self._flows = new_flows(min(self._limits.first_flows, self._limits.max_flows))
         self._out = _new_slices(SLICE_BUFFER)
         self._late = _new_slices(SLICE_BUFFER)
-        todo = np.zeros((TODO_BUFFER, k.TODO), np.uint64)
-        self._todo = k.Todo(todo, todo.view(np.int64), np.zeros(1, np.int64))
-        self.counters = np.zeros(k.COUNTERS, np.int64)
+        todo = np.zeros((TODO_BUFFER, layout.TODO), np.uint64)
+        self._todo = layout.Todo(todo, todo.view(np.int64), np.zeros(1, np.int64))
+        self.counters = np.zeros(layout.COUNTERS, np.int64)
         self._interfaces = new_interfaces()
         self._sweep_at = 0
         self._looking: OrderedDict[int, StreamHello | QuicHello] = OrderedDict()
         self._found: dict[int, tuple[int, int]] = {}  # flow -> name and flags that Python read since the last drain
         self.dns = DnsMemory(self._limits.dns_names)
-        self._waiting = np.zeros((0, k.SLICE), np.uint64)
+        self._waiting = np.zeros((0, layout.SLICE), np.uint64)
         self._ready: list[RawSlices] = []
         self.dropped_looking = 0
         self.dropped_waiting = 0
@@ -164,22 +168,22 @@ class Meter:
         interfaces = self._interfaces if interfaces is None else interfaces
         position = start
         while True:
-            status, position = k.advance(
+            status, position = kernel.advance(
                 buffer, position, end, walk_state, interfaces, self._batch, self._flows, self._names, self._out,
                 self._late, self._todo, self._kernel_limits(), self._seed, self.counters,
             )  # fmt: skip
             self._learn_names()
             self._do_todo(buffer)
-            if status == k.TABLE_FULL:
+            if status == layout.TABLE_FULL:
                 self._make_room()
-            elif status == k.NAMES_FULL:
+            elif status == layout.NAMES_FULL:
                 self._forget_names()
-            elif status == k.SWEEP_DUE:
+            elif status == layout.SWEEP_DUE:
                 if self._sweep_at:
-                    self.sweep(int(self.counters[k.C_LATEST]), self._sweep_at // k.MINUTE_NS)
+                    self.sweep(int(self.counters[layout.C_LATEST]), self._sweep_at // layout.MINUTE_NS)
                 self._sweep_at = (self.latest_ns // SWEEP_EVERY + 1) * SWEEP_EVERY
             self._drain()
-            if status == k.BLOCK_DONE or (status == k.SWEEP_DUE and to_sweep and position > start):
+            if status == layout.BLOCK_DONE or (status == layout.SWEEP_DUE and to_sweep and position > start):
                 return int(position)
 
     def sweep(self, now_ns: int, before_minute: int) -> None:
@@ -187,7 +191,7 @@ class Meter:
         self._drain()  # rows that wait for their flow's name must ask before the flow goes
         slot = 0
         while slot >= 0:
-            slot = k.sweep(
+            slot = kernel.sweep(
                 self._flows,
                 slot,
                 before_minute,
@@ -222,37 +226,37 @@ class Meter:
         """Unix seconds: every slice of a minute that ended by then has been given out."""
         minute = self.swept_until
         if len(self._waiting):
-            minute = min(minute, int(self._waiting[:, k.S_MINUTE].min()))
+            minute = min(minute, int(self._waiting[:, layout.S_MINUTE].min()))
         return minute * 60
 
     @property
     def latest_ns(self) -> int:
         """Packet time of the newest packet, ns."""
-        return int(self.counters[k.C_LATEST])
+        return int(self.counters[layout.C_LATEST])
 
     def skipped(self) -> Iterator[tuple[str, int]]:
         """Reasons why frames could not be read, with counts; ordinary traffic of other kinds is not among them."""
         for reason in range(SKIP_TRUNCATED, len(SKIP_NAMES)):
-            if count := int(self.counters[k.C_SKIP + reason]):
+            if count := int(self.counters[layout.C_SKIP + reason]):
                 yield SKIP_NAMES[reason], count
 
     # -- the rare work ------------------------------------------------------------------------------------------
 
-    def _kernel_limits(self) -> k.Limits:
+    def _kernel_limits(self) -> layout.Limits:
         capacity = len(self._flows.words)
         may_grow = capacity // 2 < self._limits.max_flows
-        return k.Limits(
+        return layout.Limits(
             min(capacity // 2, self._limits.max_flows),
             int(may_grow),
-            self._limits.tcp_idle_s * k.SECOND,
-            self._limits.udp_idle_s * k.SECOND,
+            self._limits.tcp_idle_s * layout.SECOND,
+            self._limits.udp_idle_s * layout.SECOND,
             int(self._emit_all),
             self._sweep_at,
         )
 
     def _make_room(self) -> None:
         larger = new_flows(len(self._flows.words))
-        k.rehash(self._flows, larger)
+        table.rehash(self._flows, larger)
         self._flows = larger
 
     def _learn_names(self) -> None:
@@ -277,7 +281,7 @@ class Meter:
         self._text = [""]
         fresh = {service: self._number(text) for service, text in keep.items()}
         mapped = np.array([0, *(fresh[int(s)] for s in old_service[1:])], np.uint32)
-        self._flows.halves[:, k.NAME] = mapped[self._flows.halves[:, k.NAME]]
+        self._flows.halves[:, layout.NAME] = mapped[self._flows.halves[:, layout.NAME]]
 
     def _enlarge_names(self) -> None:
         """A name table of twice the size; every name keeps its number."""
@@ -298,18 +302,23 @@ class Meter:
     def _settle(self, row: Any, name: bytes | None, evidence: int, partial: bool, done: int) -> None:
         number = self._number(name_text(name)) if name else 0
         if number:
-            self._found[int(row[k.T_UID])] = number, evidence << k.EVIDENCE_SHIFT | (k.PARTIAL if partial else 0)
-        k.settle(self._flows, row[:5], int(row[k.T_UID]), number, evidence, partial, done, self._seed, self.counters)
+            self._found[int(row[layout.T_UID])] = (
+                number,
+                evidence << layout.EVIDENCE_SHIFT | (layout.PARTIAL if partial else 0),
+            )
+        late.settle(
+            self._flows, row[:5], int(row[layout.T_UID]), number, evidence, partial, done, self._seed, self.counters
+        )
 
     def _do_todo(self, buffer: Any) -> None:
         count = int(self._todo.count[0])
         for i in range(count):
             row = self._todo.words[i]
-            kind = int(row[k.T_KIND])
-            payload = buffer[int(row[k.T_PAYLOAD]) : int(row[k.T_END])].tobytes()
-            if kind == k.TODO_DNS:
+            kind = int(row[layout.T_KIND])
+            payload = buffer[int(row[layout.T_PAYLOAD]) : int(row[layout.T_END])].tobytes()
+            if kind == layout.TODO_DNS:
                 self._read_dns(row, payload)
-            elif kind == k.TODO_QUIC:
+            elif kind == layout.TODO_QUIC:
                 self._read_quic(row, payload)
             else:
                 self._read_stream(row, payload)
@@ -326,11 +335,11 @@ class Meter:
         return looker
 
     def _read_stream(self, row: Any, payload: bytes) -> None:
-        uid, base = int(row[k.T_UID]), int(row[k.T_NEXT].astype(np.int64))
+        uid, base = int(row[layout.T_UID]), int(row[layout.T_NEXT].astype(np.int64))
         looker = self._looker(uid, lambda: StreamHello(base))
         if not isinstance(looker, StreamHello):
             return
-        reading = looker.feed(int(row[k.T_SEQUENCE]) & 0xFFFFFFFF, payload)
+        reading = looker.feed(int(row[layout.T_SEQUENCE]) & 0xFFFFFFFF, payload)
         if reading.complete:
             self._looking.pop(uid, None)
         if reading.complete or reading.is_hello:
@@ -339,7 +348,7 @@ class Meter:
             self._settle(row, reading.name, evidence, partial, int(reading.complete))
 
     def _read_quic(self, row: Any, payload: bytes) -> None:
-        uid = int(row[k.T_UID])
+        uid = int(row[layout.T_UID])
         looker = self._looker(uid, QuicHello)
         if not isinstance(looker, QuicHello):
             return
@@ -354,10 +363,10 @@ class Meter:
         if answers is None:
             return
         low, high = row[0:2].byteswap().tobytes(), row[2:4].byteswap().tobytes()
-        server, client = (high, low) if int(row[k.T_FROM_B]) else (low, high)
+        server, client = (high, low) if int(row[layout.T_FROM_B]) else (low, high)
         if self._on_answers:
             self._on_answers(client, server, answers)
-        self.dns.learn(client, answers, int(row[k.T_TIME]) / k.SECOND)
+        self.dns.learn(client, answers, int(row[layout.T_TIME]) / layout.SECOND)
 
     # -- slices -------------------------------------------------------------------------------------------------
 
@@ -374,7 +383,7 @@ class Meter:
         self._found.clear()
 
     def _give(self, rows: Any) -> None:
-        service = self._names.service[rows.view(np.uint32)[:, k.S_NAME]]
+        service = self._names.service[rows.view(np.uint32)[:, layout.S_NAME]]
         if not self._emit_all and len(service) and service.min() <= 0:
             wanted = service > 0
             rows, service = rows[wanted], service[wanted]
@@ -384,11 +393,11 @@ class Meter:
     def _resolve(self, rows: Any, final: bool) -> Any:
         """Names for rows written before their flow had one; those still looked for go back to wait."""
         view = _as_slices(rows)
-        k.refresh(self._flows, view, self._seed)
+        late.refresh(self._flows, view, self._seed)
         self._name_ended(view)
-        nameless = view.halves[:, k.S_NAME] == 0
-        waiting = nameless & (view.halves[:, k.S_FLAGS] & k.LOOK_MASK != k.LOOK_DONE)
-        waiting &= self.counters[k.C_LATEST] - view.signed[:, k.S_LAST] < WAIT_NS
+        nameless = view.halves[:, layout.S_NAME] == 0
+        waiting = nameless & (view.halves[:, layout.S_FLAGS] & layout.LOOK_MASK != layout.LOOK_DONE)
+        waiting &= self.counters[layout.C_LATEST] - view.signed[:, layout.S_LAST] < WAIT_NS
         if final:
             waiting[:] = False
         over = nameless & ~waiting
@@ -397,24 +406,26 @@ class Meter:
         for port in DNS_PORTS:
             told &= ports != port
         self._name_from_dns(view, np.flatnonzero(told))
-        k.give_up(self._flows, view, over, self._seed)
+        late.give_up(self._flows, view, over, self._seed)
         self._waiting = rows[waiting]
         if len(self._waiting) > MAX_WAITING:
             self.dropped_waiting += len(self._waiting) - MAX_WAITING
             self._waiting = self._waiting[-MAX_WAITING:]
         return rows[~waiting]
 
-    def _name_ended(self, view: k.Slices) -> None:
+    def _name_ended(self, view: layout.Slices) -> None:
         """Names for flows that ended before Python had read them, in the same block."""
         if not self._found:
             return
         halves = view.halves
-        ended = np.flatnonzero((halves[:, k.S_NAME] == 0) & (halves[:, k.S_FLAGS] & k.LOOK_MASK == k.LOOK_DONE))
-        for n in ended[np.isin(halves[ended, k.S_UID], list(self._found))]:
-            halves[n, k.S_NAME], flags = self._found[int(halves[n, k.S_UID])]
-            halves[n, k.S_FLAGS] |= flags
+        ended = np.flatnonzero(
+            (halves[:, layout.S_NAME] == 0) & (halves[:, layout.S_FLAGS] & layout.LOOK_MASK == layout.LOOK_DONE)
+        )
+        for n in ended[np.isin(halves[ended, layout.S_UID], list(self._found))]:
+            halves[n, layout.S_NAME], flags = self._found[int(halves[n, layout.S_UID])]
+            halves[n, layout.S_FLAGS] |= flags
 
-    def _name_from_dns(self, view: k.Slices, which: Any) -> None:
+    def _name_from_dns(self, view: layout.Slices, which: Any) -> None:
         """The last resort for flows without a name: what this client was told about this server (design: DNS evidence).
 
         Names of different services for one address are doubt, and doubt is no name.
@@ -422,10 +433,12 @@ class Meter:
         for n in which:
             row = view.words[n]
             client, server = row[0:2].byteswap().tobytes(), row[2:4].byteswap().tobytes()
-            told = self.dns.names(client, server, int(view.signed[n, k.S_FLOW_FIRST]) / k.SECOND)
+            told = self.dns.names(client, server, int(view.signed[n, layout.S_FLOW_FIRST]) / layout.SECOND)
             if told and len({self._lookup(name) for name in told}) == 1:
-                view.halves[n, k.S_NAME] = self._number(told[0])
-                view.halves[n, k.S_FLAGS] = int(view.halves[n, k.S_FLAGS]) & ~k.EVIDENCE_MASK | _DNS << k.EVIDENCE_SHIFT
+                view.halves[n, layout.S_NAME] = self._number(told[0])
+                view.halves[n, layout.S_FLAGS] = (
+                    int(view.halves[n, layout.S_FLAGS]) & ~layout.EVIDENCE_MASK | _DNS << layout.EVIDENCE_SHIFT
+                )
 
 
 __all__ = ["EVIDENCE_CODES", "Meter", "MeterLimits", "RawSlices", "name_text", "new_flows"]

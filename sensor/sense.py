@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sensor import kernel as k
+from sensor import layout
 from sensor.catalogue import Catalogue
 from sensor.columns import Columns, Segments, new_columns, unpack
 from sensor.meter import EVIDENCE_CODES, Meter, MeterLimits, RawSlices
@@ -89,15 +89,15 @@ class Sensor:
         """Everything that is counted, since the start; names as in the store's coverage table."""
         meter, c = self.meter, self.meter.counters
         return {
-            "packets": int(c[k.C_PACKETS]),
-            "bytes": int(c[k.C_BYTES]),
-            "flows": int(c[k.C_NAMEABLE]),
-            "flows_all": int(c[k.C_FLOWS]),
-            "flows_named": int(c[k.C_NAMED]),
+            "packets": int(c[layout.C_PACKETS]),
+            "bytes": int(c[layout.C_BYTES]),
+            "flows": int(c[layout.C_NAMEABLE]),
+            "flows_all": int(c[layout.C_FLOWS]),
+            "flows_named": int(c[layout.C_NAMED]),
             "names_blind": self.blind,
             "skipped": sum(count for _, count in meter.skipped()),
             "ring_drops": self.ring_drops,
-            "evicted": int(c[k.C_EVICTED]),
+            "evicted": int(c[layout.C_EVICTED]),
             "hellos_dropped": meter.dropped_looking,
             "slices_unnamed_dropped": meter.dropped_waiting,
             "dns_evicted": meter.dns.evicted,
@@ -109,7 +109,7 @@ class Sensor:
         now = self.counters()
         delta = {name: value - self._counted.get(name, 0) for name, value in now.items()}
         self._counted = now
-        until, latest = self.meter.complete_until, self.meter.latest_ns / k.SECOND
+        until, latest = self.meter.complete_until, self.meter.latest_ns / layout.SECOND
         metadata = {
             "catalogue": self._catalogue.version,
             "sensor": self._name,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from sensor import kernel as k
+from sensor import layout
 from sensor.catalogue import load_catalogue
 from sensor.meter import MeterLimits
 from sensor.ring import Ring, RingError
@@ -78,7 +78,7 @@ class Worker:
             now = time.time()
             if now - SWEEP_AFTER_S >= (self._swept + 1) * 60:
                 self._swept = int(now - SWEEP_AFTER_S) // 60
-                self._sensor.meter.sweep(int(now * k.SECOND), self._swept)
+                self._sensor.meter.sweep(int(now * layout.SECOND), self._swept)
             if time.monotonic() >= next_write:
                 self._count_drops(ring)
                 self._write()
