@@ -407,7 +407,8 @@ def test_processes_that_open_at_once_are_one_owner_and_clear_refusals(tmp_path: 
     processes = [python(TRY, path) for _ in range(3)]
     for process in processes:
         out, err = process.communicate(timeout=120)
-        assert (out == "free\n" and not err) or "the store is held by" in err, (out, err)
+        opened = out == "free\n" and (not err or "Cannot lock file" in err)  # the engine's own word when it had to wait
+        assert opened or "the store is held by" in err, (out, err)
 
 
 def test_one_path_after_another_in_one_process(tmp_path: Path) -> None:
