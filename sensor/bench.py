@@ -22,7 +22,7 @@ from sensor.catalogue import Catalogue, load_catalogue
 from sensor.load import kernel, load32, load64
 from sensor.meter import Meter
 from sensor.sense import Sensor
-from sensor.walk import _swap32
+from sensor.walk import swap32
 
 
 @kernel
@@ -31,7 +31,7 @@ def header_touch(buf, start, end):
     total = np.uint64(0)
     count = 0
     while start + 16 <= end:
-        size = _swap32(load32(buf, start + 8, end))
+        size = swap32(load32(buf, start + 8, end))
         total += load64(buf, start + 16 + 26, end)
         start += 16 + size
         count += 1

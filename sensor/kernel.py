@@ -43,6 +43,7 @@ from sensor.layout import (
     CLIENT_IS_B,
     CLOSED,
     COLD,
+    DNS_PORTS,
     FLAGS,
     GAP_SUM,
     GAP_SUMSQ,
@@ -129,7 +130,7 @@ def _update(buf, flows, batch, i, names, out, late, todo, limits, counters):
         _burst(flows, slot, batch.time[i], size)
     if not tcp and size > 0:
         source = np.int64(k4 >> np.uint64(32)) & 0xFFFF if b else np.int64(k4 >> np.uint64(48))
-        if source in (53, 5353, 5355):
+        if source in DNS_PORTS:
             push_todo(todo, batch, i, TODO_DNS, flows, slot)
     if flags & LOOK_MASK != LOOK_DONE and batch.payload_end[i] > batch.payload[i]:
         if tcp:

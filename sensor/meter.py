@@ -39,7 +39,6 @@ MAX_LOOKING = 16384  # flows whose hello is being put together
 MAX_WAITING = 1 << 18  # slices that wait for a name
 WAIT_NS = 60 * layout.SECOND  # how long they wait at most
 NAME_CAPACITY = 1 << 17
-DNS_PORTS = (53, 5353, 5355)
 SWEEP_EVERY = 300 * layout.SECOND  # of packet time, in a capture; a live sensor sweeps every minute
 
 Lookup = Callable[[str], int]  # host name -> 0, or 1 + index of a (service, role) pair
@@ -75,9 +74,7 @@ class MeterLimits:
     """Bounds of one meter; see sensor.settings for what they mean to a school."""
 
     max_flows: int = 1 << 20
-    tcp_idle_s: int = (
-        3600  # a connection that wakes up again carries no name; gateways keep it for two hours (RFC 5382 5)
-    )
+    tcp_idle_s: int = 3600  # one that wakes up again carries no name; gateways keep it for two hours (RFC 5382 5)
     udp_idle_s: int = 300  # RFC 4787 4.3 advises gateways to keep it for five minutes
     dns_names: int = 1 << 18
     names: int = NAME_CAPACITY
@@ -107,8 +104,7 @@ def new_flows(flows: int) -> layout.Flows:
 
 
 def _new_slices(rows: int) -> layout.Slices:
-    words = np.zeros((rows, layout.SLICE), np.uint64)
-    return _as_slices(words)
+    return _as_slices(np.zeros((rows, layout.SLICE), np.uint64))
 
 
 def _as_slices(words: Any) -> layout.Slices:
@@ -152,7 +148,6 @@ class Meter:
         self._ready: list[RawSlices] = []
         self.dropped_looking = 0
         self.dropped_waiting = 0
-        self.todo_done = 0
         self.swept_until = 0  # minute: every slice of an earlier minute has been written
 
     # -- driving the kernel -------------------------------------------------------------------------------------
@@ -322,7 +317,6 @@ class Meter:
                 self._read_quic(row, payload)
             else:
                 self._read_stream(row, payload)
-        self.todo_done += count
         self._todo.count[0] = 0
 
     def _looker(self, uid: int, make: Callable[[], StreamHello | QuicHello]) -> StreamHello | QuicHello:
@@ -403,7 +397,7 @@ class Meter:
         over = nameless & ~waiting
         ports = rows[:, 4] >> np.uint64(32) & np.uint64(0xFFFF)
         told = over & self.dns.may_know(rows[:, 1], rows[:, 3])
-        for port in DNS_PORTS:
+        for port in layout.DNS_PORTS:
             told &= ports != port
         self._name_from_dns(view, np.flatnonzero(told))
         late.give_up(self._flows, view, over, self._seed)

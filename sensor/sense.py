@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 
 from sensor import layout
-from sensor.catalogue import Catalogue
+from sensor.catalogue import Catalogue, load_catalogue
 from sensor.columns import Columns, Segments, new_columns, unpack
 from sensor.meter import EVIDENCE_CODES, Meter, MeterLimits, RawSlices
-from sensor.settings import SegmentRule
+from sensor.settings import SegmentRule, SensorSettings
 from sensor.slices import slice_table
 from sensor.words import Role, Segment
 
@@ -139,6 +139,13 @@ class Sensor:
             "role": _coded(columns.role, roles),
             "evidence": _coded(columns.evidence, EVIDENCE_CODES),
         }
+
+
+def sensor_of(settings: SensorSettings, name: str = "replay", seed: int = 0) -> Sensor:
+    """A sensor as a school set it, with the shipped catalogue and the school's own rows."""
+    s = settings
+    limits = MeterLimits(s.max_flows, s.tcp_idle_s, s.udp_idle_s, s.dns_names)
+    return Sensor(load_catalogue(s.services), s.segments, limits, name, seed)
 
 
 def _addresses(pairs: Any) -> pa.Array:

@@ -42,7 +42,7 @@ def new_interfaces() -> Any:
 
 
 @inlined
-def _swap32(v):
+def swap32(v):
     return ((v & 0xFF) << 24) | ((v & 0xFF00) << 8) | ((v >> 8) & 0xFF00) | ((v >> 24) & 0xFF)
 
 
@@ -50,7 +50,7 @@ def _swap32(v):
 def _get32(buf, offset, end, swapped):
     """A 32-bit field in the file's own byte order; `swapped` means little-endian."""
     v = load32(buf, offset, end)
-    return _swap32(v) if swapped else v
+    return swap32(v) if swapped else v
 
 
 @inlined
@@ -150,7 +150,7 @@ def walk_pcapng(buf, pos, end, state, interfaces, batch, n, stop_at):
             state[INTERFACES] = 0
         swapped = state[SWAPPED]
         if swapped and kind != PCAPNG_SECTION:
-            kind = _swap32(kind)
+            kind = swap32(kind)
         size = _get32(buf, pos + 4, end, swapped)
         if size < 12 or size > MAX_BLOCK:
             state[BROKEN] = pos + 1

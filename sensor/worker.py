@@ -15,10 +15,8 @@ from pathlib import Path
 from types import FrameType
 
 from sensor import layout
-from sensor.catalogue import load_catalogue
-from sensor.meter import MeterLimits
 from sensor.ring import Ring, RingError
-from sensor.sense import Sensor
+from sensor.sense import sensor_of
 from sensor.settings import SensorSettings
 from sensor.spool import Spool
 
@@ -44,11 +42,9 @@ class Worker:
         s = plan.settings
         self._plan = plan
         self._stop = False
-        limits = MeterLimits(s.max_flows, s.tcp_idle_s, s.udp_idle_s, s.dns_names)
-        self._sensor = Sensor(load_catalogue(s.services), s.segments, limits, plan.name, secrets.randbits(63))
+        self._sensor = sensor_of(s, plan.name, secrets.randbits(63))
         self._spool = Spool(plan.spool, s.spool_cap_mib << 20, plan.name)
         self._swept = int(time.time()) // 60
-        self._drops = 0
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         """End after the block at hand."""
@@ -94,8 +90,7 @@ class Worker:
         ring.drops = 0
 
     def _write(self) -> None:
-        table = self._sensor.table()
-        self._spool.write(table)
+        self._spool.write(self._sensor.table())
 
 
 def work(plan: WorkerPlan) -> None:

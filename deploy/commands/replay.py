@@ -59,14 +59,9 @@ def command(captures: tuple[Path, ...], folder: Path, store_path: Path, as_json:
 
 
 def _sense(captures: Sequence[Any], files: SchoolFiles, ingest: Ingest) -> dict[str, int]:
-    from sensor.catalogue import load_catalogue
-    from sensor.meter import MeterLimits
-    from sensor.sense import Sensor
+    from sensor.sense import sensor_of
 
-    s = files.settings.sensor
-    sensor = Sensor(
-        load_catalogue(s.services), s.segments, MeterLimits(s.max_flows, s.tcp_idle_s, s.udp_idle_s, s.dns_names)
-    )
+    sensor = sensor_of(files.settings.sensor)
     bar = Progress("Replaying", sum(c.size for c in captures))
     before = 0
     for capture in captures:
