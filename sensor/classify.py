@@ -18,7 +18,8 @@ from sensor import layout
 from sensor.capture import open_capture
 from sensor.catalogue import Catalogue
 from sensor.dns import Answers
-from sensor.meter import EVIDENCE_CODES, Meter, MeterLimits
+from sensor.meter import Meter, MeterLimits
+from sensor.readers import EVIDENCE_CODES
 from sensor.slices import unpack_address, unpack_vlan
 
 CLASSIFY_LIMITS = MeterLimits(names=1 << 16, first_flows=1 << 11)

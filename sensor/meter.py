@@ -10,9 +10,6 @@ It knows the catalogue only as `lookup`; segments are laid over later, in `senso
 
 from __future__ import annotations
 
-import contextlib
-import mmap
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,33 +17,19 @@ from typing import Any
 import numpy as np
 
 from sensor import kernel, late, layout, table
-from sensor.dns import Answers, DnsMemory, read_answers
+from sensor.dns import Answers
 from sensor.frames import SKIP_NAMES, SKIP_TRUNCATED, new_batch
-from sensor.names import COUNT, intern, new_names
-from sensor.quic import QuicHello
-from sensor.streams import StreamHello
+from sensor.memory import as_slices, new_flows, new_slices
+from sensor.namebook import Lookup, NameBook, name_text
+from sensor.readers import DNS, Finding, Readers
 from sensor.walk import new_interfaces
-from sensor.words import Evidence
-
-EVIDENCE_CODES = tuple(Evidence)
-_SNI, _QUIC, _HTTP, _DNS = (
-    EVIDENCE_CODES.index(e) for e in (Evidence.SNI, Evidence.QUIC_SNI, Evidence.HTTP_HOST, Evidence.DNS)
-)
 
 SLICE_BUFFER = 1 << 13  # raw slices between drains: 1.2 MB, so that they stay in the second-level cache
 TODO_BUFFER = 1 << 12
-MAX_LOOKING = 16384  # flows whose hello is being put together
 MAX_WAITING = 1 << 18  # slices that wait for a name
 WAIT_NS = 60 * layout.SECOND  # how long they wait at most
 NAME_CAPACITY = 1 << 17
 SWEEP_EVERY = 300 * layout.SECOND  # of packet time, in a capture; a live sensor sweeps every minute
-
-Lookup = Callable[[str], int]  # host name -> 0, or 1 + index of a (service, role) pair
-
-
-def name_text(raw: bytes) -> str:
-    """A name as the wire had it, lower case, bytes outside printable ASCII as \\xNN."""
-    return "".join(chr(b) if 0x21 <= b <= 0x7E else f"\\x{b:02x}" for b in raw.lower())
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,38 +64,6 @@ class MeterLimits:
     first_flows: int = 1 << 16  # room at the start; the table grows as it must
 
 
-def _allocate(rows: int, words: int) -> Any:
-    """Zeroed uint64[rows, words], on huge pages where the system has them (a table walk misses the TLB otherwise)."""
-    size = rows * words * 8
-    if size < 4 << 20:
-        return np.zeros((rows, words), np.uint64)
-    memory = mmap.mmap(-1, (size + (2 << 20) - 1) & ~((2 << 20) - 1))
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        with contextlib.suppress(OSError):  # a kernel without transparent huge pages
-            memory.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(memory, np.uint64, rows * words).reshape(rows, words)
-
-
-def new_flows(flows: int) -> layout.Flows:
-    """An empty table with room for so many flows and for as many again, so that probes stay short."""
-    capacity = 1 << (2 * flows - 1).bit_length()
-    words = _allocate(capacity, layout.ROW)
-    cold = _allocate(capacity, layout.COLD)
-    return layout.Flows(
-        words, words.view(np.int64), words.view(np.uint32), cold.view(np.int64), cold, cold.view(np.float64)
-    )
-
-
-def _new_slices(rows: int) -> layout.Slices:
-    return _as_slices(np.zeros((rows, layout.SLICE), np.uint64))
-
-
-def _as_slices(words: Any) -> layout.Slices:
-    return layout.Slices(
-        words, words.view(np.int64), words.view(np.uint32), words.view(np.float64), np.zeros(1, np.int64)
-    )
-
-
 class Meter:
     """See the module's header. `emit_all` also gives slices that the catalogue does not want (for `classify`)."""
 
@@ -125,28 +76,23 @@ class Meter:
         on_answers: Callable[[bytes, bytes, Answers], None] | None = None,
         seed: int = 0,
     ) -> None:
-        self._lookup = lookup
         self._limits = limits or MeterLimits()
         self._emit_all = emit_all
-        self._on_answers = on_answers
         self._seed = np.uint64(seed)
         self._batch = new_batch()
-        self._names = new_names(self._limits.names, self._limits.names * 32)
-        self._text: list[str] = [""]
+        self._book = NameBook(lookup, self._limits.names)
+        self.readers = Readers(self._settle, self._limits.dns_names, on_answers)
         self._flows = new_flows(min(self._limits.first_flows, self._limits.max_flows))
-        self._out = _new_slices(SLICE_BUFFER)
-        self._late = _new_slices(SLICE_BUFFER)
+        self._out = new_slices(SLICE_BUFFER)
+        self._late = new_slices(SLICE_BUFFER)
         todo = np.zeros((TODO_BUFFER, layout.TODO), np.uint64)
         self._todo = layout.Todo(todo, todo.view(np.int64), np.zeros(1, np.int64))
         self.counters = np.zeros(layout.COUNTERS, np.int64)
         self._interfaces = new_interfaces()
         self._sweep_at = 0
-        self._looking: OrderedDict[int, StreamHello | QuicHello] = OrderedDict()
         self._found: dict[int, tuple[int, int]] = {}  # flow -> name and flags that Python read since the last drain
-        self.dns = DnsMemory(self._limits.dns_names)
         self._waiting = np.zeros((0, layout.SLICE), np.uint64)
         self._ready: list[RawSlices] = []
-        self.dropped_looking = 0
         self.dropped_waiting = 0
         self.swept_until = 0  # minute: every slice of an earlier minute has been written
 
@@ -164,15 +110,16 @@ class Meter:
         position = start
         while True:
             status, position = kernel.advance(
-                buffer, position, end, walk_state, interfaces, self._batch, self._flows, self._names, self._out,
+                buffer, position, end, walk_state, interfaces, self._batch, self._flows, self._book.table, self._out,
                 self._late, self._todo, self._kernel_limits(), self._seed, self.counters,
             )  # fmt: skip
-            self._learn_names()
-            self._do_todo(buffer)
+            self._book.learn()
+            self.readers.work(self._todo, buffer)
             if status == layout.TABLE_FULL:
                 self._make_room()
             elif status == layout.NAMES_FULL:
-                self._forget_names()
+                self._drain()
+                self._book.forget(self._flows.halves[:, layout.NAME])
             elif status == layout.SWEEP_DUE:
                 if self._sweep_at:
                     self.sweep(int(self.counters[layout.C_LATEST]), self._sweep_at // layout.MINUTE_NS)
@@ -191,7 +138,7 @@ class Meter:
                 slot,
                 before_minute,
                 now_ns,
-                self._names,
+                self._book.table,
                 self._out,
                 self._late,
                 self._kernel_limits(),
@@ -214,7 +161,7 @@ class Meter:
 
     def name_of(self, number: int) -> str:
         """The text of a name id; '' for 0."""
-        return self._text[number]
+        return self._book.text(number)
 
     @property
     def complete_until(self) -> int:
@@ -254,113 +201,16 @@ class Meter:
         table.rehash(self._flows, larger)
         self._flows = larger
 
-    def _learn_names(self) -> None:
-        names = self._names
-        for number in range(len(self._text), int(names.state[COUNT])):
-            start = int(names.start[number])
-            text = name_text(names.arena[start : start + int(names.length[number])].tobytes())
-            self._text.append(text)
-            names.service[number] = self._lookup(text)
-
-    def _forget_names(self) -> None:
-        """The name table is full: keep one name for each (service, role) and start anew."""
-        self._drain()
-        keep: dict[int, str] = {}
-        for number in range(1, len(self._text)):
-            keep.setdefault(int(self._names.service[number]), self._text[number])
-        if 2 * len(keep) >= len(self._text) - 1:  # little to forget, as when every name is a service of its own
-            self._enlarge_names()
-            return
-        old_service = self._names.service[: len(self._text)].copy()
-        self._names = new_names(self._limits.names, self._limits.names * 32)
-        self._text = [""]
-        fresh = {service: self._number(text) for service, text in keep.items()}
-        mapped = np.array([0, *(fresh[int(s)] for s in old_service[1:])], np.uint32)
-        self._flows.halves[:, layout.NAME] = mapped[self._flows.halves[:, layout.NAME]]
-
-    def _enlarge_names(self) -> None:
-        """A name table of twice the size; every name keeps its number."""
-        old, larger = self._names, new_names(len(self._names.hash) * 2, len(self._names.arena) * 2)
-        for number in range(1, len(self._text)):
-            start, length = int(old.start[number]), int(old.length[number])
-            intern(larger, old.arena, start, length, start + length)
-        larger.service[: len(self._text)] = old.service[: len(self._text)]
-        self._names = larger
-
-    def _number(self, text: str) -> int:
-        """The id of a name that Python found."""
-        raw = np.frombuffer(text.encode("latin-1", "replace"), np.uint8)
-        number = int(intern(self._names, raw.copy(), 0, len(raw), len(raw)))
-        self._learn_names()
-        return number
-
-    def _settle(self, row: Any, name: bytes | None, evidence: int, partial: bool, done: int) -> None:
-        number = self._number(name_text(name)) if name else 0
+    def _settle(self, row: Any, finding: Finding) -> None:
+        """Carry what the readers found to its flow, and to slices of it that have not been given out."""
+        number = self._book.number(name_text(finding.name)) if finding.name else 0
         if number:
-            self._found[int(row[layout.T_UID])] = (
-                number,
-                evidence << layout.EVIDENCE_SHIFT | (layout.PARTIAL if partial else 0),
-            )
+            partial = layout.PARTIAL if finding.partial else 0
+            self._found[int(row[layout.T_UID])] = number, finding.evidence << layout.EVIDENCE_SHIFT | partial
         late.settle(
-            self._flows, row[:5], int(row[layout.T_UID]), number, evidence, partial, done, self._seed, self.counters
-        )
-
-    def _do_todo(self, buffer: Any) -> None:
-        count = int(self._todo.count[0])
-        for i in range(count):
-            row = self._todo.words[i]
-            kind = int(row[layout.T_KIND])
-            payload = buffer[int(row[layout.T_PAYLOAD]) : int(row[layout.T_END])].tobytes()
-            if kind == layout.TODO_DNS:
-                self._read_dns(row, payload)
-            elif kind == layout.TODO_QUIC:
-                self._read_quic(row, payload)
-            else:
-                self._read_stream(row, payload)
-        self._todo.count[0] = 0
-
-    def _looker(self, uid: int, make: Callable[[], StreamHello | QuicHello]) -> StreamHello | QuicHello:
-        looker = self._looking.get(uid)
-        if looker is None:
-            looker = self._looking[uid] = make()
-            if len(self._looking) > MAX_LOOKING:
-                self._looking.popitem(last=False)
-                self.dropped_looking += 1
-        return looker
-
-    def _read_stream(self, row: Any, payload: bytes) -> None:
-        uid, base = int(row[layout.T_UID]), int(row[layout.T_NEXT].astype(np.int64))
-        looker = self._looker(uid, lambda: StreamHello(base))
-        if not isinstance(looker, StreamHello):
-            return
-        reading = looker.feed(int(row[layout.T_SEQUENCE]) & 0xFFFFFFFF, payload)
-        if reading.complete:
-            self._looking.pop(uid, None)
-        if reading.complete or reading.is_hello:
-            evidence = _HTTP if looker.http else _SNI
-            partial = not reading.complete and not looker.http
-            self._settle(row, reading.name, evidence, partial, int(reading.complete))
-
-    def _read_quic(self, row: Any, payload: bytes) -> None:
-        uid = int(row[layout.T_UID])
-        looker = self._looker(uid, QuicHello)
-        if not isinstance(looker, QuicHello):
-            return
-        reading = looker.feed(payload)
-        if reading.complete:
-            self._looking.pop(uid, None)
-        if reading.complete or reading.is_hello:
-            self._settle(row, reading.name, _QUIC, not reading.complete, int(reading.complete))
-
-    def _read_dns(self, row: Any, payload: bytes) -> None:
-        answers = read_answers(payload)
-        if answers is None:
-            return
-        low, high = row[0:2].byteswap().tobytes(), row[2:4].byteswap().tobytes()
-        server, client = (high, low) if int(row[layout.T_FROM_B]) else (low, high)
-        if self._on_answers:
-            self._on_answers(client, server, answers)
-        self.dns.learn(client, answers, int(row[layout.T_TIME]) / layout.SECOND)
+            self._flows, row[:5], int(row[layout.T_UID]), number, finding.evidence, finding.partial, int(finding.done),
+            self._seed, self.counters,
+        )  # fmt: skip
 
     # -- slices -------------------------------------------------------------------------------------------------
 
@@ -377,7 +227,7 @@ class Meter:
         self._found.clear()
 
     def _give(self, rows: Any) -> None:
-        service = self._names.service[rows.view(np.uint32)[:, layout.S_NAME]]
+        service = self._book.table.service[rows.view(np.uint32)[:, layout.S_NAME]]
         if not self._emit_all and len(service) and service.min() <= 0:
             wanted = service > 0
             rows, service = rows[wanted], service[wanted]
@@ -386,7 +236,7 @@ class Meter:
 
     def _resolve(self, rows: Any, final: bool) -> Any:
         """Names for rows written before their flow had one; those still looked for go back to wait."""
-        view = _as_slices(rows)
+        view = as_slices(rows)
         late.refresh(self._flows, view, self._seed)
         self._name_ended(view)
         nameless = view.halves[:, layout.S_NAME] == 0
@@ -396,7 +246,7 @@ class Meter:
             waiting[:] = False
         over = nameless & ~waiting
         ports = rows[:, 4] >> np.uint64(32) & np.uint64(0xFFFF)
-        told = over & self.dns.may_know(rows[:, 1], rows[:, 3])
+        told = over & self.readers.dns.may_know(rows[:, 1], rows[:, 3])
         for port in layout.DNS_PORTS:
             told &= ports != port
         self._name_from_dns(view, np.flatnonzero(told))
@@ -427,12 +277,9 @@ class Meter:
         for n in which:
             row = view.words[n]
             client, server = row[0:2].byteswap().tobytes(), row[2:4].byteswap().tobytes()
-            told = self.dns.names(client, server, int(view.signed[n, layout.S_FLOW_FIRST]) / layout.SECOND)
-            if told and len({self._lookup(name) for name in told}) == 1:
-                view.halves[n, layout.S_NAME] = self._number(told[0])
+            told = self.readers.dns.names(client, server, int(view.signed[n, layout.S_FLOW_FIRST]) / layout.SECOND)
+            if told and len({self._book.lookup(name) for name in told}) == 1:
+                view.halves[n, layout.S_NAME] = self._book.number(told[0])
                 view.halves[n, layout.S_FLAGS] = (
-                    int(view.halves[n, layout.S_FLAGS]) & ~layout.EVIDENCE_MASK | _DNS << layout.EVIDENCE_SHIFT
+                    int(view.halves[n, layout.S_FLAGS]) & ~layout.EVIDENCE_MASK | DNS << layout.EVIDENCE_SHIFT
                 )
-
-
-__all__ = ["EVIDENCE_CODES", "Meter", "MeterLimits", "RawSlices", "name_text", "new_flows"]

@@ -19,7 +19,8 @@ import pyarrow as pa
 from sensor import layout
 from sensor.catalogue import Catalogue, load_catalogue
 from sensor.columns import Columns, Segments, new_columns, unpack
-from sensor.meter import EVIDENCE_CODES, Meter, MeterLimits, RawSlices
+from sensor.meter import Meter, MeterLimits, RawSlices
+from sensor.readers import EVIDENCE_CODES
 from sensor.settings import SegmentRule, SensorSettings
 from sensor.slices import slice_table
 from sensor.words import Role, Segment
@@ -98,9 +99,9 @@ class Sensor:
             "skipped": sum(count for _, count in meter.skipped()),
             "ring_drops": self.ring_drops,
             "evicted": int(c[layout.C_EVICTED]),
-            "hellos_dropped": meter.dropped_looking,
+            "hellos_dropped": meter.readers.dropped_looking,
             "slices_unnamed_dropped": meter.dropped_waiting,
-            "dns_evicted": meter.dns.evicted,
+            "dns_evicted": meter.readers.dns.evicted,
         }
 
     def table(self) -> pa.Table:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor import meter, walk
+from sensor import meter, readers, walk
 from sensor.meter import MeterLimits
 from sensor.sense import Sensor
 from sensor.slices import pack_address, pack_vlan
@@ -382,10 +382,10 @@ def test_more_names_than_the_table_holds_are_all_told_right() -> None:
 
 
 def test_endless_half_hellos_are_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meter, "MAX_LOOKING", 100)
+    monkeypatch.setattr(readers, "MAX_LOOKING", 100)
     sensor = new_sensor()
     feed(sensor, by_time(*(Talk(client_port=1024 + n).open(n / 100).up(n / 100, HELLO[:90]) for n in range(1000))))
-    assert len(sensor.meter._looking) == 100
+    assert len(sensor.meter.readers._looking) == 100
     assert sensor.counters()["hellos_dropped"] == 900
     feed(sensor, Talk().open(20).up(20.1, HELLO[:90]).up(20.2, HELLO[90:]).packets)
     sensor.meter.finish()

@@ -1,0 +1,75 @@
+"""The names of one meter, seen from Python: the text and service of each number that the kernel gave a name.
+
+The kernel interns names it reads (`sensor.names`); `learn` asks the catalogue about each new one, once. When the table
+is full, `forget` keeps one name for each service and drops the rest. It does not know flows beyond their name column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sensor.names import COUNT, intern, new_names
+
+Lookup = Callable[[str], int]  # host name -> 0, or 1 + index of a (service, role) pair
+
+
+def name_text(raw: bytes) -> str:
+    """A name as the wire had it, lower case, bytes outside printable ASCII as \\xNN."""
+    return "".join(chr(b) if 0x21 <= b <= 0x7E else f"\\x{b:02x}" for b in raw.lower())
+
+
+class NameBook:
+    """See the module's header. `table` is what the kernel works on; it is replaced by `forget`."""
+
+    def __init__(self, lookup: Lookup, capacity: int) -> None:
+        self.lookup = lookup
+        self._capacity = capacity
+        self.table = new_names(capacity, capacity * 32)
+        self._text: list[str] = [""]
+
+    def text(self, number: int) -> str:
+        """The text of a name; '' for 0."""
+        return self._text[number]
+
+    def learn(self) -> None:
+        """Ask the catalogue about names that the kernel has read since the last call."""
+        names = self.table
+        for number in range(len(self._text), int(names.state[COUNT])):
+            start = int(names.start[number])
+            text = name_text(names.arena[start : start + int(names.length[number])].tobytes())
+            self._text.append(text)
+            names.service[number] = self.lookup(text)
+
+    def number(self, text: str) -> int:
+        """The number of a name that Python found; 0 if it does not fit."""
+        raw = np.frombuffer(text.encode("latin-1", "replace"), np.uint8)
+        number = int(intern(self.table, raw.copy(), 0, len(raw), len(raw)))
+        self.learn()
+        return number
+
+    def forget(self, column: Any) -> None:
+        """The table is full: keep one name for each (service, role), and mend a column of name numbers (uint32)."""
+        keep: dict[int, str] = {}
+        for number in range(1, len(self._text)):
+            keep.setdefault(int(self.table.service[number]), self._text[number])
+        if 2 * len(keep) >= len(self._text) - 1:  # little to forget, as when every name is a service of its own
+            self._enlarge()
+            return
+        old_service = self.table.service[: len(self._text)].copy()
+        self.table = new_names(self._capacity, self._capacity * 32)
+        self._text = [""]
+        fresh = {service: self.number(text) for service, text in keep.items()}
+        mapped = np.array([0, *(fresh[int(s)] for s in old_service[1:])], np.uint32)
+        column[:] = mapped[column]
+
+    def _enlarge(self) -> None:
+        """A table of twice the size; every name keeps its number."""
+        old, larger = self.table, new_names(len(self.table.hash) * 2, len(self.table.arena) * 2)
+        for number in range(1, len(self._text)):
+            start, length = int(old.start[number]), int(old.length[number])
+            intern(larger, old.arena, start, length, start + length)
+        larger.service[: len(self._text)] = old.service[: len(self._text)]
+        self.table = larger
