@@ -19,7 +19,7 @@ def _allocate(rows: int, words: int) -> Any:
     size = rows * words * 8
     if size < 4 << 20:
         return np.zeros((rows, words), np.uint64)
-    memory = mmap.mmap(-1, (size + (2 << 20) - 1) & ~((2 << 20) - 1))
+    memory = mmap.mmap(-1, (size + (2 << 20) - 1) & ~((2 << 20) - 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(mmap, "MADV_HUGEPAGE"):
         with contextlib.suppress(OSError):  # a kernel without transparent huge pages
             memory.madvise(mmap.MADV_HUGEPAGE)
