@@ -80,7 +80,8 @@ def _answers_object(path: Path, client: bytes, server: bytes, answers: Answers) 
 def _flows(path: Path, words: Any, texts: list[str], catalogue: Catalogue) -> Iterator[dict[str, Any]]:
     """One object a flow, in order of first packet."""
     halves, signed = words.view(np.uint32), words.view(np.int64)
-    order = np.lexsort((signed[:, layout.S_FIRST], halves[:, layout.S_UID]))
+    begun = halves[:, layout.S_BEGUN] & layout.BEGUN_MASK
+    order = np.lexsort((begun, halves[:, layout.S_MINUTE], halves[:, layout.S_UID]))
     uids = halves[order, layout.S_UID]
     starts = np.flatnonzero(np.r_[True, uids[1:] != uids[:-1]])
     first = signed[order, layout.S_FLOW_FIRST][starts]
@@ -113,7 +114,7 @@ def _flows(path: Path, words: Any, texts: list[str], catalogue: Catalogue) -> It
             "bytes_down": int(words[rows, layout.S_BYTES_DOWN].sum()),
             "packets_up": int(halves[rows, layout.S_PACKETS_UP].sum()),
             "packets_down": int(halves[rows, layout.S_PACKETS_DOWN].sum()),
-            "first": int(signed[rows, layout.S_FIRST].min()) / layout.SECOND,
+            "first": int(signed[rows[0], layout.S_FLOW_FIRST]) / layout.SECOND,
             "last": int(signed[rows, layout.S_LAST].max()) / layout.SECOND,
             "vlan": unpack_vlan(int(words[rows[0], layout.S_VLAN])),
         }

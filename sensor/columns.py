@@ -75,10 +75,11 @@ def unpack(words, halves, gaps, pair, service_of, role_of, segments, c):
     A client's segment is that of its narrowest subnet; if its innermost VLAN says another one, it is unknown (0).
     """
     for n in range(len(words)):
-        minute = np.int64(words[n, layout.S_MINUTE])
+        minute = np.int64(halves[n, layout.S_MINUTE])
         start = minute * layout.MINUTE_NS
+        begun = np.int64(halves[n, layout.S_BEGUN])
         c.minute[n] = minute
-        c.first_ms[n] = max(0, min(59_999, (np.int64(words[n, layout.S_FIRST]) - start) // layout.MILLISECOND))
+        c.first_ms[n] = begun & layout.BEGUN_MASK
         c.last_ms[n] = max(0, min(59_999, (np.int64(words[n, layout.S_LAST]) - start) // layout.MILLISECOND))
         flags = np.int64(halves[n, layout.S_FLAGS])
         c.first_of_flow[n] = flags & layout.OLD == 0
@@ -116,7 +117,7 @@ def unpack(words, halves, gaps, pair, service_of, role_of, segments, c):
         c.bytes_down[n] = words[n, layout.S_BYTES_DOWN]
         c.packets_up[n] = halves[n, layout.S_PACKETS_UP]
         c.packets_down[n] = halves[n, layout.S_PACKETS_DOWN]
-        c.bursts[n] = halves[n, layout.S_BURSTS]
+        c.bursts[n] = begun >> layout.BURSTS_AT
         c.burst_bytes[n] = halves[n, layout.S_BURST_BYTES]
         c.burst_largest[n] = halves[n, layout.S_BURST_LARGEST]
         c.gap_sum[n] = gaps[n, layout.S_GAP_SUM]

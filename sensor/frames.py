@@ -36,7 +36,7 @@ BATCH = 48  # packets decoded before the flow table is touched: hides cache miss
 
 
 class Batch(NamedTuple):
-    """One row a packet; 2 * BATCH rows: while one half is worked on, the other is filled."""
+    """One row a packet."""
 
     frame: Any  # int64 offset of the frame in the block
     end: Any  # int64 end of its captured bytes
@@ -44,9 +44,9 @@ class Batch(NamedTuple):
     link: Any  # int64 link type
     tag: Any  # int64 VLAN tag that the ring delivered beside the frame: 0x1000 | id, or 0
     skip: Any  # int64 SKIP reason, 0 = a row
-    key: Any  # uint64[2 * BATCH, 5] flow key: lower address, higher address, ports and protocol
+    key: Any  # uint64[BATCH, 5] flow key: lower address, higher address, ports and protocol
     hash: Any  # uint64 of the key
-    slot: Any  # uint64 where the flow table had it when last looked up
+    row: Any  # uint64 row of the flow table that the index named; perhaps another flow's, or 0
     source_is_b: Any  # int64 1 if the sender is the higher endpoint
     length: Any  # int64 IP total length
     flags: Any  # int64 TCP flags
@@ -60,8 +60,8 @@ class Batch(NamedTuple):
 def new_batch() -> Batch:
     columns = [
         np.zeros(
-            (2 * BATCH, 5) if name == "key" else 2 * BATCH,
-            np.uint64 if name in ("key", "hash", "vlan", "slot") else np.int64,
+            (BATCH, 5) if name == "key" else BATCH,
+            np.uint64 if name in ("key", "hash", "vlan", "row") else np.int64,
         )
         for name in Batch._fields
     ]

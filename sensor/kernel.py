@@ -1,12 +1,10 @@
 """The loop over packets: the part of the sensor that must keep up with the wire.
 
-Theory of operation. `advance` takes a block of captured bytes in batches of BATCH frames, in three passes. The first
-decodes the frames and asks the processor to fetch their flows' hot rows; the second finds the rows and asks for the
-cold rows that will be needed; the third updates, and between two updates walks one record of the next batch, as each
-record only says where the next one begins. So a batch waits for memory once, not once a packet. A hot row is one cache
-line: a 64-bit keyed hash of the flow's key stands for the key, which lies in the cold row (of a million flows at once,
-two share a hash with a chance of 3 in 100 million; the hash is keyed anew by every live process, so nobody can arrange
-it).
+Theory of operation. `advance` takes a block of captured bytes in batches of BATCH frames, in passes: walk the records,
+decode the frames, look the flows up in the index, look at their hot rows, update. Each pass asks the processor to fetch
+what the next one reads, so a batch waits for memory a few times, not a packet. A hot row is one cache line: a 64-bit
+keyed hash of the flow's key stands for the key, which lies in the cold row (of a million flows at once, two share a
+hash with a chance of 3 in 100 million; the hash is keyed anew by every live process, so nobody can arrange it).
 
 A flow's counters belong to one clock minute of packet time; a packet of another minute first writes the old minute
 out as a raw slice: to `out` if the flow has a name that a catalogue entry wants, to `late` if its name is still
@@ -23,8 +21,8 @@ import numpy as np
 
 from sensor.frames import ACK, BATCH, FIN, RST, SYN, TCP, decode
 from sensor.layout import (
-    ABSENT,
     BLOCK_DONE,
+    BUCKET,
     BURST_BEFORE,
     BURST_BYTES,
     BURST_LARGEST,
@@ -38,6 +36,7 @@ from sensor.layout import (
     C_EXPIRED,
     C_LATEST,
     C_PACKETS,
+    C_ROWS,
     C_SKIP,
     C_USED,
     CLIENT_IS_B,
@@ -61,7 +60,6 @@ from sensor.layout import (
     NAMES_FULL,
     NEXT_SEQUENCE,
     NO_NAME,
-    ONE,
     PACKETS_AB,
     ROW,
     SECOND,
@@ -75,105 +73,100 @@ from sensor.layout import (
 from sensor.load import inlined, kernel, prefetch
 from sensor.looking import look_tcp, look_udp, push_todo
 from sensor.names import COUNT, MAX_NAME, USED_BYTES
-from sensor.table import emit, find, place, remove
-from sensor.walk import FORMAT, FORMAT_PCAP, FORMAT_PCAPNG, LEFT, walk_pcap, walk_pcapng, walk_ring
+from sensor.table import emit, place, probe, remove
+from sensor.walk import FORMAT, FORMAT_PCAP, FORMAT_PCAPNG, walk_pcap, walk_pcapng, walk_ring
 
 
 @inlined
-def _burst(flows, slot, now, size):
+def _burst(flows, row, now, size):
     """Count client payload into bursts: a run without a second of silence, once it holds BURST_MIN bytes."""
     milliseconds = (now // MILLISECOND) & LOW32
-    silence = (milliseconds - np.int64(flows.halves[slot, LAST_UP])) & LOW32
-    flows.halves[slot, LAST_UP] = milliseconds
-    before = 0 if silence >= BURST_SILENCE_MS else np.int64(flows.halves[slot, BURST_NOW])
+    silence = (milliseconds - np.int64(flows.halves[row, LAST_UP])) & LOW32
+    flows.halves[row, LAST_UP] = milliseconds
+    before = 0 if silence >= BURST_SILENCE_MS else np.int64(flows.halves[row, BURST_NOW])
     total = min(before + size, LOW32)
-    flows.halves[slot, BURST_NOW] = total
+    flows.halves[row, BURST_NOW] = total
     if total < BURST_MIN:
         return
-    flows.halves[slot, FLAGS] |= BURST_SEEN
+    flows.halves[row, FLAGS] |= BURST_SEEN
     cold = flows.cold
     if before < BURST_MIN:
-        cold[slot, BURSTS] += 1
-        cold[slot, BURST_BYTES] += total
-        if cold[slot, BURST_BEFORE]:
-            gap = (now - cold[slot, BURST_BEFORE]) * 1e-9
-            flows.gaps[slot, GAP_SUM] += gap
-            flows.gaps[slot, GAP_SUMSQ] += gap * gap
-        cold[slot, BURST_BEFORE] = now
+        cold[row, BURSTS] += 1
+        cold[row, BURST_BYTES] += total
+        if cold[row, BURST_BEFORE]:
+            gap = (now - cold[row, BURST_BEFORE]) * 1e-9
+            flows.gaps[row, GAP_SUM] += gap
+            flows.gaps[row, GAP_SUMSQ] += gap * gap
+        cold[row, BURST_BEFORE] = now
     else:
-        cold[slot, BURST_BYTES] += size
-    if total > cold[slot, BURST_LARGEST]:
-        cold[slot, BURST_LARGEST] = total
+        cold[row, BURST_BYTES] += size
+    if total > cold[row, BURST_LARGEST]:
+        cold[row, BURST_LARGEST] = total
 
 
 @inlined
 def _update(buf, flows, batch, i, names, out, late, todo, limits, counters):
     """Account for packet `i` of the batch."""
-    slot = place(flows, batch, i, names, out, late, limits, counters)
+    row = place(flows, batch, i, names, out, late, limits, counters)
     b = batch.source_is_b[i]
-    flows.halves[slot, np.uint64(PACKETS_AB + b)] += 1
-    flows.signed[slot, np.uint64(BYTES_AB + b)] += batch.length[i]
+    flows.halves[row, np.uint64(PACKETS_AB + b)] += 1
+    flows.signed[row, np.uint64(BYTES_AB + b)] += batch.length[i]
     k4 = batch.key[i, 4]
     tcp = np.int64(k4 >> np.uint64(24)) & 0xFF == TCP
-    flags = np.int64(flows.halves[slot, FLAGS])
+    flags = np.int64(flows.halves[row, FLAGS])
     control = batch.flags[i]
     if tcp and control & (SYN | FIN | RST):
         if control & (SYN | ACK) == SYN:
-            flows.cold[slot, NEXT_SEQUENCE] = (batch.sequence[i] + 1) & LOW32
+            flows.cold[row, NEXT_SEQUENCE] = (batch.sequence[i] + 1) & LOW32
             flags = flags & ~CLIENT_IS_B | SYN_SEEN | (CLIENT_IS_B if b else 0)
         if control & (FIN | RST):
             flags |= CLOSED
-        flows.halves[slot, FLAGS] = flags
+        flows.halves[row, FLAGS] = flags
     size = batch.payload_length[i]
     up = (flags & CLIENT_IS_B) == b  # CLIENT_IS_B is bit 0
     if up & (size > 0):  # one branch, seldom taken, instead of two coin tosses
-        _burst(flows, slot, batch.time[i], size)
+        _burst(flows, row, batch.time[i], size)
     if not tcp and size > 0:
         source = np.int64(k4 >> np.uint64(32)) & 0xFFFF if b else np.int64(k4 >> np.uint64(48))
         if source in DNS_PORTS:
-            push_todo(todo, batch, i, TODO_DNS, flows, slot)
+            push_todo(todo, batch, i, TODO_DNS, flows, row)
     if flags & LOOK_MASK != LOOK_DONE and batch.payload_end[i] > batch.payload[i]:
         if tcp:
-            look_tcp(buf, flows, slot, batch, i, names, todo, counters)
+            look_tcp(buf, flows, row, batch, i, names, todo, counters)
         else:
-            look_udp(buf, flows, slot, batch, i, todo, counters)
+            look_udp(buf, flows, row, batch, i, todo, counters)
 
 
 @inlined
 def _fetch_cold(flows, batch, i, names):
-    """Find packet `i`'s flow, and ask for its cold row if updating will touch that."""
-    slot = find(flows, batch.hash[i])
-    batch.slot[i] = slot
-    if slot & ABSENT:
-        prefetch(flows.cold, np.int64(slot ^ ABSENT) * COLD)
-        prefetch(flows.cold, np.int64(slot ^ ABSENT) * COLD + 8)
-        return
-    flags = np.int64(flows.halves[slot, FLAGS])
-    name = np.uint64(flows.halves[slot, NAME])
+    """Ask for the cold row of packet `i`'s flow if updating will touch it, and how."""
+    row = batch.row[i]
+    flags = np.int64(flows.halves[row, FLAGS])
+    name = np.uint64(flows.halves[row, NAME])
     wanted = (names.service[name] != 0) | ((name == 0) & (flags & NO_NAME == 0))
-    writes = wanted & (batch.time[i] // MINUTE_NS != np.int64(flows.halves[slot, MINUTE]))
+    writes = wanted & (batch.time[i] // MINUTE_NS != np.int64(flows.halves[row, MINUTE]))
     up = (flags & CLIENT_IS_B) == batch.source_is_b[i]
-    needed = writes | (up & (batch.payload_length[i] >= BURST_MIN)) | (flags & LOOK_MASK != LOOK_DONE)
-    at = np.int64(slot) * COLD * needed  # a coin toss again: row 0 is in the cache, fetching it costs nothing
-    prefetch(flows.cold, at)
-    prefetch(flows.cold, at + 8)
+    bursts = (up & (batch.payload_length[i] >= BURST_MIN)) | (flags & LOOK_MASK != LOOK_DONE)
+    at = np.int64(row) * COLD  # coin tosses again: row 0 is in the cache, fetching it costs nothing
+    prefetch(flows.cold, at * (writes | bursts))
+    prefetch(flows.cold, (at + 8) * bursts)
 
 
 @inlined
-def _walk(buf, pos, end, walk_state, interfaces, batch, n, stop_at):
+def _walk(buf, pos, end, walk_state, interfaces, batch):
     if walk_state[FORMAT] == FORMAT_PCAP:
-        return walk_pcap(buf, pos, end, walk_state, batch, n, stop_at)
+        return walk_pcap(buf, pos, end, walk_state, batch)
     if walk_state[FORMAT] == FORMAT_PCAPNG:
-        return walk_pcapng(buf, pos, end, walk_state, interfaces, batch, n, stop_at)
-    return walk_ring(buf, pos, end, walk_state, batch, n, stop_at)
+        return walk_pcapng(buf, pos, end, walk_state, interfaces, batch)
+    return walk_ring(buf, pos, end, walk_state, batch)
 
 
 @inlined
 def _why_stop(flows, names, out, late, todo, limits, counters):
     """A status if the next batch might not fit somewhere, else BLOCK_DONE."""
-    if out.count[0] + 2 * BATCH > len(out.words) or late.count[0] + 2 * BATCH > len(late.words):
+    if out.count[0] + BATCH > len(out.words) or late.count[0] + BATCH > len(late.words):
         return SLICES_FULL
-    if todo.count[0] + 2 * BATCH > len(todo.words):
+    if todo.count[0] + BATCH > len(todo.words):
         return TODO_FULL
     if names.state[COUNT] + BATCH > len(names.hash) or names.state[USED_BYTES] + BATCH * MAX_NAME > len(names.arena):
         return NAMES_FULL
@@ -187,35 +180,31 @@ def _why_stop(flows, names, out, late, todo, limits, counters):
 @kernel
 def advance(buf, pos, end, walk_state, interfaces, batch, flows, names, out, late, todo, limits, seed, counters):
     """Meter the records of buf[pos:end]; returns (status, position of the first record not yet metered)."""
-    mask = np.uint64(len(flows.words) - 1)
-    ahead = walk_state[FORMAT] != FORMAT_PCAPNG  # a pcapng walker learns as it goes and cannot be taken back
-    base = 0
-    n = base
-    after = pos
+    mask = np.uint64(len(flows.index) // BUCKET - 1)
     while True:
         status = _why_stop(flows, names, out, late, todo, limits, counters)
         if status != BLOCK_DONE:
-            walk_state[LEFT] += n - base  # frames walked but not metered
             return status, pos
-        if n == base:
-            n, after = _walk(buf, pos, end, walk_state, interfaces, batch, base, base + BATCH)
-            if n == base:
-                return BLOCK_DONE, after
-        for row in range(base, n):
+        n, pos = _walk(buf, pos, end, walk_state, interfaces, batch)
+        if n == 0:
+            return BLOCK_DONE, pos
+        for row in range(n):
             i = np.uint64(row)
             decode(buf, batch, i, seed)
             if batch.skip[i] == 0:
-                prefetch(flows.words, np.int64(batch.hash[i] & mask) * ROW)
-        for row in range(base, n):
+                prefetch(flows.index, np.int64(batch.hash[i] & mask) * BUCKET)
+        for row in range(n):
+            i = np.uint64(row)
+            if batch.skip[i] == 0:
+                batch.row[i] = probe(flows, batch.hash[i])
+                prefetch(flows.words, np.int64(batch.row[i]) * ROW)
+        for row in range(n):
             i = np.uint64(row)
             if batch.skip[i] == 0:
                 _fetch_cold(flows, batch, i, names)
-        following = BATCH - base
-        m = following
-        pos = after
         latest = counters[C_LATEST]
         total = 0
-        for row in range(base, n):
+        for row in range(n):
             i = np.uint64(row)
             latest = max(latest, batch.time[i])
             if batch.skip[i]:
@@ -223,40 +212,31 @@ def advance(buf, pos, end, walk_state, interfaces, batch, flows, names, out, lat
             else:
                 total += batch.length[i]
                 _update(buf, flows, batch, i, names, out, late, todo, limits, counters)
-            if ahead:  # each record says where the next begins: wait for it while there is work to do
-                m, after = _walk(buf, after, end, walk_state, interfaces, batch, m, m + 1)
         counters[C_LATEST] = latest
         counters[C_BYTES] += total
-        counters[C_PACKETS] += n - base
-        base = following
-        n = m
+        counters[C_PACKETS] += n
 
 
 @kernel
 def sweep(flows, start, before_minute, now, names, out, late, limits, counters):
     """Write out every minute before `before_minute` and remove flows idle at `now` (ns; closed ones after ten seconds).
 
-    Returns the slot to go on from, or -1 when the whole table was seen.
+    Returns the row to go on from, or -1 when the whole table was seen.
     """
-    slot = np.uint64(start)
-    rows = np.uint64(len(flows.words))
-    while slot < rows:
-        if flows.words[slot, HASH] == 0:
-            slot += ONE
+    for at in range(start, counters[C_ROWS] + 1):
+        row = np.uint64(at)
+        if flows.words[row, HASH] == 0:
             continue
         if out.count[0] + 2 > len(out.words) or late.count[0] + 2 > len(late.words):
-            return np.int64(slot)
-        if np.int64(flows.halves[slot, MINUTE]) < before_minute:
-            emit(flows, slot, names, out, late, limits.emit_all)
-        flags = np.int64(flows.halves[slot, FLAGS])
+            return at
+        if np.int64(flows.halves[row, MINUTE]) < before_minute:
+            emit(flows, row, names, out, late, limits.emit_all)
+        flags = np.int64(flows.halves[row, FLAGS])
         idle = limits.tcp_idle if flags & IS_TCP else limits.udp_idle
         if flags & CLOSED:
             idle = 10 * SECOND
-        if now - flows.signed[slot, LAST] > idle:
-            emit(flows, slot, names, out, late, limits.emit_all)
-            remove(flows, np.int64(slot))
-            counters[C_USED] -= 1
+        if now - flows.signed[row, LAST] > idle:
+            emit(flows, row, names, out, late, limits.emit_all)
+            remove(flows, at, counters)
             counters[C_EXPIRED] += 1
-        else:
-            slot += ONE
     return -1

@@ -1,16 +1,13 @@
 """Names that come late: what Python read for a flow, carried to the flow and to slices already written.
 
-The table may have moved, expired or reused a row in the meantime, so a flow is found by key and number (UID), never by
-its place.
+A row may have been freed or reused in the meantime, so a flow is its row and its number (UID), never the row alone.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from sensor.frames import hash_key
 from sensor.layout import (
-    ABSENT,
     C_NAMED,
     CLIENT_IS_B,
     EVIDENCE_MASK,
@@ -24,76 +21,68 @@ from sensor.layout import (
     PARTIAL,
     S_FLAGS,
     S_NAME,
+    S_ROW,
     S_UID,
     UID,
 )
 from sensor.load import inlined, kernel
-from sensor.table import find, swap_ports
 
 
 @kernel
-def settle(flows, key, uid, name, evidence, partial, done, seed, counters):
+def settle(flows, row, uid, name, evidence, partial, done, counters):
     """Give a flow what Python read: a name (0 = none), and whether the search is over."""
-    slot = find(flows, hash_key(key[0], key[1], key[2], key[3], key[4], seed))
-    if slot & ABSENT or flows.cold[slot, UID] != uid:
+    if flows.cold[row, UID] != uid:
         return
-    flags = np.int64(flows.halves[slot, FLAGS])
+    flags = np.int64(flows.halves[row, FLAGS])
     if name:
-        if flows.halves[slot, NAME] == 0:
+        if flows.halves[row, NAME] == 0:
             counters[C_NAMED] += 1
-        flows.halves[slot, NAME] = name
+        flows.halves[row, NAME] = name
         flags = (flags & ~EVIDENCE_MASK) | evidence << EVIDENCE_SHIFT
     flags = (flags & ~PARTIAL) | (PARTIAL if partial else 0)
     if done:
         flags = (flags & ~LOOK_MASK) | LOOK_DONE
-    flows.halves[slot, FLAGS] = flags
+    flows.halves[row, FLAGS] = flags
 
 
 @inlined
-def _flow_of(flows, rows, n, seed):
-    """Slot of the flow that raw slice `n` came from; bit ABSENT set if it has gone."""
-    w = rows.words
-    if np.int64(rows.halves[n, S_FLAGS]) & CLIENT_IS_B:
-        h = hash_key(w[n, 2], w[n, 3], w[n, 0], w[n, 1], swap_ports(w[n, 4]), seed)
-    else:
-        h = hash_key(w[n, 0], w[n, 1], w[n, 2], w[n, 3], w[n, 4], seed)
-    slot = find(flows, h)
-    if not slot & ABSENT and flows.cold[slot, UID] != np.int64(rows.halves[n, S_UID]):
-        return ABSENT
-    return slot
+def _flow_of(flows, slices, n):
+    """Row of the flow that raw slice `n` came from; 0 if it has gone."""
+    row = np.uint64(slices.halves[n, S_ROW])
+    return row if flows.cold[row, UID] == np.int64(slices.halves[n, S_UID]) else np.uint64(0)
 
 
 @kernel
-def refresh(flows, rows, seed):
+def refresh(flows, slices):
     """Fill in names that flows got after their slices were written, and the flows' present flags.
 
     A flow that has gone is marked LOOK_DONE: nobody will find its name any more.
     """
     kept = OLD | CLIENT_IS_B
-    for n in range(len(rows.words)):
-        slot = _flow_of(flows, rows, n, seed)
-        flags = np.int64(rows.halves[n, S_FLAGS])
-        if slot & ABSENT:
-            rows.halves[n, S_FLAGS] = (flags & ~LOOK_MASK) | LOOK_DONE
+    for n in range(len(slices.words)):
+        row = _flow_of(flows, slices, n)
+        flags = np.int64(slices.halves[n, S_FLAGS])
+        if row == 0:
+            slices.halves[n, S_FLAGS] = (flags & ~LOOK_MASK) | LOOK_DONE
         else:
-            rows.halves[n, S_NAME] = flows.halves[slot, NAME]
-            rows.halves[n, S_FLAGS] = (np.int64(flows.halves[slot, FLAGS]) & ~kept) | (flags & kept)
+            slices.halves[n, S_NAME] = flows.halves[row, NAME]
+            slices.halves[n, S_FLAGS] = (np.int64(flows.halves[row, FLAGS]) & ~kept) | (flags & kept)
 
 
 @kernel
-def give_up(flows, rows, which, seed):
+def give_up(flows, slices, which):
     """Tell the flows of the chosen raw slices what was found at last: a name from DNS, or that there is none."""
-    for n in range(len(rows.words)):
+    for n in range(len(slices.words)):
         if not which[n]:
             continue
-        slot = _flow_of(flows, rows, n, seed)
-        if slot & ABSENT or flows.halves[slot, NAME]:
+        row = _flow_of(flows, slices, n)
+        if row == 0 or flows.halves[row, NAME]:
             continue
-        flags = np.int64(flows.halves[slot, FLAGS])
-        name = rows.halves[n, S_NAME]
+        flags = np.int64(flows.halves[row, FLAGS])
+        name = slices.halves[n, S_NAME]
         if name:
-            flows.halves[slot, NAME] = name
-            flags = (flags & ~EVIDENCE_MASK) | (np.int64(rows.halves[n, S_FLAGS]) & EVIDENCE_MASK)
+            flows.halves[row, NAME] = name
+            flags = (flags & ~EVIDENCE_MASK) | (np.int64(slices.halves[n, S_FLAGS]) & EVIDENCE_MASK)
         elif flags & LOOK_MASK == LOOK_DONE:
             flags |= NO_NAME
-        flows.halves[slot, FLAGS] = flags
+        flows.halves[row, FLAGS] = flags

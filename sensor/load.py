@@ -96,11 +96,22 @@ if INTERPRETED:
         product = int(a) * int(b)
         return np.uint64((product ^ product >> 64) & 0xFFFFFFFFFFFFFFFF)
 
+    def match_half(index: Any, base: Any, half: Any) -> Any:
+        """The entries of index[base : base + 8] (uint64) whose upper 32 bits are `half`, ored together."""
+        import numpy as np
+
+        found = 0
+        for entry in index[int(base) : int(base) + 8]:
+            if int(entry) >> 32 == int(half):
+                found |= int(entry)
+        return np.uint64(found)
+
     def prefetch(array: Any, index: int) -> None:
         """A hint to the processor; nothing to do here."""
 
 else:
     from llvmlite import ir
+    from numba.core import cgutils
     from numba.extending import intrinsic
 
     def _raw(bits: int) -> Any:
@@ -159,6 +170,31 @@ else:
             return builder.xor(builder.trunc(product, word), high)
 
         return types.uint64(types.uint64, types.uint64), build
+
+    @intrinsic
+    def match_half(context: Any, index: Any, base: Any, half: Any) -> Any:
+        """The entries of index[base : base + 8] (uint64) whose upper 32 bits are `half`, ored together.
+
+        As one vector: of eight comparisons written out, LLVM makes eight branches that nobody can predict.
+        """
+
+        def build(ctx: Any, builder: Any, signature: Any, args: Any) -> Any:
+            word = ir.IntType(64)
+            eight = ir.VectorType(word, 8)
+            view = ctx.make_array(signature.args[0])(ctx, builder, args[0])
+            address = builder.gep(view.data, [args[1]])
+            entries = builder.load(builder.bitcast(address, eight.as_pointer()))
+            entries.align = 8
+            empty = ir.Constant(eight, ir.Undefined)
+            one = builder.insert_element(empty, args[2], ir.IntType(32)(0))
+            halves = builder.shuffle_vector(one, empty, ir.Constant(ir.VectorType(ir.IntType(32), 8), [0] * 8))
+            same = builder.icmp_unsigned("==", builder.lshr(entries, ir.Constant(eight, [32] * 8)), halves)
+            matched = builder.select(same, entries, ir.Constant(eight, [0] * 8))
+            kind, name = ir.FunctionType(word, [eight]), "llvm.vector.reduce.or.v8i64"
+            reduce = cgutils.get_or_insert_function(builder.module, kind, name)
+            return builder.call(reduce, [matched])
+
+        return types.uint64(index, types.uint64, types.uint64), build
 
     @intrinsic
     def prefetch(context: Any, array: Any, index: Any) -> Any:

@@ -36,6 +36,7 @@ from sensor.layout import (
     T_KIND,
     T_NEXT,
     T_PAYLOAD,
+    T_ROW,
     T_SEQUENCE,
     T_TIME,
     T_UID,
@@ -48,19 +49,20 @@ from sensor.names import INCOMPLETE, MAX_NAME, NAMELESS, NOT_HELLO, WHOLE, find_
 
 
 @kernel
-def push_todo(todo, batch, i, kind, flows, slot):
+def push_todo(todo, batch, i, kind, flows, row):
     n = np.uint64(todo.count[0])
-    row = todo.signed[n]
+    item = todo.signed[n]
     for k in range(5):
         todo.words[n, k] = batch.key[i, k]
-    row[T_KIND] = kind
-    row[T_TIME] = batch.time[i]
-    row[T_PAYLOAD] = batch.payload[i]
-    row[T_END] = batch.payload_end[i]
-    row[T_SEQUENCE] = batch.sequence[i] + (1 if batch.flags[i] & SYN else 0)
-    row[T_UID] = flows.cold[slot, UID]
-    row[T_FROM_B] = batch.source_is_b[i]
-    row[T_NEXT] = flows.cold[slot, NEXT_SEQUENCE]
+    item[T_KIND] = kind
+    item[T_TIME] = batch.time[i]
+    item[T_PAYLOAD] = batch.payload[i]
+    item[T_END] = batch.payload_end[i]
+    item[T_SEQUENCE] = batch.sequence[i] + (1 if batch.flags[i] & SYN else 0)
+    item[T_UID] = flows.cold[row, UID]
+    item[T_FROM_B] = batch.source_is_b[i]
+    item[T_NEXT] = flows.cold[row, NEXT_SEQUENCE]
+    item[T_ROW] = row
     todo.count[0] += 1
 
 
@@ -81,11 +83,11 @@ def _http_method(buf, p, end):
 
 
 @kernel
-def look_tcp(buf, flows, slot, batch, i, names, todo, counters):
+def look_tcp(buf, flows, row, batch, i, names, todo, counters):
     """Look at the payload of a TCP flow that has no name yet."""
     p = batch.payload[i]
     end = batch.payload_end[i]
-    flags = np.int64(flows.halves[slot, FLAGS])
+    flags = np.int64(flows.halves[row, FLAGS])
     b = batch.source_is_b[i]
     from_client = (flags & CLIENT_IS_B != 0) == (b != 0)
     if end - p <= 6 and not batch.flags[i] & PSH:
@@ -97,27 +99,27 @@ def look_tcp(buf, flows, slot, batch, i, names, todo, counters):
             return
     if flags & LOOK_MASK == LOOK_PYTHON:
         if from_client:
-            push_todo(todo, batch, i, TODO_STREAM, flows, slot)
+            push_todo(todo, batch, i, TODO_STREAM, flows, row)
         return
     if flags & LOOKED_MASK == 0:
         counters[C_NAMEABLE] += 1
     what, start, length = find_hello_name(buf, p, end)
     if what != NOT_HELLO and not flags & SYN_SEEN and not from_client:
         flags ^= CLIENT_IS_B  # who greets first is the client
-        flows.halves[slot, BURST_NOW] = 0
+        flows.halves[row, BURST_NOW] = 0
         from_client = True
     if what == WHOLE and length <= MAX_NAME:
         name = intern(names, buf, start, length, end)
-        if name and flows.halves[slot, NAME] == 0:
+        if name and flows.halves[row, NAME] == 0:
             counters[C_NAMED] += 1
-        flows.halves[slot, NAME] = name
+        flows.halves[row, NAME] = name
         flags = (flags & ~(LOOK_MASK | EVIDENCE_MASK)) | LOOK_DONE | 1 << EVIDENCE_SHIFT
     elif what in (NAMELESS, WHOLE):
         flags = (flags & ~LOOK_MASK) | LOOK_DONE
     elif what == INCOMPLETE:
         flags = (flags & ~LOOK_MASK) | LOOK_PYTHON
     elif from_client:
-        expected = flows.cold[slot, NEXT_SEQUENCE]
+        expected = flows.cold[row, NEXT_SEQUENCE]
         ahead = (batch.sequence[i] - expected) & 0xFFFFFFFF
         first = load8(buf, p, end)
         short = end - p < 6 and (first == 22 or 65 <= first <= 90)  # too short to show what it begins
@@ -134,9 +136,9 @@ def look_tcp(buf, flows, slot, batch, i, names, todo, counters):
     flags = (flags & ~LOOKED_MASK) | min(looked, MAX_LOOKED) << LOOKED_SHIFT
     if from_client:
         flags |= PAYLOAD_SEEN
-    flows.halves[slot, FLAGS] = flags
+    flows.halves[row, FLAGS] = flags
     if flags & LOOK_MASK == LOOK_PYTHON:
-        push_todo(todo, batch, i, TODO_STREAM, flows, slot)
+        push_todo(todo, batch, i, TODO_STREAM, flows, row)
 
 
 @kernel
@@ -166,19 +168,19 @@ def _quic_like(buf, p, end):
 
 
 @kernel
-def look_udp(buf, flows, slot, batch, i, todo, counters):
+def look_udp(buf, flows, row, batch, i, todo, counters):
     """Look at the payload of a UDP flow that has no name yet."""
-    flags = np.int64(flows.halves[slot, FLAGS])
+    flags = np.int64(flows.halves[row, FLAGS])
     from_client = (flags & CLIENT_IS_B != 0) == (batch.source_is_b[i] != 0)
     if from_client and _quic_like(buf, batch.payload[i], batch.payload_end[i]):
         if flags & LOOK_MASK == LOOK_HERE:
             counters[C_NAMEABLE] += 1
         flags = (flags & ~LOOK_MASK) | LOOK_PYTHON
-        flows.halves[slot, FLAGS] = flags
-        push_todo(todo, batch, i, TODO_QUIC, flows, slot)
+        flows.halves[row, FLAGS] = flags
+        push_todo(todo, batch, i, TODO_QUIC, flows, row)
         return
     looked = ((flags & LOOKED_MASK) >> LOOKED_SHIFT) + 1
     if looked >= MAX_LOOKED:
         flags = (flags & ~LOOK_MASK) | LOOK_DONE
         looked = MAX_LOOKED
-    flows.halves[slot, FLAGS] = (flags & ~LOOKED_MASK) | looked << LOOKED_SHIFT
+    flows.halves[row, FLAGS] = (flags & ~LOOKED_MASK) | looked << LOOKED_SHIFT

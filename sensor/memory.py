@@ -15,32 +15,45 @@ from sensor import layout
 
 
 def _allocate(rows: int, words: int) -> Any:
-    """Zeroed uint64[rows, words], on huge pages where the system has them (a table walk misses the TLB otherwise)."""
+    """Zeroed uint64[rows, words] from a page's start; on huge pages if it is large (else a table walk misses the TLB).
+
+    Private memory: anonymous memory that is shared gets no huge pages.
+    """
     size = rows * words * 8
-    if size < 4 << 20:
-        return np.zeros((rows, words), np.uint64)
-    memory = mmap.mmap(-1, (size + (2 << 20) - 1) & ~((2 << 20) - 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
+    memory = mmap.mmap(-1, size + (-size & (2 << 20) - 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if size >= 4 << 20 and hasattr(mmap, "MADV_HUGEPAGE"):
         with contextlib.suppress(OSError):  # a kernel without transparent huge pages
             memory.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(memory, np.uint64, rows * words).reshape(rows, words)
 
 
-def new_flows(flows: int) -> layout.Flows:
-    """An empty table with room for so many flows and for as many again, so that probes stay short."""
-    capacity = 1 << (2 * flows - 1).bit_length()
-    words = _allocate(capacity, layout.ROW)
-    cold = _allocate(capacity, layout.COLD)
+def new_index(flows: int) -> Any:
+    """An empty index for so many flows, at most half full, so that few buckets overflow."""
+    return _allocate(1 << (2 * flows - 1).bit_length(), 1).reshape(-1)
+
+
+def new_flows(flows: int, max_flows: int) -> layout.Flows:
+    """An empty table, its index for `flows`, its rows for `max_flows`: memory that is not touched is not there."""
+    words = _allocate(max_flows + 1, layout.ROW)
+    cold = _allocate(max_flows + 1, layout.COLD)
     return layout.Flows(
-        words, words.view(np.int64), words.view(np.uint32), cold.view(np.int64), cold, cold.view(np.float64)
+        new_index(flows),
+        words,
+        words.view(np.int64),
+        words.view(np.uint32),
+        cold.view(np.int64),
+        cold,
+        cold.view(np.float64),
     )
 
 
 def new_slices(rows: int) -> layout.Slices:
+    """A buffer for so many raw slices."""
     return as_slices(np.zeros((rows, layout.SLICE), np.uint64))
 
 
 def as_slices(words: Any) -> layout.Slices:
+    """Raw slices, seen as the kernel sees them."""
     return layout.Slices(
-        words, words.view(np.int64), words.view(np.uint32), words.view(np.float64), np.zeros(1, np.int64)
+        words, words.view(np.int64), words.view(np.uint32), words.view(np.float32), np.zeros(1, np.int64)
     )

@@ -19,7 +19,7 @@ import numpy as np
 from sensor import kernel, late, layout, table
 from sensor.dns import Answers
 from sensor.frames import SKIP_NAMES, SKIP_TRUNCATED, new_batch
-from sensor.memory import as_slices, new_flows, new_slices
+from sensor.memory import as_slices, new_flows, new_index, new_slices
 from sensor.namebook import Lookup, NameBook, name_text
 from sensor.readers import DNS, Finding, Readers
 from sensor.walk import new_interfaces
@@ -45,7 +45,7 @@ class RawSlices:
 
     @property
     def gaps(self) -> Any:
-        return self.words.view(np.float64)
+        return self.words.view(np.float32)
 
     @property
     def signed(self) -> Any:
@@ -82,7 +82,7 @@ class Meter:
         self._batch = new_batch()
         self._book = NameBook(lookup, self._limits.names)
         self.readers = Readers(self._settle, self._limits.dns_names, on_answers)
-        self._flows = new_flows(min(self._limits.first_flows, self._limits.max_flows))
+        self._flows = new_flows(min(self._limits.first_flows, self._limits.max_flows), self._limits.max_flows)
         self._out = new_slices(SLICE_BUFFER)
         self._late = new_slices(SLICE_BUFFER)
         todo = np.zeros((TODO_BUFFER, layout.TODO), np.uint64)
@@ -131,11 +131,11 @@ class Meter:
     def sweep(self, now_ns: int, before_minute: int) -> None:
         """Write out all minutes before `before_minute`, expire what is idle at `now_ns`."""
         self._drain()  # rows that wait for their flow's name must ask before the flow goes
-        slot = 0
-        while slot >= 0:
-            slot = kernel.sweep(
+        row = 1
+        while row >= 0:
+            row = kernel.sweep(
                 self._flows,
-                slot,
+                row,
                 before_minute,
                 now_ns,
                 self._book.table,
@@ -168,7 +168,7 @@ class Meter:
         """Unix seconds: every slice of a minute that ended by then has been given out."""
         minute = self.swept_until
         if len(self._waiting):
-            minute = min(minute, int(self._waiting[:, layout.S_MINUTE].min()))
+            minute = min(minute, int(self._waiting.view(np.uint32)[:, layout.S_MINUTE].min()))
         return minute * 60
 
     @property
@@ -185,7 +185,7 @@ class Meter:
     # -- the rare work ------------------------------------------------------------------------------------------
 
     def _kernel_limits(self) -> layout.Limits:
-        capacity = len(self._flows.words)
+        capacity = len(self._flows.index)
         may_grow = capacity // 2 < self._limits.max_flows
         return layout.Limits(
             min(capacity // 2, self._limits.max_flows),
@@ -197,9 +197,9 @@ class Meter:
         )
 
     def _make_room(self) -> None:
-        larger = new_flows(len(self._flows.words))
-        table.rehash(self._flows, larger)
-        self._flows = larger
+        """An index of twice the size; the rows stay where they are."""
+        self._flows = self._flows._replace(index=new_index(len(self._flows.index)))
+        table.fill_index(self._flows, int(self.counters[layout.C_ROWS]))
 
     def _settle(self, row: Any, finding: Finding) -> None:
         """Carry what the readers found to its flow, and to slices of it that have not been given out."""
@@ -208,8 +208,8 @@ class Meter:
             partial = layout.PARTIAL if finding.partial else 0
             self._found[int(row[layout.T_UID])] = number, finding.evidence << layout.EVIDENCE_SHIFT | partial
         late.settle(
-            self._flows, row[:5], int(row[layout.T_UID]), number, finding.evidence, finding.partial, int(finding.done),
-            self._seed, self.counters,
+            self._flows, int(row[layout.T_ROW]), int(row[layout.T_UID]), number, finding.evidence, finding.partial,
+            int(finding.done), self.counters,
         )  # fmt: skip
 
     # -- slices -------------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ class Meter:
     def _resolve(self, rows: Any, final: bool) -> Any:
         """Names for rows written before their flow had one; those still looked for go back to wait."""
         view = as_slices(rows)
-        late.refresh(self._flows, view, self._seed)
+        late.refresh(self._flows, view)
         self._name_ended(view)
         nameless = view.halves[:, layout.S_NAME] == 0
         waiting = nameless & (view.halves[:, layout.S_FLAGS] & layout.LOOK_MASK != layout.LOOK_DONE)
@@ -250,7 +250,7 @@ class Meter:
         for port in layout.DNS_PORTS:
             told &= ports != port
         self._name_from_dns(view, np.flatnonzero(told))
-        late.give_up(self._flows, view, over, self._seed)
+        late.give_up(self._flows, view, over)
         self._waiting = rows[waiting]
         if len(self._waiting) > MAX_WAITING:
             self.dropped_waiting += len(self._waiting) - MAX_WAITING

@@ -1,9 +1,11 @@
-"""The flow table: open addressing with linear probing over hot and cold rows (sensor.layout).
+"""The flow table: an index of buckets, and behind it a hot and a cold row for each flow (sensor.layout).
 
-A row is found by the keyed 64-bit hash of its flow. Removal shifts rows back, so there are no tombstones. When the
-table may not grow any more, the stalest of eight neighbours makes room for a new flow; it is written out first, and
-counted. A flow's counters belong to one clock minute of packet time: `place` writes the old minute out (`emit`)
-before a packet of another one is counted. It does not read payloads.
+A flow is known by a keyed 64-bit hash. A bucket is one cache line of eight entries, half a hash and a row each; the row
+holds the whole hash. Rows are given out in order and never move, so what is in use lies close together: a table walk
+costs more in page-table misses than in cache misses. When the table may not grow any more, the stalest of the next
+eight rows makes room for a new flow; it is written out first, and counted. A flow's counters belong to one clock minute
+of packet time: `place` writes the old minute out (`emit`) before a packet of another one is counted. It does not read
+payloads.
 """
 
 from __future__ import annotations
@@ -12,16 +14,21 @@ import numpy as np
 
 from sensor.frames import ACK, SYN, TCP
 from sensor.layout import (
-    ABSENT,
+    BEGUN_MASK,
+    BUCKET,
     BURST_BYTES,
     BURST_LARGEST,
     BURST_SEEN,
     BURST_SILENCE_MS,
     BURSTS,
+    BURSTS_AT,
     BYTES_AB,
     BYTES_BA,
     C_EVICTED,
     C_FLOWS,
+    C_FREE,
+    C_HAND,
+    C_ROWS,
     C_UID,
     C_USED,
     CLIENT_IS_B,
@@ -44,16 +51,14 @@ from sensor.layout import (
     NEXT_SEQUENCE,
     NO_NAME,
     OLD,
-    ONE,
     PACKETS_AB,
     PACKETS_BA,
     ROW,
+    S_BEGUN,
     S_BURST_BYTES,
     S_BURST_LARGEST,
-    S_BURSTS,
     S_BYTES_DOWN,
     S_BYTES_UP,
-    S_FIRST,
     S_FLAGS,
     S_FLOW_FIRST,
     S_GAP_SUM,
@@ -63,13 +68,17 @@ from sensor.layout import (
     S_NAME,
     S_PACKETS_DOWN,
     S_PACKETS_UP,
+    S_ROW,
     S_UID,
     S_VLAN,
     SYN_SEEN,
     UID,
     VLAN,
 )
-from sensor.load import inlined, kernel
+from sensor.load import inlined, kernel, match_half
+
+HALF = np.uint64(32)
+EVICT_AMONG = 8
 
 
 @inlined
@@ -82,110 +91,222 @@ def swap_ports(k4):
 
 
 @inlined
-def find(flows, h):
-    """Slot of the flow with this hash; or the free row that ends its probe, with bit ABSENT set."""
-    words = flows.words
-    mask = np.uint64(len(words) - 1)
-    slot = h & mask
-    while words[slot, HASH] != h:
-        if words[slot, HASH] == 0:
-            return slot | ABSENT
-        slot = (slot + ONE) & mask
-    return slot
+def probe(flows, h):
+    """The row that the index names for this hash, if the hash's own bucket has it; else a row that is not it.
+
+    The eight entries of one cache line are compared at once: which of them it is, nobody can predict.
+    """
+    base = (h & np.uint64(len(flows.index) // BUCKET - 1)) * np.uint64(BUCKET)
+    row = match_half(flows.index, base, h >> HALF) & np.uint64(LOW32)
+    return row if row < np.uint64(len(flows.words)) else np.uint64(0)  # two equal halves may name any row, or none
+
+
+@kernel
+def _entry(flows, h):
+    """Place in the index of the flow with this hash, -1 if there is none: past full buckets, every entry by itself."""
+    index = flows.index
+    buckets = len(index) // BUCKET
+    bucket = np.int64(h & np.uint64(buckets - 1))
+    for _ in range(buckets):
+        free = False
+        for k in range(BUCKET):
+            entry = index[bucket * BUCKET + k]
+            if entry == 0:
+                free = True
+            elif entry >> HALF == h >> HALF and flows.words[np.int64(entry & np.uint64(LOW32)), HASH] == h:
+                return bucket * BUCKET + k
+        if free:
+            return -1
+        bucket = (bucket + 1) & (buckets - 1)
+    return -1
+
+
+@kernel
+def _find_by_entry(flows, h):
+    at = _entry(flows, h)
+    return flows.index[at] & np.uint64(LOW32) if at >= 0 else np.uint64(0)
 
 
 @inlined
-def _write(flows, slot, out):
+def find(flows, h):
+    """Row of the flow with this hash; 0 if there is none."""
+    row = probe(flows, h)
+    return row if flows.words[row, HASH] == h else _find_by_entry(flows, h)
+
+
+@kernel
+def _enter(index, h, row):
+    """Write row `row` into the index, in the first bucket from the hash's own that has room."""
+    buckets = len(index) // BUCKET
+    at = np.int64(h & np.uint64(buckets - 1)) * BUCKET
+    while index[at] != 0:
+        at = (at + 1) & (len(index) - 1)
+    index[at] = h >> HALF << HALF | np.uint64(row)
+
+
+@kernel
+def _is_full(index, bucket):
+    empty = 0
+    for k in range(BUCKET):
+        empty += index[bucket * BUCKET + k] == 0
+    return empty == 0
+
+
+@kernel
+def _passed(flows, bucket, hole):
+    """Place of an entry in `bucket` that lies there because bucket `hole` was full; -1 if there is none."""
+    mask = len(flows.index) // BUCKET - 1
+    for at in range(bucket * BUCKET, bucket * BUCKET + BUCKET):
+        if flows.index[at]:
+            home = np.int64(flows.words[np.int64(flows.index[at] & np.uint64(LOW32)), HASH] & np.uint64(mask))
+            if ((bucket - home) & mask) >= ((bucket - hole) & mask):
+                return at
+    return -1
+
+
+@kernel
+def _leave(flows, h):
+    """Take a flow out of the index. A hole in a full bucket is filled by an entry that had to go on from there."""
+    index = flows.index
+    mask = len(index) // BUCKET - 1
+    hole = _entry(flows, h)
+    bucket = hole // BUCKET
+    while _is_full(index, bucket):
+        filler = -1
+        further = bucket
+        while filler < 0:
+            further = (further + 1) & mask
+            filler = _passed(flows, further, bucket)
+            if filler < 0 and (further == bucket or not _is_full(index, further)):
+                index[hole] = 0
+                return
+        index[hole] = index[filler]
+        hole = filler
+        bucket = further
+    index[hole] = 0
+
+
+@inlined
+def _new_row(flows, h, counters):
+    """A free row for the flow with this hash, entered in the index. There is one: the caller has seen to that."""
+    row = counters[C_FREE]
+    if row:
+        counters[C_FREE] = flows.signed[np.uint64(row), LAST]
+    else:
+        counters[C_ROWS] += 1
+        row = counters[C_ROWS]
+    counters[C_USED] += 1
+    _enter(flows.index, h, row)
+    return np.uint64(row)
+
+
+@kernel
+def remove(flows, row, counters):
+    """Free a row."""
+    _leave(flows, flows.words[row, HASH])
+    flows.words[row, HASH] = 0
+    flows.signed[row, LAST] = counters[C_FREE]
+    flows.cold[row, UID] = -1
+    counters[C_FREE] = np.int64(row)
+    counters[C_USED] -= 1
+
+
+@kernel
+def fill_index(flows, rows):
+    """Enter the first `rows` rows into an empty index: the table has been given a larger one."""
+    for row in range(1, rows + 1):
+        if flows.words[row, HASH]:
+            _enter(flows.index, flows.words[row, HASH], row)
+
+
+@inlined
+def _write(flows, row, out):
     """Append the open minute of a flow to `out`."""
     n = np.uint64(out.count[0])  # unsigned indices throughout: Numba need not ask whether they count from the end
     keys = flows.keys
-    flags = np.int64(flows.halves[slot, FLAGS])
-    last = flows.signed[slot, LAST]
-    minute = np.int64(flows.halves[slot, MINUTE])
-    first = minute * MINUTE_NS + np.int64(flows.halves[slot, FIRST_MS]) * MILLISECOND
-    if not flags & OLD:
-        first = flows.cold[slot, FLOW_FIRST]
+    flags = np.int64(flows.halves[row, FLAGS])
     if flags & CLIENT_IS_B:
-        out.words[n, 0] = keys[slot, 2]
-        out.words[n, 1] = keys[slot, 3]
-        out.words[n, 2] = keys[slot, 0]
-        out.words[n, 3] = keys[slot, 1]
-        out.words[n, 4] = swap_ports(keys[slot, 4])
-        out.words[n, S_BYTES_UP] = flows.words[slot, BYTES_BA]
-        out.words[n, S_BYTES_DOWN] = flows.words[slot, BYTES_AB]
-        out.halves[n, S_PACKETS_UP] = flows.halves[slot, PACKETS_BA]
-        out.halves[n, S_PACKETS_DOWN] = flows.halves[slot, PACKETS_AB]
+        out.words[n, 0] = keys[row, 2]
+        out.words[n, 1] = keys[row, 3]
+        out.words[n, 2] = keys[row, 0]
+        out.words[n, 3] = keys[row, 1]
+        out.words[n, 4] = swap_ports(keys[row, 4])
+        out.words[n, S_BYTES_UP] = flows.words[row, BYTES_BA]
+        out.words[n, S_BYTES_DOWN] = flows.words[row, BYTES_AB]
+        out.halves[n, S_PACKETS_UP] = flows.halves[row, PACKETS_BA]
+        out.halves[n, S_PACKETS_DOWN] = flows.halves[row, PACKETS_AB]
     else:
         for k in range(5):
-            out.words[n, k] = keys[slot, k]
-        out.words[n, S_BYTES_UP] = flows.words[slot, BYTES_AB]
-        out.words[n, S_BYTES_DOWN] = flows.words[slot, BYTES_BA]
-        out.halves[n, S_PACKETS_UP] = flows.halves[slot, PACKETS_AB]
-        out.halves[n, S_PACKETS_DOWN] = flows.halves[slot, PACKETS_BA]
-    out.signed[n, S_MINUTE] = minute
-    out.signed[n, S_FIRST] = first
-    out.signed[n, S_LAST] = last
-    out.signed[n, S_VLAN] = flows.cold[slot, VLAN]
-    out.signed[n, S_FLOW_FIRST] = flows.cold[slot, FLOW_FIRST]
-    out.halves[n, S_NAME] = flows.halves[slot, NAME]
+            out.words[n, k] = keys[row, k]
+        out.words[n, S_BYTES_UP] = flows.words[row, BYTES_AB]
+        out.words[n, S_BYTES_DOWN] = flows.words[row, BYTES_BA]
+        out.halves[n, S_PACKETS_UP] = flows.halves[row, PACKETS_AB]
+        out.halves[n, S_PACKETS_DOWN] = flows.halves[row, PACKETS_BA]
+    out.halves[n, S_MINUTE] = flows.halves[row, MINUTE]
+    out.signed[n, S_LAST] = flows.signed[row, LAST]
+    out.signed[n, S_VLAN] = flows.cold[row, VLAN]
+    out.signed[n, S_FLOW_FIRST] = flows.cold[row, FLOW_FIRST]
+    out.halves[n, S_NAME] = flows.halves[row, NAME]
     out.halves[n, S_FLAGS] = flags
-    out.halves[n, S_UID] = flows.cold[slot, UID]
+    out.halves[n, S_UID] = flows.cold[row, UID]
+    out.halves[n, S_ROW] = row
+    begun = np.int64(flows.halves[row, FIRST_MS])
     if flags & BURST_SEEN:
-        out.halves[n, S_BURSTS] = flows.cold[slot, BURSTS]
-        out.halves[n, S_BURST_BYTES] = min(flows.cold[slot, BURST_BYTES], LOW32)
-        out.halves[n, S_BURST_LARGEST] = flows.cold[slot, BURST_LARGEST]
-        out.gaps[n, S_GAP_SUM] = flows.gaps[slot, GAP_SUM]
-        out.gaps[n, S_GAP_SUMSQ] = flows.gaps[slot, GAP_SUMSQ]
+        begun |= min(flows.cold[row, BURSTS], BEGUN_MASK) << BURSTS_AT
+        out.halves[n, S_BURST_BYTES] = min(flows.cold[row, BURST_BYTES], LOW32)
+        out.halves[n, S_BURST_LARGEST] = flows.cold[row, BURST_LARGEST]
+        out.gaps[n, S_GAP_SUM] = flows.gaps[row, GAP_SUM]
+        out.gaps[n, S_GAP_SUMSQ] = flows.gaps[row, GAP_SUMSQ]
     else:
-        out.halves[n, S_BURSTS] = 0
         out.halves[n, S_BURST_BYTES] = 0
         out.halves[n, S_BURST_LARGEST] = 0
         out.gaps[n, S_GAP_SUM] = 0.0
         out.gaps[n, S_GAP_SUMSQ] = 0.0
+    out.halves[n, S_BEGUN] = begun
     out.count[0] += 1
 
 
 @inlined
-def emit(flows, slot, names, out, late, emit_all):
+def emit(flows, row, names, out, late, emit_all):
     """Write the open minute of a flow where it is wanted, if it is, and clear its counters."""
-    if flows.halves[slot, PACKETS_AB] == 0 and flows.halves[slot, PACKETS_BA] == 0:
+    if flows.halves[row, PACKETS_AB] == 0 and flows.halves[row, PACKETS_BA] == 0:
         return
-    flags = np.int64(flows.halves[slot, FLAGS])
-    name = np.uint64(flows.halves[slot, NAME])
+    flags = np.int64(flows.halves[row, FLAGS])
+    name = np.uint64(flows.halves[row, NAME])
     if name == 0:
         if emit_all or not flags & NO_NAME:
-            _write(flows, slot, late)
+            _write(flows, row, late)
     elif emit_all or names.service[name] != 0:
-        _write(flows, slot, out)
+        _write(flows, row, out)
     if flags & BURST_SEEN:
         for k in range(GAP_SUM, BURST_LARGEST + 1):
-            flows.cold[slot, k] = 0
-    flows.halves[slot, FLAGS] = (flags | OLD) & ~BURST_SEEN
-    flows.halves[slot, PACKETS_AB] = 0
-    flows.halves[slot, PACKETS_BA] = 0
-    flows.words[slot, BYTES_AB] = 0
-    flows.words[slot, BYTES_BA] = 0
+            flows.cold[row, k] = 0
+    flows.halves[row, FLAGS] = (flags | OLD) & ~BURST_SEEN
+    flows.halves[row, PACKETS_AB] = 0
+    flows.halves[row, PACKETS_BA] = 0
+    flows.words[row, BYTES_AB] = 0
+    flows.words[row, BYTES_BA] = 0
 
 
 @inlined
-def _begin(flows, slot, batch, i, counters):
-    """Make row `slot` a new flow that starts with packet `i`."""
+def _begin(flows, row, batch, i, counters):
+    """Make row `row` a new flow that starts with packet `i`."""
     now = batch.time[i]
     for k in range(ROW):
-        flows.words[slot, k] = 0
+        flows.words[row, k] = 0
     for k in range(5):
-        flows.keys[slot, k] = batch.key[i, k]
+        flows.keys[row, k] = batch.key[i, k]
     for k in range(5, COLD):
-        flows.cold[slot, k] = 0
-    flows.words[slot, HASH] = batch.hash[i]
-    flows.signed[slot, LAST] = now
+        flows.cold[row, k] = 0
+    flows.words[row, HASH] = batch.hash[i]
+    flows.signed[row, LAST] = now
     minute = now // MINUTE_NS
-    flows.halves[slot, MINUTE] = minute
-    flows.halves[slot, FIRST_MS] = (now - minute * MINUTE_NS) // MILLISECOND
-    flows.halves[slot, LAST_UP] = (now // MILLISECOND - BURST_SILENCE_MS) & LOW32
-    flows.cold[slot, FLOW_FIRST] = now
-    flows.cold[slot, VLAN] = np.int64(batch.vlan[i])
-    flows.cold[slot, NEXT_SEQUENCE] = -1
+    flows.halves[row, MINUTE] = minute
+    flows.halves[row, FIRST_MS] = (now - minute * MINUTE_NS) // MILLISECOND
+    flows.halves[row, LAST_UP] = (now // MILLISECOND - BURST_SILENCE_MS) & LOW32
+    flows.cold[row, FLOW_FIRST] = now
+    flows.cold[row, VLAN] = np.int64(batch.vlan[i])
+    flows.cold[row, NEXT_SEQUENCE] = -1
     key = batch.key[i, 4]
     low = np.int64(key >> np.uint64(48))
     high = np.int64(key >> np.uint64(32)) & 0xFFFF
@@ -205,94 +326,55 @@ def _begin(flows, slot, batch, i, counters):
         flags |= CLIENT_IS_B
     if tcp:
         flags |= IS_TCP
-    flows.halves[slot, FLAGS] = flags
-    flows.cold[slot, UID] = counters[C_UID] & LOW32
+    flows.halves[row, FLAGS] = flags
+    flows.cold[row, UID] = counters[C_UID] & LOW32
     counters[C_UID] += 1
     counters[C_FLOWS] += 1
 
 
 @kernel
-def _copy(source, at, target, to):
-    """Copy a flow's row, hot and cold."""
-    for k in range(ROW):
-        target.words[to, k] = source.words[at, k]
-    for k in range(COLD):
-        target.cold[to, k] = source.cold[at, k]
-
-
-@kernel
-def remove(flows, hole):
-    """Free a row and shift back the rows whose probe passed over it."""
-    mask = len(flows.words) - 1
-    slot = hole
-    while True:
-        slot = (slot + 1) & mask
-        if flows.words[slot, HASH] == 0:
-            break
-        home = np.int64(flows.words[slot, HASH] & np.uint64(mask))
-        if ((slot - home) & mask) >= ((slot - hole) & mask):
-            _copy(flows, slot, flows, hole)
-            hole = slot
-    flows.words[hole, HASH] = 0
-
-
-@kernel
-def _evict(flows, free, names, out, late, limits, counters):
-    """Write out and remove the stalest of the eight flows that lie before a free row."""
-    mask = len(flows.words) - 1
-    best = -1
-    seen = 0
-    slot = free
-    while seen < 8 and (best < 0 or (free - slot) & mask < 64):
-        slot = (slot - 1) & mask
-        if flows.words[slot, HASH]:
-            seen += 1
-            if best < 0 or flows.signed[slot, LAST] < flows.signed[best, LAST]:
-                best = slot
-    emit(flows, best, names, out, late, limits.emit_all)
-    remove(flows, best)
+def _evict(flows, names, out, late, limits, counters):
+    """Write out and remove the stalest of the next eight rows; the search goes round the table, row by row."""
+    rows = counters[C_ROWS]
+    best = 0
+    for _ in range(min(EVICT_AMONG, rows)):
+        row = counters[C_HAND] % rows + 1
+        counters[C_HAND] = row
+        if flows.words[row, HASH] and (best == 0 or flows.signed[row, LAST] < flows.signed[best, LAST]):
+            best = row
+    emit(flows, np.uint64(best), names, out, late, limits.emit_all)
+    remove(flows, best, counters)
     counters[C_EVICTED] += 1
-    counters[C_USED] -= 1
 
 
 @inlined
 def place(flows, batch, i, names, out, late, limits, counters):
-    """The slot of packet `i`'s flow, its open minute being the packet's; made or begun anew if need be."""
+    """The row of packet `i`'s flow, its open minute being the packet's; made or begun anew if need be."""
     now = batch.time[i]
-    slot = batch.slot[i]
-    if slot & ABSENT or flows.words[slot, HASH] != batch.hash[i]:  # not there yet, or moved by a newcomer of this batch
-        slot = find(flows, batch.hash[i])
-    if slot & ABSENT:
-        if counters[C_USED] >= limits.max_used:
-            _evict(flows, np.int64(slot ^ ABSENT), names, out, late, limits, counters)
-            slot = find(flows, batch.hash[i])
-        slot = slot ^ ABSENT
-        counters[C_USED] += 1
-        _begin(flows, slot, batch, i, counters)
-        return slot
+    row = batch.row[i]
+    if flows.words[row, HASH] != batch.hash[i]:  # a new flow, or one that is not in its own bucket, or evicted
+        row = _find_by_entry(flows, batch.hash[i])
+        if row == 0:
+            if counters[C_USED] >= limits.max_used:
+                _evict(flows, names, out, late, limits, counters)
+            row = _new_row(flows, batch.hash[i], counters)
+            _begin(flows, row, batch, i, counters)
+            return row
     tcp = np.int64(batch.key[i, 4] >> np.uint64(24)) & 0xFF == TCP
-    again = now - flows.signed[slot, LAST] > (limits.tcp_idle if tcp else limits.udp_idle)
+    again = now - flows.signed[row, LAST] > (limits.tcp_idle if tcp else limits.udp_idle)
     if tcp and batch.flags[i] & (SYN | ACK) == SYN:
-        flags = np.int64(flows.halves[slot, FLAGS])
-        expected = flows.cold[slot, NEXT_SEQUENCE]
+        flags = np.int64(flows.halves[row, FLAGS])
+        expected = flows.cold[row, NEXT_SEQUENCE]
         fresh = (batch.sequence[i] + 1) & LOW32
         again = again or flags & CLOSED != 0 or (flags & SYN_SEEN != 0 and expected != -1 and expected != fresh)
     if again:  # the same ports, another connection
-        emit(flows, slot, names, out, late, limits.emit_all)
-        _begin(flows, slot, batch, i, counters)
-        return slot
+        emit(flows, row, names, out, late, limits.emit_all)
+        _begin(flows, row, batch, i, counters)
+        return row
     minute = now // MINUTE_NS
-    if minute != np.int64(flows.halves[slot, MINUTE]):
-        emit(flows, slot, names, out, late, limits.emit_all)
-        flows.halves[slot, MINUTE] = minute
-        flows.halves[slot, FIRST_MS] = (now - minute * MINUTE_NS) // MILLISECOND
-    flows.signed[slot, LAST] = now
-    return slot
-
-
-@kernel
-def rehash(old, new):
-    """Move every flow into a larger, empty table."""
-    for slot in range(len(old.words)):
-        if old.words[slot, HASH]:
-            _copy(old, slot, new, find(new, old.words[slot, HASH]) ^ ABSENT)
+    if minute != np.int64(flows.halves[row, MINUTE]):
+        emit(flows, row, names, out, late, limits.emit_all)
+        flows.halves[row, MINUTE] = minute
+        flows.halves[row, FIRST_MS] = (now - minute * MINUTE_NS) // MILLISECOND
+    flows.signed[row, LAST] = now
+    return row

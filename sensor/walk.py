@@ -14,13 +14,17 @@ from typing import Any
 
 import numpy as np
 
+from sensor.frames import BATCH
 from sensor.load import inlined, kernel, load8, load16, load32, prefetch
 
-# Indices into the int64 state array that a walker keeps between calls.
-FORMAT, SWAPPED, NANO, LINK, BROKEN, INTERFACES, LEFT = 0, 1, 2, 3, 4, 5, 6
-STATE_SIZE = 8
+# Indices into the int64 state array that a walker keeps between calls. AHEAD: how far a pcap file was read ahead.
+FORMAT, SWAPPED, NANO, LINK, BROKEN, INTERFACES, LEFT, AHEAD, LANE = 0, 1, 2, 3, 4, 5, 6, 7, 8
+LANES = 8
+STATE_SIZE = LANE + LANES
+LANE_BYTES = 1 << 16
 FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_RING = 1, 2, 3
 
+GUESS_SECONDS, GUESS_BYTES, LENGTH_MASK = 1 << 12, 1 << 17, (1 << 20) - 1  # what `read_ahead` takes for a record
 MAX_RECORD = 1 << 20  # no link has larger frames; tcpdump's own limit is 256 KiB
 MAX_BLOCK = 1 << 24  # pcapng blocks of other kinds (name tables, secrets) may be longer
 MAX_INTERFACES = 256
@@ -59,13 +63,49 @@ def _get16(buf, offset, end, swapped):
     return ((v & 0xFF) << 8) | (v >> 8) if swapped else v
 
 
+@kernel
+def _guess_record(buf, at, end, swapped, seconds):
+    """Where a pcap record seems to begin, at `at` or soon after: two headers in a row that make sense; else `end`."""
+    for p in range(at, min(at + LANE_BYTES, end - 32)):
+        if abs(_get32(buf, p, end, swapped) - seconds) < GUESS_SECONDS:
+            captured = _get32(buf, p + 8, end, swapped)
+            following = p + 16 + captured
+            if captured <= GUESS_BYTES and abs(_get32(buf, following, end, swapped) - seconds) < GUESS_SECONDS:
+                return p
+    return end
+
+
+@kernel
+def read_ahead(buf, pos, end, state):
+    """Ask the processor for the headers of the next records, from several places of a pcap file at once.
+
+    A record only says where the next one begins, so walking waits for memory at each. The file ahead is cut into lanes;
+    each lane is walked from a record that is guessed, all of them in turn, so that the waits overlap. A wrong guess
+    costs time and nothing else: the real walk follows, record by record, and finds its headers in the cache.
+    """
+    swapped = state[SWAPPED]
+    seconds = _get32(buf, pos, end, swapped)
+    for lane in range(LANES):
+        state[LANE + lane] = _guess_record(buf, pos + lane * LANE_BYTES, end, swapped, seconds) if lane else pos
+    stop = min(pos + LANE_BYTES, end - 16)
+    while state[LANE] < stop:
+        for lane in range(LANES):
+            p = state[LANE + lane]
+            prefetch(buf, min(p + 64, end - 1))  # addresses and ports lie in the line after the header's
+            state[LANE + lane] = min(p + 16 + (_get32(buf, p + 8, end, swapped) & LENGTH_MASK), end)
+    state[AHEAD] = pos + LANES * LANE_BYTES
+
+
 @inlined
-def walk_pcap(buf, pos, end, state, batch, n, stop_at):
+def walk_pcap(buf, pos, end, state, batch):
     """Records of a pcap file: 16-byte header (seconds, fraction, captured, original), then the frame."""
     swapped = state[SWAPPED]
     scale = 1 if state[NANO] else 1000
     link = state[LINK]
-    while n < stop_at and pos + 16 <= end:
+    if pos >= state[AHEAD] or pos + LANES * LANE_BYTES < state[AHEAD]:
+        read_ahead(buf, pos, end, state)
+    n = 0
+    while n < BATCH and pos + 16 <= end:
         captured = _get32(buf, pos + 8, end, swapped)
         if captured > MAX_RECORD:
             state[BROKEN] = pos + 1
@@ -75,7 +115,6 @@ def walk_pcap(buf, pos, end, state, batch, n, stop_at):
         seconds = _get32(buf, pos, end, swapped)
         batch.time[np.uint64(n)] = seconds * 1_000_000_000 + _get32(buf, pos + 4, end, swapped) * scale
         batch.frame[np.uint64(n)] = pos + 16
-        prefetch(buf, pos + 64)  # addresses and ports lie in the line after the one just read
         pos += 16 + captured
         batch.end[np.uint64(n)] = pos
         batch.link[np.uint64(n)] = link
@@ -137,9 +176,10 @@ def _interface(buf, pos, stop, swapped, state, interfaces):
 
 
 @inlined
-def walk_pcapng(buf, pos, end, state, interfaces, batch, n, stop_at):
+def walk_pcapng(buf, pos, end, state, interfaces, batch):
     """Blocks of a pcapng file; packets of interfaces never described stop the walk."""
-    while n < stop_at and pos + 12 <= end:
+    n = 0
+    while n < BATCH and pos + 12 <= end:
         kind = load32(buf, pos, end)
         if kind == PCAPNG_SECTION:  # a section may change the byte order and forgets the interfaces
             magic = load32(buf, pos + 8, end)
@@ -195,13 +235,14 @@ def walk_pcapng(buf, pos, end, state, interfaces, batch, n, stop_at):
 
 
 @inlined
-def walk_ring(buf, pos, end, state, batch, n, stop_at):
+def walk_ring(buf, pos, end, state, batch):
     """Frames of one TPACKET_V3 block; state[LEFT] counts those not yet walked, `pos` is the next header.
 
     struct tpacket3_hdr, little-endian: next offset 0, seconds 4, nanoseconds 8, captured 12, length 16, status 20,
     mac 24 (16 bits), hash 28, VLAN tci 32 (32 bits).
     """
-    while n < stop_at and state[LEFT] > 0 and pos + 48 <= end:
+    n = 0
+    while n < BATCH and state[LEFT] > 0 and pos + 48 <= end:
         captured = _get32(buf, pos + 12, end, 1)
         mac = _get16(buf, pos + 24, end, 1)
         batch.time[np.uint64(n)] = _get32(buf, pos + 4, end, 1) * 1_000_000_000 + _get32(buf, pos + 8, end, 1)
