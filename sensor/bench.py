@@ -81,7 +81,7 @@ def _run_full(buf: Any, catalogue: Catalogue) -> int:
 
 
 def _run_kernel(buf: Any) -> None:
-    Meter(lambda host: 0).feed(buf, 24, len(buf), _pcap_state())
+    Meter(lambda host: 0, lambda slices, count: None).feed(buf, 24, len(buf), _pcap_state())
 
 
 def measure(name: str, packets: int, flows: int, hot: float, rounds: int = 5) -> Result:

@@ -46,13 +46,19 @@ def classify_file(
     def on_answers(client: bytes, server: bytes, answers: Answers) -> None:
         report.answers.append(_answers_object(path, client, server, answers))
 
+    parts: list[tuple[Any, list[str]]] = []
+
+    def on_slices(slices: layout.Slices, count: int) -> None:
+        words = slices.words[:count].copy()
+        parts.append((words, [meter.name_of(int(n)) for n in words.view(np.uint32)[:, layout.S_NAME]]))
+
     numbers: dict[str, int] = {}  # every name its own number: two names told for one address are doubt here
-    meter = Meter(lambda name: numbers.setdefault(name, len(numbers) + 1), limits, emit_all=True, on_answers=on_answers)
-    parts: list[tuple[Any, Any]] = []
+    meter = Meter(
+        lambda name: numbers.setdefault(name, len(numbers) + 1), on_slices, limits, emit_all=True, on_answers=on_answers
+    )
     for _ in capture.read(meter.feed):
-        parts += [(raw.words, _texts(meter, raw)) for raw in meter.take()]
+        pass
     meter.finish()
-    parts += [(raw.words, _texts(meter, raw)) for raw in meter.take()]
     report.note = capture.note
     report.packets = int(meter.counters[layout.C_PACKETS])
     report.skipped = list(meter.skipped())
@@ -61,10 +67,6 @@ def classify_file(
             _flows(path, np.concatenate([w for w, _ in parts]), [t for _, ts in parts for t in ts], catalogue)
         )
     return report
-
-
-def _texts(meter: Meter, raw: Any) -> list[str]:
-    return [meter.name_of(int(n)) for n in raw.halves[:, layout.S_NAME]]
 
 
 def _answers_object(path: Path, client: bytes, server: bytes, answers: Answers) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Raw slices turned into columns, in one pass: the kernel writes rows, Arrow wants columns.
 
-`unpack` reads each row once and writes every column of sensor.slices.SLICE_SCHEMA in its final type; words (service,
-role, evidence, segment) as small codes. It does not know what the codes stand for.
+`unpack` reads each row while it is still in the cache, leaves out what the catalogue does not want, and writes every
+column of sensor.slices.SLICE_SCHEMA in its final type; words (service, role, evidence, segment) as small codes. It does
+not know what the codes stand for.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sensor import layout
-from sensor.load import kernel
+from sensor.load import kernel, swap64
 
 
 class Columns(NamedTuple):
-    """One array a column; client and server as two uint64 each, host order."""
+    """One array a column; client and server as two uint64 each, in network order."""
 
     minute: Any
     first_ms: Any
@@ -42,6 +43,7 @@ class Columns(NamedTuple):
     gap_sumsq: Any
 
 
+_PAIRS = ("client", "server")
 _TYPES = {
     **dict.fromkeys(("minute", "packets_up", "packets_down", "bursts", "burst_bytes", "burst_largest"), np.uint32),
     **dict.fromkeys(("first_ms", "last_ms", "client_port", "server_port"), np.uint16),
@@ -54,9 +56,15 @@ _TYPES = {
 
 
 def new_columns(rows: int) -> Columns:
-    return Columns(
-        *(np.empty((rows, 2) if name in ("client", "server") else rows, _TYPES[name]) for name in Columns._fields)
-    )
+    """Columns for so many slices, side by side in one piece of memory: only a large piece gets huge pages."""
+    widths = [np.dtype(_TYPES[name]).itemsize * (2 if name in _PAIRS else 1) for name in Columns._fields]
+    starts = np.cumsum([0, *(width * rows + (-width * rows) % 64 for width in widths)])
+    memory = np.empty(starts[-1], np.uint8)
+    columns: list[Any] = []
+    for name, start, width in zip(Columns._fields, starts[:-1], widths, strict=True):
+        column: Any = memory[start : start + width * rows].view(_TYPES[name])
+        columns.append(column.reshape(-1, 2) if name in _PAIRS else column)
+    return Columns(*columns)
 
 
 class Segments(NamedTuple):
@@ -69,32 +77,39 @@ class Segments(NamedTuple):
 
 
 @kernel
-def unpack(words, halves, gaps, pair, service_of, role_of, segments, c):
-    """Fill columns `c` from raw slices; `pair` is 1 + index of the (service, role) pair of each row.
+def unpack(slices, count, pair_of, service_of, role_of, segments, c, at):
+    """Write the first `count` raw slices to columns `c` from row `at`; returns the row after the last one written.
 
-    A client's segment is that of its narrowest subnet; if its innermost VLAN says another one, it is unknown (0).
+    `pair_of` a name is 0 if no catalogue entry wants it, else 1 + index of its (service, role) pair. A client's segment
+    is that of its narrowest subnet; if its innermost VLAN says another one, it is unknown (0).
     """
-    for n in range(len(words)):
+    words = slices.words
+    halves = slices.halves
+    for row in range(count):
+        n = np.uint64(row)
+        pair = pair_of[np.uint64(halves[n, layout.S_NAME])]
+        if pair <= 0:
+            continue
         minute = np.int64(halves[n, layout.S_MINUTE])
         start = minute * layout.MINUTE_NS
         begun = np.int64(halves[n, layout.S_BEGUN])
-        c.minute[n] = minute
-        c.first_ms[n] = begun & layout.BEGUN_MASK
-        c.last_ms[n] = max(0, min(59_999, (np.int64(words[n, layout.S_LAST]) - start) // layout.MILLISECOND))
+        c.minute[at] = minute
+        c.first_ms[at] = begun & layout.BEGUN_MASK
+        c.last_ms[at] = max(0, min(59_999, (np.int64(words[n, layout.S_LAST]) - start) // layout.MILLISECOND))
         flags = np.int64(halves[n, layout.S_FLAGS])
-        c.first_of_flow[n] = flags & layout.OLD == 0
+        c.first_of_flow[at] = flags & layout.OLD == 0
         high = words[n, 0]
         low = words[n, 1]
-        c.client[n, 0] = high
-        c.client[n, 1] = low
-        c.server[n, 0] = words[n, 2]
-        c.server[n, 1] = words[n, 3]
+        c.client[at, 0] = swap64(high)
+        c.client[at, 1] = swap64(low)
+        c.server[at, 0] = swap64(words[n, 2])
+        c.server[at, 1] = swap64(words[n, 3])
         ports = words[n, 4]
-        c.client_port[n] = ports >> np.uint64(48)
-        c.server_port[n] = (ports >> np.uint64(32)) & np.uint64(0xFFFF)
-        c.transport[n] = (ports >> np.uint64(24)) & np.uint64(0xFF)
+        c.client_port[at] = ports >> np.uint64(48)
+        c.server_port[at] = (ports >> np.uint64(32)) & np.uint64(0xFFFF)
+        c.transport[at] = (ports >> np.uint64(24)) & np.uint64(0xFF)
         vlan = words[n, layout.S_VLAN]
-        c.vlan[n] = vlan
+        c.vlan[at] = vlan
         found = 0
         for r in range(len(segments.code)):
             first = segments.first
@@ -109,16 +124,18 @@ def unpack(words, halves, gaps, pair, service_of, role_of, segments, c):
                 found = tagged
             elif tagged and tagged != found:
                 found = 0
-        c.segment[n] = found
-        c.service[n] = service_of[pair[n]]
-        c.role[n] = role_of[pair[n]]
-        c.evidence[n] = (flags & layout.EVIDENCE_MASK) >> layout.EVIDENCE_SHIFT
-        c.bytes_up[n] = words[n, layout.S_BYTES_UP]
-        c.bytes_down[n] = words[n, layout.S_BYTES_DOWN]
-        c.packets_up[n] = halves[n, layout.S_PACKETS_UP]
-        c.packets_down[n] = halves[n, layout.S_PACKETS_DOWN]
-        c.bursts[n] = begun >> layout.BURSTS_AT
-        c.burst_bytes[n] = halves[n, layout.S_BURST_BYTES]
-        c.burst_largest[n] = halves[n, layout.S_BURST_LARGEST]
-        c.gap_sum[n] = gaps[n, layout.S_GAP_SUM]
-        c.gap_sumsq[n] = gaps[n, layout.S_GAP_SUMSQ]
+        c.segment[at] = found
+        c.service[at] = service_of[pair]
+        c.role[at] = role_of[pair]
+        c.evidence[at] = (flags & layout.EVIDENCE_MASK) >> layout.EVIDENCE_SHIFT
+        c.bytes_up[at] = words[n, layout.S_BYTES_UP]
+        c.bytes_down[at] = words[n, layout.S_BYTES_DOWN]
+        c.packets_up[at] = halves[n, layout.S_PACKETS_UP]
+        c.packets_down[at] = halves[n, layout.S_PACKETS_DOWN]
+        c.bursts[at] = begun >> layout.BURSTS_AT
+        c.burst_bytes[at] = halves[n, layout.S_BURST_BYTES]
+        c.burst_largest[at] = halves[n, layout.S_BURST_LARGEST]
+        c.gap_sum[at] = slices.gaps[n, layout.S_GAP_SUM]
+        c.gap_sumsq[at] = slices.gaps[n, layout.S_GAP_SUMSQ]
+        at += 1
+    return at

@@ -55,6 +55,7 @@ class Batch(NamedTuple):
     payload_end: Any  # int64 its end, within captured bytes
     payload_length: Any  # int64 its length on the wire
     vlan: Any  # uint64 VLAN stack (sensor.slices.pack_vlan)
+    closing: Any  # int64 rows of this batch whose flows are in an earlier minute; a list, not a column
 
 
 def new_batch() -> Batch:

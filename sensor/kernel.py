@@ -1,10 +1,11 @@
 """The loop over packets: the part of the sensor that must keep up with the wire.
 
 Theory of operation. `advance` takes a block of captured bytes in batches of BATCH frames, in passes: walk the records,
-decode the frames, look the flows up in the index, look at their hot rows, update. Each pass asks the processor to fetch
-what the next one reads, so a batch waits for memory a few times, not a packet. A hot row is one cache line: a 64-bit
-keyed hash of the flow's key stands for the key, which lies in the cold row (of a million flows at once, two share a
-hash with a chance of 3 in 100 million; the hash is keyed anew by every live process, so nobody can arrange it).
+decode the frames, look the flows up in the index, look at their hot rows, close minutes, update. Each pass asks the
+processor to fetch what the next one reads, so a batch waits for memory a few times, not a packet. A hot row is one
+cache line: a 64-bit keyed hash of the flow's key stands for the key, which lies in the cold row (of a million flows at
+once, two share a hash with a chance of 3 in 100 million; the hash is keyed anew by every live process, so nobody can
+arrange it).
 
 A flow's counters belong to one clock minute of packet time; a packet of another minute first writes the old minute
 out as a raw slice: to `out` if the flow has a name that a catalogue entry wants, to `late` if its name is still
@@ -73,8 +74,11 @@ from sensor.layout import (
 from sensor.load import inlined, kernel, prefetch
 from sensor.looking import look_tcp, look_udp, push_todo
 from sensor.names import COUNT, MAX_NAME, USED_BYTES
-from sensor.table import emit, place, probe, remove
+from sensor.table import emit, open_minute, place, probe, remove
 from sensor.walk import FORMAT, FORMAT_PCAP, FORMAT_PCAPNG, walk_pcap, walk_pcapng, walk_ring
+
+
+HELLO_BYTES = 600
 
 
 @inlined
@@ -138,18 +142,22 @@ def _update(buf, flows, batch, i, names, out, late, todo, limits, counters):
 
 
 @inlined
-def _fetch_cold(flows, batch, i, names):
-    """Ask for the cold row of packet `i`'s flow if updating will touch it, and how."""
+def _fetch_cold(buf, flows, batch, i, names):
+    """Ask for the cold row of packet `i`'s flow if updating will touch it; 1 if the flow's open minute is another."""
     row = batch.row[i]
     flags = np.int64(flows.halves[row, FLAGS])
     name = np.uint64(flows.halves[row, NAME])
     wanted = (names.service[name] != 0) | ((name == 0) & (flags & NO_NAME == 0))
-    writes = wanted & (batch.time[i] // MINUTE_NS != np.int64(flows.halves[row, MINUTE]))
+    over = batch.time[i] // MINUTE_NS != np.int64(flows.halves[row, MINUTE])
     up = (flags & CLIENT_IS_B) == batch.source_is_b[i]
     bursts = (up & (batch.payload_length[i] >= BURST_MIN)) | (flags & LOOK_MASK != LOOK_DONE)
     at = np.int64(row) * COLD  # coin tosses again: row 0 is in the cache, fetching it costs nothing
-    prefetch(flows.cold, at * (writes | bursts))
+    prefetch(flows.cold, at * ((wanted & over) | bursts))
     prefetch(flows.cold, (at + 8) * bursts)
+    if (flags & LOOK_MASK != LOOK_DONE) & (batch.payload_length[i] > 0):  # a hello is as long as many headers
+        for line in range(batch.payload[i] + 64, min(batch.payload_end[i], batch.payload[i] + HELLO_BYTES), 64):
+            prefetch(buf, line)
+    return np.int64(over & (flows.words[row, HASH] == batch.hash[i]))
 
 
 @inlined
@@ -198,15 +206,23 @@ def advance(buf, pos, end, walk_state, interfaces, batch, flows, names, out, lat
             if batch.skip[i] == 0:
                 batch.row[i] = probe(flows, batch.hash[i])
                 prefetch(flows.words, np.int64(batch.row[i]) * ROW)
+        closing = 0
+        earliest = batch.time[0]
+        last = earliest
         for row in range(n):
             i = np.uint64(row)
+            earliest = min(earliest, batch.time[i])
+            last = max(last, batch.time[i])
             if batch.skip[i] == 0:
-                _fetch_cold(flows, batch, i, names)
-        latest = counters[C_LATEST]
+                batch.closing[closing] = row
+                closing += _fetch_cold(buf, flows, batch, i, names)
+        if earliest // MINUTE_NS == last // MINUTE_NS:
+            for k in range(closing):
+                open_minute(flows, batch, np.uint64(batch.closing[k]), names, out, late, limits)
+        latest = max(counters[C_LATEST], last)
         total = 0
         for row in range(n):
             i = np.uint64(row)
-            latest = max(latest, batch.time[i])
             if batch.skip[i]:
                 counters[C_SKIP + batch.skip[i]] += 1
             else:

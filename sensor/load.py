@@ -96,6 +96,12 @@ if INTERPRETED:
         product = int(a) * int(b)
         return np.uint64((product ^ product >> 64) & 0xFFFFFFFFFFFFFFFF)
 
+    def swap64(word: Any) -> Any:
+        """A 64-bit word with its bytes in the other order."""
+        import numpy as np
+
+        return np.uint64(int.from_bytes(int(word).to_bytes(8, "big"), "little"))
+
     def match_half(index: Any, base: Any, half: Any) -> Any:
         """The entries of index[base : base + 8] (uint64) whose upper 32 bits are `half`, ored together."""
         import numpy as np
@@ -170,6 +176,15 @@ else:
             return builder.xor(builder.trunc(product, word), high)
 
         return types.uint64(types.uint64, types.uint64), build
+
+    @intrinsic
+    def swap64(context: Any, word: Any) -> Any:
+        """A 64-bit word with its bytes in the other order."""
+
+        def build(ctx: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.bswap(args[0])
+
+        return types.uint64(types.uint64), build
 
     @intrinsic
     def match_half(context: Any, index: Any, base: Any, half: Any) -> Any:

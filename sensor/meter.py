@@ -1,9 +1,8 @@
 """The meter: drives the kernel over blocks, does the rare work that the kernel leaves, and hands out slices.
 
-One `Meter` belongs to one stream of packets (a ring or a capture) and one thread. `feed` takes a block; after it,
-`take` gives the slices that are ready as a `RawSlices` (numpy columns, names resolved to services). Slices of flows
-whose name is still being looked for wait here, bounded. Flows without a name get one from DNS if this client was
-told one.
+One `Meter` belongs to one stream of packets (a ring or a capture) and one thread. `feed` takes a block; slices go to
+`give` as soon as the kernel's buffer of them is full, or at `flush`. Slices of flows whose name is still being looked
+for wait here, bounded. Flows without a name get one from DNS if this client was told one.
 
 It knows the catalogue only as `lookup`; segments are laid over later, in `sensor.sense`.
 """
@@ -24,32 +23,15 @@ from sensor.namebook import Lookup, NameBook, name_text
 from sensor.readers import DNS, Finding, Readers
 from sensor.walk import new_interfaces
 
-SLICE_BUFFER = 1 << 13  # raw slices between drains: 1.2 MB, so that they stay in the second-level cache
+Give = Callable[[layout.Slices, int], None]  # raw slices and how many; the memory is used again afterwards
+
+SLICE_BUFFER = 1 << 12  # raw slices between drains: half a megabyte, so that they stay in the second-level cache
 TODO_BUFFER = 1 << 12
 MAX_WAITING = 1 << 18  # slices that wait for a name
+MAX_FOUND = 1 << 14  # names found for flows whose slices may still lie in the kernel's buffer
 WAIT_NS = 60 * layout.SECOND  # how long they wait at most
 NAME_CAPACITY = 1 << 17
 SWEEP_EVERY = 300 * layout.SECOND  # of packet time, in a capture; a live sensor sweeps every minute
-
-
-@dataclass(frozen=True, slots=True)
-class RawSlices:
-    """Drained slices: the kernel's rows, with per row the service number (0 = none; see `Lookup`)."""
-
-    words: Any  # uint64[n, SLICE]
-    service: Any  # int32[n]
-
-    @property
-    def halves(self) -> Any:
-        return self.words.view(np.uint32)
-
-    @property
-    def gaps(self) -> Any:
-        return self.words.view(np.float32)
-
-    @property
-    def signed(self) -> Any:
-        return self.words.view(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +52,14 @@ class Meter:
     def __init__(
         self,
         lookup: Lookup,
+        give: Give,
         limits: MeterLimits | None = None,
         *,
         emit_all: bool = False,
         on_answers: Callable[[bytes, bytes, Answers], None] | None = None,
         seed: int = 0,
     ) -> None:
+        self._give = give
         self._limits = limits or MeterLimits()
         self._emit_all = emit_all
         self._seed = np.uint64(seed)
@@ -92,7 +76,6 @@ class Meter:
         self._sweep_at = 0
         self._found: dict[int, tuple[int, int]] = {}  # flow -> name and flags that Python read since the last drain
         self._waiting = np.zeros((0, layout.SLICE), np.uint64)
-        self._ready: list[RawSlices] = []
         self.dropped_waiting = 0
         self.swept_until = 0  # minute: every slice of an earlier minute has been written
 
@@ -130,7 +113,7 @@ class Meter:
 
     def sweep(self, now_ns: int, before_minute: int) -> None:
         """Write out all minutes before `before_minute`, expire what is idle at `now_ns`."""
-        self._drain()  # rows that wait for their flow's name must ask before the flow goes
+        self._drain(force=True)  # rows that wait for their flow's name must ask before the flow goes
         row = 1
         while row >= 0:
             row = kernel.sweep(
@@ -144,20 +127,24 @@ class Meter:
                 self._kernel_limits(),
                 self.counters,
             )
-            self._drain()
+            self._drain(force=row < 0)
         self.swept_until = max(self.swept_until, before_minute)
 
     def finish(self) -> None:
         """Write out everything: the stream has ended. `complete_until` stays, as another stream may go on from here."""
         swept, far = self.swept_until, np.iinfo(np.int64).max >> 1
         self.sweep(far, far)
-        self._drain(final=True)
+        self._drain(force=True, final=True)
         self.swept_until = swept
 
-    def take(self) -> list[RawSlices]:
-        """Slices that are ready since the last call, in batches."""
-        ready, self._ready = self._ready, []
-        return ready
+    def flush(self) -> None:
+        """Give out every slice that is written and whose flow's name is settled."""
+        self._drain(force=True)
+
+    @property
+    def services(self) -> Any:
+        """int32 per name number: 0 = the catalogue does not want it, else what `lookup` said of it."""
+        return self._book.table.service
 
     def name_of(self, number: int) -> str:
         """The text of a name id; '' for 0."""
@@ -214,25 +201,20 @@ class Meter:
 
     # -- slices -------------------------------------------------------------------------------------------------
 
-    def _drain(self, final: bool = False) -> None:
+    def _drain(self, *, force: bool = False, final: bool = False) -> None:
+        """Give slices out: named ones always, late ones when there are many, or by force."""
         count = int(self._out.count[0])
         if count:
-            self._give(self._out.words[:count].copy())
+            self._give(self._out, count)
             self._out.count[0] = 0
         count = int(self._late.count[0])
-        if count or final or len(self._waiting):
+        if force or count > SLICE_BUFFER // 2 or len(self._found) > MAX_FOUND:
             rows = np.concatenate([self._waiting, self._late.words[:count]])
             self._late.count[0] = 0
-            self._give(self._resolve(rows, final))
-        self._found.clear()
-
-    def _give(self, rows: Any) -> None:
-        service = self._book.table.service[rows.view(np.uint32)[:, layout.S_NAME]]
-        if not self._emit_all and len(service) and service.min() <= 0:
-            wanted = service > 0
-            rows, service = rows[wanted], service[wanted]
-        if len(rows):
-            self._ready.append(RawSlices(rows, service))
+            if len(rows):
+                known = self._resolve(rows, final)
+                self._give(as_slices(known), len(known))
+            self._found.clear()
 
     def _resolve(self, rows: Any, final: bool) -> Any:
         """Names for rows written before their flow had one; those still looked for go back to wait."""

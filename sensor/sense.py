@@ -19,13 +19,15 @@ import pyarrow as pa
 from sensor import layout
 from sensor.catalogue import Catalogue, load_catalogue
 from sensor.columns import Columns, Segments, new_columns, unpack
-from sensor.meter import Meter, MeterLimits, RawSlices
+from sensor.meter import Meter, MeterLimits
 from sensor.readers import EVIDENCE_CODES
 from sensor.settings import SegmentRule, SensorSettings
 from sensor.slices import slice_table
 from sensor.words import Role, Segment
 
 SEGMENT_CODES = tuple(Segment)
+ROLE_CODES = tuple(Role)
+CHUNK_ROWS = 1 << 16
 
 
 def segment_table(rules: Sequence[SegmentRule]) -> Segments:
@@ -62,7 +64,6 @@ class Sensor:
         seed: int = 0,
     ) -> None:
         self._catalogue = catalogue
-        self._pairs: list[tuple[str, Role]] = []
         self._number: dict[tuple[str, Role], int] = {}
         self._segments = segment_table(segments)
         self._counted: dict[str, int] = {}
@@ -70,7 +71,11 @@ class Sensor:
         self.ring_drops = 0
         self._name = name
         self._from = 0.0
-        self.meter = Meter(self._lookup, limits, seed=seed)
+        self._service_of = np.zeros(1, np.int16)  # by pair; 0 = none
+        self._role_of = np.zeros(1, np.int16)
+        self._services: list[str] = []
+        self._chunks: list[tuple[Columns, int]] = []  # columns and the rows of them that are filled
+        self.meter = Meter(self._lookup, self._collect, limits, seed=seed)
         self.feed = self.meter.feed
         self.feed_capture = functools.partial(self.meter.feed, to_sweep=True)
 
@@ -82,8 +87,11 @@ class Sensor:
             return 0
         pair = (hit.service, hit.role)
         if pair not in self._number:
-            self._pairs.append(pair)
-            self._number[pair] = len(self._pairs)
+            self._number[pair] = len(self._number) + 1
+            if hit.service not in self._services:
+                self._services.append(hit.service)
+            self._service_of = np.append(self._service_of, np.int16(self._services.index(hit.service)))
+            self._role_of = np.append(self._role_of, np.int16(ROLE_CODES.index(hit.role)))
         return self._number[pair]
 
     def counters(self) -> dict[str, int]:
@@ -106,7 +114,7 @@ class Sensor:
 
     def table(self) -> pa.Table:
         """Slices that are ready, and what was counted since the last table."""
-        raw = self.meter.take()
+        self.meter.flush()
         now = self.counters()
         delta = {name: value - self._counted.get(name, 0) for name, value in now.items()}
         self._counted = now
@@ -119,26 +127,28 @@ class Sensor:
             "counters": json.dumps(delta),
         }
         self._from = latest
-        return slice_table(self._columns(raw), metadata)
+        chunks, self._chunks = self._chunks or [(new_columns(0), 0)], []
+        return pa.concat_tables([slice_table(self._arrow(columns, rows), metadata) for columns, rows in chunks])
 
-    def _columns(self, raw: Sequence[RawSlices]) -> dict[str, Any]:
-        services = sorted({service for service, _ in self._pairs}) or [""]
-        roles = list(Role)
-        service_of = np.array([0, *(services.index(service) for service, _ in self._pairs)], np.int16)
-        role_of = np.array([0, *(roles.index(role) for _, role in self._pairs)], np.int16)
-        columns = new_columns(sum(len(r.words) for r in raw))
-        at = 0
-        for r in raw:
-            part = Columns(*(column[at : at + len(r.words)] for column in columns))
-            unpack(r.words, r.halves, r.gaps, r.service, service_of, role_of, self._segments, part)
-            at += len(r.words)
-        return columns._asdict() | {
-            "client": _addresses(columns.client),
-            "server": _addresses(columns.server),
-            "segment": _coded(columns.segment, SEGMENT_CODES),
-            "service": _coded(columns.service, services),
-            "role": _coded(columns.role, roles),
-            "evidence": _coded(columns.evidence, EVIDENCE_CODES),
+    def _collect(self, slices: layout.Slices, count: int) -> None:
+        """Take raw slices from the meter."""
+        if not self._chunks or self._chunks[-1][1] + count > len(self._chunks[-1][0].minute):
+            self._chunks.append((new_columns(max(CHUNK_ROWS, count)), 0))
+        columns, rows = self._chunks[-1]
+        rows = unpack(
+            slices, count, self.meter.services, self._service_of, self._role_of, self._segments, columns, rows
+        )
+        self._chunks[-1] = columns, rows
+
+    def _arrow(self, columns: Columns, rows: int) -> dict[str, Any]:
+        filled = Columns(*(column[:rows] for column in columns))
+        return filled._asdict() | {
+            "client": _addresses(filled.client),
+            "server": _addresses(filled.server),
+            "segment": _coded(filled.segment, SEGMENT_CODES),
+            "service": _coded(filled.service, self._services or [""]),
+            "role": _coded(filled.role, ROLE_CODES),
+            "evidence": _coded(filled.evidence, EVIDENCE_CODES),
         }
 
 
@@ -150,9 +160,8 @@ def sensor_of(settings: SensorSettings, name: str = "replay", seed: int = 0) -> 
 
 
 def _addresses(pairs: Any) -> pa.Array:
-    """uint64[n, 2] in host order to 16-byte binary, without a loop."""
-    data = pairs.byteswap(inplace=True)
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(pairs), [None, pa.py_buffer(data)])
+    """uint64[n, 2] in network order as 16-byte binary, without a copy."""
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(pairs), [None, pa.py_buffer(pairs)])
 
 
 def _coded(codes: Any, words: Sequence[str]) -> pa.Array:

@@ -348,6 +348,19 @@ def _evict(flows, names, out, late, limits, counters):
 
 
 @inlined
+def open_minute(flows, batch, i, names, out, late, limits):
+    """Write out what the flow of packet `i` did in another minute than the packet's, and begin this one."""
+    row = batch.row[i]
+    now = batch.time[i]
+    minute = now // MINUTE_NS
+    if minute == np.int64(flows.halves[row, MINUTE]):
+        return
+    emit(flows, row, names, out, late, limits.emit_all)
+    flows.halves[row, MINUTE] = minute
+    flows.halves[row, FIRST_MS] = (now - minute * MINUTE_NS) // MILLISECOND
+
+
+@inlined
 def place(flows, batch, i, names, out, late, limits, counters):
     """The row of packet `i`'s flow, its open minute being the packet's; made or begun anew if need be."""
     now = batch.time[i]
@@ -371,10 +384,7 @@ def place(flows, batch, i, names, out, late, limits, counters):
         emit(flows, row, names, out, late, limits.emit_all)
         _begin(flows, row, batch, i, counters)
         return row
-    minute = now // MINUTE_NS
-    if minute != np.int64(flows.halves[row, MINUTE]):
-        emit(flows, row, names, out, late, limits.emit_all)
-        flows.halves[row, MINUTE] = minute
-        flows.halves[row, FIRST_MS] = (now - minute * MINUTE_NS) // MILLISECOND
+    batch.row[i] = row
+    open_minute(flows, batch, i, names, out, late, limits)
     flows.signed[row, LAST] = now
     return row

@@ -21,7 +21,7 @@ from sensor.load import inlined, kernel, load8, load16, load32, prefetch
 FORMAT, SWAPPED, NANO, LINK, BROKEN, INTERFACES, LEFT, AHEAD, LANE = 0, 1, 2, 3, 4, 5, 6, 7, 8
 LANES = 8
 STATE_SIZE = LANE + LANES
-LANE_BYTES = 1 << 16
+LANE_BYTES = 1 << 17
 FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_RING = 1, 2, 3
 
 GUESS_SECONDS, GUESS_BYTES, LENGTH_MASK = 1 << 12, 1 << 17, (1 << 20) - 1  # what `read_ahead` takes for a record

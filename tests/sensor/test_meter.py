@@ -334,6 +334,7 @@ def test_slices_that_wait_hold_until_back() -> None:
     sensor.meter.sweep((START + 62) * 10**9, MINUTE + 1)
     assert sensor.meter.complete_until == START, "the minute is written but waits for its name"
     feed(sensor, Talk(sent=80).up(63, HELLO[80:]).packets)
+    sensor.meter.flush()
     assert sensor.meter.complete_until == START + 60
     assert [row["minute"] for row in taken(sensor)] == [MINUTE]
 
