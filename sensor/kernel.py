@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sensor.duplicates import is_duplicate
 from sensor.frames import ACK, BATCH, FIN, RST, SYN, TCP, decode
 from sensor.layout import (
     BLOCK_DONE,
@@ -72,11 +73,11 @@ from sensor.layout import (
     TODO_FULL,
 )
 from sensor.load import inlined, kernel, prefetch
-from sensor.looking import look_tcp, look_udp, push_todo
+from sensor.looking import look_tcp, look_udp, push_fragment, push_todo
 from sensor.names import COUNT, MAX_NAME, USED_BYTES
 from sensor.table import emit, open_minute, place, probe, remove
 from sensor.walk import FORMAT, FORMAT_PCAP, FORMAT_PCAPNG, walk_pcap, walk_pcapng, walk_ring
-
+from sensor.wire import SKIP_DUPLICATE, SKIP_FRAGMENT
 
 HELLO_BYTES = 600
 
@@ -174,7 +175,7 @@ def _why_stop(flows, names, out, late, todo, limits, counters):
     """A status if the next batch might not fit somewhere, else BLOCK_DONE."""
     if out.count[0] + BATCH > len(out.words) or late.count[0] + BATCH > len(late.words):
         return SLICES_FULL
-    if todo.count[0] + BATCH > len(todo.words):
+    if todo.count[0] + 2 * BATCH > len(todo.words):  # a DNS answer may also look like a hello
         return TODO_FULL
     if names.state[COUNT] + BATCH > len(names.hash) or names.state[USED_BYTES] + BATCH * MAX_NAME > len(names.arena):
         return NAMES_FULL
@@ -186,7 +187,9 @@ def _why_stop(flows, names, out, late, todo, limits, counters):
 
 
 @kernel
-def advance(buf, pos, end, walk_state, interfaces, batch, flows, names, out, late, todo, limits, seed, counters):
+def advance(
+    buf, pos, end, walk_state, interfaces, batch, flows, names, out, late, todo, limits, seed, recent, counters
+):
     """Meter the records of buf[pos:end]; returns (status, position of the first record not yet metered)."""
     mask = np.uint64(len(flows.index) // BUCKET - 1)
     while True:
@@ -199,6 +202,8 @@ def advance(buf, pos, end, walk_state, interfaces, batch, flows, names, out, lat
         for row in range(n):
             i = np.uint64(row)
             decode(buf, batch, i, seed)
+            if limits.drop_duplicates and batch.skip[i] == 0 and is_duplicate(recent, batch, i):
+                batch.skip[i] = SKIP_DUPLICATE
             if batch.skip[i] == 0:
                 prefetch(flows.index, np.int64(batch.hash[i] & mask) * BUCKET)
         for row in range(n):
@@ -225,6 +230,8 @@ def advance(buf, pos, end, walk_state, interfaces, batch, flows, names, out, lat
             i = np.uint64(row)
             if batch.skip[i]:
                 counters[C_SKIP + batch.skip[i]] += 1
+                if batch.skip[i] == SKIP_FRAGMENT:
+                    push_fragment(todo, batch, i)
             else:
                 total += batch.length[i]
                 _update(buf, flows, batch, i, names, out, late, todo, limits, counters)

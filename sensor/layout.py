@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from sensor.wire import SKIP_DUPLICATE
+
 # Hot row, 64-bit words: one cache line. A row never moves; row 0 is no flow.
 HASH, LAST, BYTES_AB, BYTES_BA = 0, 1, 2, 3  # HASH 0 = free row, LAST then the next free one; LAST packet time, ns
 # The same row as 32-bit words. LAST_UP: client payload last seen, low 32 bits of milliseconds.
@@ -40,14 +42,16 @@ BEGUN_MASK, BURSTS_AT = 0xFFFF, 16
 
 # To-do item, 64-bit words: 0-4 flow key.
 T_KIND, T_TIME, T_PAYLOAD, T_END, T_SEQUENCE, T_UID, T_FROM_B, T_NEXT, T_ROW = 5, 6, 7, 8, 9, 10, 11, 12, 13
+T_VLAN = 14
 TODO = 16
-TODO_STREAM, TODO_QUIC, TODO_DNS = 1, 2, 3
+TODO_STREAM, TODO_QUIC, TODO_DNS, TODO_FRAGMENT = 1, 2, 3, 4
 
 # Counters. NAMEABLE: flows that carried something a name can be read from.
 C_PACKETS, C_BYTES, C_FLOWS, C_NAMED, C_EVICTED = 0, 1, 2, 3, 4
 C_LATEST, C_USED, C_UID, C_EXPIRED, C_NAMEABLE = 5, 6, 7, 8, 9
 C_FREE, C_ROWS, C_HAND = 10, 11, 12  # first row to be used again, rows ever used, row last looked at for eviction
-C_SKIP = 16  # + SKIP reason
+C_SKIP = 16  # + SKIP reason (sensor.wire)
+C_DUPLICATES = C_SKIP + SKIP_DUPLICATE
 COUNTERS = 32
 
 # Why `advance` returned.
@@ -102,3 +106,4 @@ class Limits(NamedTuple):
     udp_idle: int  # ns
     emit_all: int  # also write slices that no catalogue entry will want
     sweep_at: int  # return SWEEP_DUE when packet time reaches this
+    drop_duplicates: int  # a packet seen twice counts once (sensor.duplicates)

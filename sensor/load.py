@@ -20,7 +20,12 @@ from typing import Any
 _HERE = Path(__file__).parent
 KERNEL_SOURCES = (
     "load.py",
+    "wire.py",
+    "links.py",
+    "encapsulations.py",
+    "tunnels.py",
     "frames.py",
+    "duplicates.py",
     "names.py",
     "walk.py",
     "layout.py",

@@ -40,6 +40,8 @@ from sensor.layout import (
     T_SEQUENCE,
     T_TIME,
     T_UID,
+    T_VLAN,
+    TODO_FRAGMENT,
     TODO_QUIC,
     TODO_STREAM,
     UID,
@@ -50,6 +52,7 @@ from sensor.names import INCOMPLETE, MAX_NAME, NAMELESS, NOT_HELLO, WHOLE, find_
 
 @kernel
 def push_todo(todo, batch, i, kind, flows, row):
+    """Leave packet `i` of a flow to Python."""
     n = np.uint64(todo.count[0])
     item = todo.signed[n]
     for k in range(5):
@@ -63,6 +66,19 @@ def push_todo(todo, batch, i, kind, flows, row):
     item[T_FROM_B] = batch.source_is_b[i]
     item[T_NEXT] = flows.cold[row, NEXT_SEQUENCE]
     item[T_ROW] = row
+    todo.count[0] += 1
+
+
+@kernel
+def push_fragment(todo, batch, i):
+    """The same for a packet that has no flow yet, as it is only a part."""
+    n = np.uint64(todo.count[0])
+    row = todo.signed[n]
+    row[T_KIND] = TODO_FRAGMENT
+    row[T_TIME] = batch.time[i]
+    row[T_PAYLOAD] = batch.payload[i]
+    row[T_END] = batch.payload_end[i]
+    todo.words[n, T_VLAN] = batch.vlan[i]
     todo.count[0] += 1
 
 

@@ -15,13 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from sensor import kernel, late, layout, table
+from sensor import kernel, late, layout, table, walk
 from sensor.dns import Answers
-from sensor.frames import SKIP_NAMES, SKIP_TRUNCATED, new_batch
+from sensor.duplicates import new_recent
+from sensor.fragments import as_block
+from sensor.frames import new_batch
 from sensor.memory import as_slices, new_flows, new_index, new_slices
 from sensor.namebook import Lookup, NameBook, name_text
 from sensor.readers import DNS, Finding, Readers
-from sensor.walk import new_interfaces
+from sensor.wire import SKIP_NAMES, SKIP_TRUNCATED
 
 Give = Callable[[layout.Slices, int], None]  # raw slices and how many; the memory is used again afterwards
 
@@ -31,6 +33,7 @@ MAX_WAITING = 1 << 18  # slices that wait for a name
 MAX_FOUND = 1 << 14  # names found for flows whose slices may still lie in the kernel's buffer
 WAIT_NS = 60 * layout.SECOND  # how long they wait at most
 NAME_CAPACITY = 1 << 17
+MAX_NESTED = 8  # fragments of fragments of fragments in tunnels
 SWEEP_EVERY = 300 * layout.SECOND  # of packet time, in a capture; a live sensor sweeps every minute
 
 
@@ -44,6 +47,7 @@ class MeterLimits:
     dns_names: int = 1 << 18
     names: int = NAME_CAPACITY
     first_flows: int = 1 << 16  # room at the start; the table grows as it must
+    drop_duplicates: bool = True
 
 
 class Meter:
@@ -72,7 +76,8 @@ class Meter:
         todo = np.zeros((TODO_BUFFER, layout.TODO), np.uint64)
         self._todo = layout.Todo(todo, todo.view(np.int64), np.zeros(1, np.int64))
         self.counters = np.zeros(layout.COUNTERS, np.int64)
-        self._interfaces = new_interfaces()
+        self._recent = new_recent()
+        self._interfaces = walk.new_interfaces()
         self._sweep_at = 0
         self._found: dict[int, tuple[int, int]] = {}  # flow -> name and flags that Python read since the last drain
         self._waiting = np.zeros((0, layout.SLICE), np.uint64)
@@ -92,27 +97,49 @@ class Meter:
         interfaces = self._interfaces if interfaces is None else interfaces
         position = start
         while True:
-            status, position = kernel.advance(
-                buffer, position, end, walk_state, interfaces, self._batch, self._flows, self._book.table, self._out,
-                self._late, self._todo, self._kernel_limits(), self._seed, self.counters,
-            )  # fmt: skip
-            self._book.learn()
-            self.readers.work(self._todo, buffer)
-            if status == layout.TABLE_FULL:
-                self._make_room()
-            elif status == layout.NAMES_FULL:
-                self._drain()
-                self._book.forget(self._flows.halves[:, layout.NAME])
-            elif status == layout.SWEEP_DUE:
-                if self._sweep_at:
-                    self.sweep(int(self.counters[layout.C_LATEST]), self._sweep_at // layout.MINUTE_NS)
-                self._sweep_at = (self.latest_ns // SWEEP_EVERY + 1) * SWEEP_EVERY
-            self._drain()
+            status, position = self._advance(buffer, position, end, walk_state, interfaces)
+            self._meter_datagrams()
             if status == layout.BLOCK_DONE or (status == layout.SWEEP_DUE and to_sweep and position > start):
                 return int(position)
 
+    def _advance(self, buffer: Any, position: int, end: int, walk_state: Any, interfaces: Any) -> tuple[int, int]:
+        """Let the kernel go on until it needs something, and see to that; (why it stopped, where)."""
+        status, position = kernel.advance(
+            buffer, position, end, walk_state, interfaces, self._batch, self._flows, self._book.table, self._out,
+            self._late, self._todo, self._kernel_limits(), self._seed, self._recent, self.counters,
+        )  # fmt: skip
+        self._book.learn()
+        self.readers.work(self._todo, buffer)
+        if status == layout.TABLE_FULL:
+            self._make_room()
+        elif status == layout.NAMES_FULL:
+            self._drain()
+            self._book.forget(self._flows.halves[:, layout.NAME])
+        elif status == layout.SWEEP_DUE:
+            due, self._sweep_at = self._sweep_at, (self.latest_ns // SWEEP_EVERY + 1) * SWEEP_EVERY
+            if due:
+                self.sweep(self.latest_ns, due // layout.MINUTE_NS)
+        self._drain()
+        return status, position
+
+    def _meter_datagrams(self) -> None:
+        """Meter what fragments were put together to, as if it had been captured so; its frames are counted already."""
+        for _ in range(MAX_NESTED):
+            datagrams = self.readers.fragments.take()
+            if not datagrams:
+                return
+            block = np.frombuffer(as_block(datagrams, self.swept_until * layout.MINUTE_NS), np.uint8).copy()
+            state, interfaces, status, position = walk.new_state(), walk.new_interfaces(), -1, 0
+            state[walk.FORMAT] = walk.FORMAT_PCAPNG
+            while status != layout.BLOCK_DONE:
+                status, position = self._advance(block, position, len(block), state, interfaces)
+            self.counters[layout.C_PACKETS] -= len(datagrams)
+        self.readers.fragments.dropped += len(self.readers.fragments.take())
+
     def sweep(self, now_ns: int, before_minute: int) -> None:
         """Write out all minutes before `before_minute`, expire what is idle at `now_ns`."""
+        self.readers.fragments.expire(now_ns)
+        self._meter_datagrams()
         self._drain(force=True)  # rows that wait for their flow's name must ask before the flow goes
         row = 1
         while row >= 0:
@@ -164,10 +191,13 @@ class Meter:
         return int(self.counters[layout.C_LATEST])
 
     def skipped(self) -> Iterator[tuple[str, int]]:
-        """Reasons why frames could not be read, with counts; ordinary traffic of other kinds is not among them."""
+        """Reasons why packets could not be read, with counts; ordinary traffic of other kinds is not among them."""
         for reason in range(SKIP_TRUNCATED, len(SKIP_NAMES)):
             if count := int(self.counters[layout.C_SKIP + reason]):
                 yield SKIP_NAMES[reason], count
+        fragments = self.readers.fragments
+        if lost := fragments.dropped + fragments.expired:
+            yield "incomplete fragments", lost
 
     # -- the rare work ------------------------------------------------------------------------------------------
 
@@ -181,6 +211,7 @@ class Meter:
             self._limits.udp_idle_s * layout.SECOND,
             int(self._emit_all),
             self._sweep_at,
+            int(self._limits.drop_duplicates),
         )
 
     def _make_room(self) -> None:

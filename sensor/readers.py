@@ -1,8 +1,8 @@
 """The rare work: packets that the kernel put on its to-do list, read by ordinary Python.
 
 `Readers.work` goes through the list while the block is still at hand. Hellos in several segments and QUIC hellos are
-gathered per flow, bounded; DNS answers go to the memory of names. What was found is handed to `settle`. It does not
-know the flow table.
+gathered per flow, bounded; DNS answers go to the memory of names, IP fragments to `fragments`. What was found is handed
+to `settle`. It does not know the flow table.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from sensor import layout
 from sensor.dns import Answers, DnsMemory, read_answers
+from sensor.fragments import Reassembler
 from sensor.quic import QuicHello
 from sensor.streams import StreamHello
 from sensor.words import Evidence
@@ -48,6 +49,7 @@ class Readers:
         self._on_answers = on_answers
         self._looking: OrderedDict[int, StreamHello | QuicHello] = OrderedDict()
         self.dns = DnsMemory(dns_names)
+        self.fragments = Reassembler()
         self.dropped_looking = 0
 
     def work(self, todo: layout.Todo, buffer: Any) -> None:
@@ -58,6 +60,8 @@ class Readers:
             payload = buffer[int(row[layout.T_PAYLOAD]) : int(row[layout.T_END])].tobytes()
             if kind == layout.TODO_DNS:
                 self._read_dns(row, payload)
+            elif kind == layout.TODO_FRAGMENT:
+                self.fragments.add(payload, int(row[layout.T_TIME]), int(row[layout.T_VLAN]))
             elif kind == layout.TODO_QUIC:
                 self._read_quic(row, payload)
             else:

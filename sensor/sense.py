@@ -104,6 +104,11 @@ class Sensor:
             "flows_all": int(c[layout.C_FLOWS]),
             "flows_named": int(c[layout.C_NAMED]),
             "names_blind": self.blind,
+            "duplicates": int(c[layout.C_DUPLICATES]),
+            "fragments_completed": meter.readers.fragments.completed,
+            "fragments_dropped": meter.readers.fragments.dropped,
+            "fragments_expired": meter.readers.fragments.expired,
+            "fragments_overlapping": meter.readers.fragments.overlapping,
             "skipped": sum(count for _, count in meter.skipped()),
             "ring_drops": self.ring_drops,
             "evicted": int(c[layout.C_EVICTED]),
@@ -155,7 +160,8 @@ class Sensor:
 def sensor_of(settings: SensorSettings, name: str = "replay", seed: int = 0) -> Sensor:
     """A sensor as a school set it, with the shipped catalogue and the school's own rows."""
     s = settings
-    limits = MeterLimits(s.max_flows, s.tcp_idle_s, s.udp_idle_s, s.dns_names)
+    once = s.duplicates == "once"
+    limits = MeterLimits(s.max_flows, s.tcp_idle_s, s.udp_idle_s, s.dns_names, drop_duplicates=once)
     return Sensor(load_catalogue(s.services), s.segments, limits, name, seed)
 
 

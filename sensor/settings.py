@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -118,6 +118,10 @@ class SensorSettings(Table):
     )
     dns_names: Whole = Field(
         default=262_144, ge=1_024, le=8_388_608, description="DNS answers remembered at once, over all clients."
+    )
+    duplicates: Literal["once", "keep"] = Field(
+        default="once",
+        description="Whether a packet that the mirror delivers twice counts `once`, or both are kept (`keep`).",
     )
     ring_mib: Whole = Field(default=64, ge=1, le=4_096, description="Size of the capture ring in MiB.")
     spool: PathName = Field(default=Path("spool"), description="Folder of slices that wait for the store.")

@@ -219,16 +219,6 @@ def test_every_cut_of_a_frame(packet: Layer) -> None:
             assert flow["bytes_up"] == len(packet)
 
 
-def test_fragments() -> None:
-    """The first fragment carries the ports; later ones are counted, not guessed at."""
-    packet = IP(src=C4, dst=S4, flags="MF") / tcp(SHORT)
-    later = IP(src=C4, dst=S4, frag=20, proto=6) / Raw(SHORT)
-    later6 = IPv6(src=C6, dst=S6) / IPv6ExtHdrFragment(id=7, offset=20, nh=6) / Raw(SHORT)
-    report = classify(pcap([Packet(ns(i), bytes(E / p)) for i, p in enumerate((packet, later, later6))]))
-    assert [f["name"] for f in report.flows] == ["www.one.example"]
-    assert report.skipped == [("later IP fragment", 2)]
-
-
 @pytest.mark.parametrize(
     "packet",
     [
