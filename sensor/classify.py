@@ -19,6 +19,7 @@ from sensor.capture import open_capture
 from sensor.catalogue import Catalogue
 from sensor.dns import Answers
 from sensor.meter import Meter, MeterLimits
+from sensor.names import OUTER
 from sensor.readers import EVIDENCE_CODES
 from sensor.slices import unpack_address, unpack_vlan
 
@@ -47,7 +48,11 @@ def classify_file(
         report.answers.append(_answers_object(path, client, server, answers))
 
     numbers: dict[str, int] = {}  # every name its own number: two names told for one address are doubt here
-    meter = Meter(lambda name: numbers.setdefault(name, len(numbers) + 1), limits, emit_all=True, on_answers=on_answers)
+
+    def lookup(name: str) -> int:
+        return OUTER if catalogue.blindness(name) == "ech" else numbers.setdefault(name, len(numbers) + 1)
+
+    meter = Meter(lookup, limits, emit_all=True, on_answers=on_answers)
     parts: list[tuple[Any, Any]] = []
     for _ in capture.read(meter.feed):
         parts += [(raw.words, _texts(meter, raw)) for raw in meter.take()]
@@ -107,6 +112,7 @@ def _flows(path: Path, words: Any, texts: list[str], catalogue: Catalogue) -> It
             if name
             else "none",
             "partial": bool(flags & layout.PARTIAL),
+            "ech": bool(flags & layout.ECH),
             "service": service.id if service else None,
             "kind": str(service.kind) if service else None,
             "role": str(hit.role) if hit else None,

@@ -25,6 +25,7 @@ KERNEL_SOURCES = (
     "walk.py",
     "layout.py",
     "table.py",
+    "gather.py",
     "looking.py",
     "late.py",
     "kernel.py",

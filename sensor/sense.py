@@ -20,6 +20,7 @@ from sensor import layout
 from sensor.catalogue import Catalogue, load_catalogue
 from sensor.columns import Columns, Segments, new_columns, unpack
 from sensor.meter import Meter, MeterLimits, RawSlices
+from sensor.names import OUTER
 from sensor.readers import EVIDENCE_CODES
 from sensor.settings import SegmentRule, SensorSettings
 from sensor.slices import slice_table
@@ -77,9 +78,10 @@ class Sensor:
     def _lookup(self, host: str) -> int:
         hit = self._catalogue.lookup(host)
         if hit is None:
-            if self._catalogue.blindness(host):
+            blindness = self._catalogue.blindness(host)
+            if blindness:
                 self.blind += 1
-            return 0
+            return OUTER if blindness == "ech" else 0
         pair = (hit.service, hit.role)
         if pair not in self._number:
             self._pairs.append(pair)
@@ -96,10 +98,11 @@ class Sensor:
             "flows_all": int(c[layout.C_FLOWS]),
             "flows_named": int(c[layout.C_NAMED]),
             "names_blind": self.blind,
+            "flows_ech": meter.flows_ech,
             "skipped": sum(count for _, count in meter.skipped()),
             "ring_drops": self.ring_drops,
             "evicted": int(c[layout.C_EVICTED]),
-            "hellos_dropped": meter.readers.dropped_looking,
+            "hellos_dropped": meter.hellos_dropped,
             "slices_unnamed_dropped": meter.dropped_waiting,
             "dns_evicted": meter.readers.dns.evicted,
         }
