@@ -15,7 +15,10 @@ from sensor.tls import NEED_MORE, NOT_A_HELLO, Reading
 
 MAX_HEAD = 16384
 # A method is any token, but those in use (registered ones, UPnP's, Microsoft's) are capitals, "-" and "_".
-_START = re.compile(rb"[A-Z][A-Z_-]{2,19} (?:[/*]|[hH][tT][tT][pP][sS]?:)|CONNECT [^ \r\n]")
+_START = re.compile(
+    rb"[A-Z][A-Z_-]{2,19} (?:[/*]|[hH][tT][tT][pP][sS]?:)"
+    rb"|(?:GET|POST|HEAD|PUT|OPTIONS|DELETE|PATCH|CONNECT) [^ \r\n]"
+)
 _TARGETS = (b"", b"h", b"ht", b"htt", b"http", b"https")
 _METHOD_PART = re.compile(rb"[A-Z][A-Z_-]{0,19}\Z")
 _METHOD_ONLY = re.compile(rb"([A-Z][A-Z_-]{2,19}) (.{0,5})\Z", re.DOTALL)

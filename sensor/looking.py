@@ -119,13 +119,23 @@ def _push_gathered(todo, batch, i, flows, row):
 
 @kernel
 def _http_like(buf, p, end):
-    """Do the bytes start like an HTTP/1 request: a method, a space, and a path, "*", "http" or CONNECT's authority?
+    """Do the bytes start like an HTTP/1 request: a common method, or any other before a path, "*" or "http"?
 
     Dialogues that lead to STARTTLS also begin with a word and a space (RFC 9110 9, RFC 9112 3.2).
     """
     if not 65 <= load8(buf, p, end) <= 90:
         return False
-    if load32(buf, p, end) == 0x434F4E4E:  # "CONN"
+    word = load32(buf, p, end)
+    if (
+        word == 0x47455420  # "GET "
+        or word == 0x504F5354  # "POST"
+        or word == 0x48454144  # "HEAD"
+        or word == 0x50555420  # "PUT "
+        or word == 0x4F505449  # "OPTI"
+        or word == 0x434F4E4E  # "CONN"
+        or word == 0x44454C45  # "DELE"
+        or word == 0x50415443  # "PATC"
+    ):
         return True
     for k in range(1, MAX_METHOD + 1):
         byte = load8(buf, p + k, end)
