@@ -19,6 +19,7 @@ from sensor.capture import open_capture
 from sensor.catalogue import Catalogue
 from sensor.dns import Answers
 from sensor.meter import Meter, MeterLimits
+from sensor.names import OUTER
 from sensor.readers import EVIDENCE_CODES
 from sensor.slices import unpack_address, unpack_vlan
 
@@ -53,9 +54,11 @@ def classify_file(
         parts.append((words, [meter.name_of(int(n)) for n in words.view(np.uint32)[:, layout.S_NAME]]))
 
     numbers: dict[str, int] = {}  # every name its own number: two names told for one address are doubt here
-    meter = Meter(
-        lambda name: numbers.setdefault(name, len(numbers) + 1), on_slices, limits, emit_all=True, on_answers=on_answers
-    )
+
+    def lookup(name: str) -> int:
+        return OUTER if catalogue.blindness(name) == "ech" else numbers.setdefault(name, len(numbers) + 1)
+
+    meter = Meter(lookup, on_slices, limits, emit_all=True, on_answers=on_answers)
     for _ in capture.read(meter.feed):
         pass
     meter.finish()
@@ -109,6 +112,7 @@ def _flows(path: Path, words: Any, texts: list[str], catalogue: Catalogue) -> It
             if name
             else "none",
             "partial": bool(flags & layout.PARTIAL),
+            "ech": bool(flags & layout.ECH),
             "service": service.id if service else None,
             "kind": str(service.kind) if service else None,
             "role": str(hit.role) if hit else None,

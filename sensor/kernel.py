@@ -175,7 +175,7 @@ def _why_stop(flows, names, out, late, todo, limits, counters):
     """A status if the next batch might not fit somewhere, else BLOCK_DONE."""
     if out.count[0] + BATCH > len(out.words) or late.count[0] + BATCH > len(late.words):
         return SLICES_FULL
-    if todo.count[0] + 2 * BATCH > len(todo.words):  # a DNS answer may also look like a hello
+    if todo.count[0] + 2 * BATCH > len(todo.words):  # a packet may leave two, as an answer or with what came before
         return TODO_FULL
     if names.state[COUNT] + BATCH > len(names.hash) or names.state[USED_BYTES] + BATCH * MAX_NAME > len(names.arena):
         return NAMES_FULL

@@ -11,7 +11,6 @@ from sensor.layout import (
     C_NAMED,
     CLIENT_IS_B,
     EVIDENCE_MASK,
-    EVIDENCE_SHIFT,
     FLAGS,
     LOOK_DONE,
     LOOK_MASK,
@@ -26,23 +25,29 @@ from sensor.layout import (
     UID,
 )
 from sensor.load import inlined, kernel
+from sensor.names import OUTER
 
 
 @kernel
-def settle(flows, row, uid, name, evidence, partial, done, counters):
-    """Give a flow what Python read: a name (0 = none), and whether the search is over."""
-    if flows.cold[row, UID] != uid:
-        return
-    flags = np.int64(flows.halves[row, FLAGS])
-    if name:
-        if flows.halves[row, NAME] == 0:
-            counters[C_NAMED] += 1
-        flows.halves[row, NAME] = name
-        flags = (flags & ~EVIDENCE_MASK) | evidence << EVIDENCE_SHIFT
-    flags = (flags & ~PARTIAL) | (PARTIAL if partial else 0)
-    if done:
-        flags = (flags & ~LOOK_MASK) | LOOK_DONE
-    flows.halves[row, FLAGS] = flags
+def settle(flows, found, counters):
+    """Give flows what Python read, in order: (row, uid, name or 0, flow flags to set, is the search over)."""
+    for n in range(len(found)):
+        row = found[n, 0]
+        if flows.cold[row, UID] != found[n, 1]:
+            continue
+        flags = np.int64(flows.halves[row, FLAGS]) & ~PARTIAL
+        given = found[n, 3]
+        if found[n, 2]:
+            if flows.halves[row, NAME] == 0:
+                counters[C_NAMED] += 1
+            flows.halves[row, NAME] = found[n, 2]
+            flags = flags & ~EVIDENCE_MASK
+        else:
+            given = given & ~EVIDENCE_MASK
+        flags |= given
+        if found[n, 4]:
+            flags = (flags & ~LOOK_MASK) | LOOK_DONE
+        flows.halves[row, FLAGS] = flags
 
 
 @inlined
@@ -70,13 +75,16 @@ def refresh(flows, slices):
 
 
 @kernel
-def give_up(flows, slices, which):
-    """Tell the flows of the chosen raw slices what was found at last: a name from DNS, or that there is none."""
+def give_up(flows, slices, which, service):
+    """Tell the flows of the chosen raw slices what was found at last: a name from DNS, or that there is none.
+
+    `service`: of each name. A name from DNS goes before one that only hides another (OUTER).
+    """
     for n in range(len(slices.words)):
         if not which[n]:
             continue
         row = _flow_of(flows, slices, n)
-        if row == 0 or flows.halves[row, NAME]:
+        if row == 0 or (flows.halves[row, NAME] and service[flows.halves[row, NAME]] != OUTER):
             continue
         flags = np.int64(flows.halves[row, FLAGS])
         name = slices.halves[n, S_NAME]

@@ -19,6 +19,9 @@ ROW = 8
 FLOW_FIRST, VLAN, UID = 5, 6, 7
 # The second is touched by handshakes and bursts.
 NEXT_SEQUENCE, BURST_BEFORE, GAP_SUM, GAP_SUMSQ, BURSTS, BURST_BYTES, BURST_LARGEST = 8, 9, 10, 11, 12, 13, 14
+# PROGRESS: while LOOK_HERE, how many of the client's bytes from NEXT_SEQUENCE on held no hello; while LOOK_GATHER, the
+# flow's place in Gather.
+PROGRESS = 15
 COLD = 16
 # Index: buckets of one cache line, each entry the upper half of a flow's hash and its row.
 BUCKET = 8
@@ -26,11 +29,14 @@ BUCKET = 8
 # Flow flags.
 CLIENT_IS_B, SYN_SEEN, CLOSED, PARTIAL, OLD, NO_NAME, PAYLOAD_SEEN, BURST_SEEN = 1, 2, 4, 8, 16, 32, 64, 128
 LOOK_MASK = 3 << 8
-LOOK_HERE, LOOK_PYTHON, LOOK_DONE = 0, 1 << 8, 2 << 8
-LOOKED_SHIFT, LOOKED_MASK = 10, 15 << 10
+LOOK_HERE, LOOK_PYTHON, LOOK_DONE, LOOK_GATHER = 0, 1 << 8, 2 << 8, 3 << 8
 IS_TCP = 1 << 14
+ECH = 1 << 15  # the hello carried encrypted_client_hello (RFC 9849): real or GREASE, nobody outside can tell
 EVIDENCE_SHIFT, EVIDENCE_MASK = 16, 7 << 16
-MAX_LOOKED = 12
+LOOKED_SHIFT, LOOKED_MASK = 19, 63 << 19
+MAX_LOOKED = 12  # datagrams of a UDP flow
+LOOK_BUDGET = 48  # of a TCP flow; see sensor.looking
+LOOK_BYTES = 16384  # client bytes of a TCP flow
 
 # Raw slice, two cache lines of 64-bit words; 0-3 client and server address, 4 ports and protocol.
 S_LAST, S_BYTES_UP, S_BYTES_DOWN, S_VLAN, S_FLOW_FIRST = 6, 7, 8, 9, 10
@@ -42,9 +48,17 @@ BEGUN_MASK, BURSTS_AT = 0xFFFF, 16
 
 # To-do item, 64-bit words: 0-4 flow key.
 T_KIND, T_TIME, T_PAYLOAD, T_END, T_SEQUENCE, T_UID, T_FROM_B, T_NEXT, T_ROW = 5, 6, 7, 8, 9, 10, 11, 12, 13
-T_VLAN = 14
+T_VLAN, T_FILLER = 14, 15
 TODO = 16
-TODO_STREAM, TODO_QUIC, TODO_DNS, TODO_FRAGMENT = 1, 2, 3, 4
+TODO_STREAM, TODO_QUIC, TODO_DNS, TODO_FRAGMENT, TODO_DTLS, TODO_GATHERED = 1, 2, 3, 4, 5, 6
+
+# A hello that is being gathered. G_START: sequence number of its first byte; G_WANTED: all its bytes, record header
+# included; G_OWNER: UID of the flow.
+G_STATE, G_OWNER, G_START, G_HELD, G_WANTED = 0, 1, 2, 3, 4
+GATHER_FREE, GATHER_USED, GATHER_HANDED = 0, 1, 2
+GATHER_PLACES, GATHER_BYTES = 4096, 4096
+# Indices into Gather.state. LOST: flows that found their place taken.
+GATHER_FREE_COUNT, GATHER_HAND, GATHER_LOST = 0, 1, 2
 
 # Counters. NAMEABLE: flows that carried something a name can be read from.
 C_PACKETS, C_BYTES, C_FLOWS, C_NAMED, C_EVICTED = 0, 1, 2, 3, 4
@@ -89,12 +103,22 @@ class Slices(NamedTuple):
     count: Any  # int64[1]
 
 
+class Gather(NamedTuple):
+    """Hellos that have come in part and in order; see sensor.gather."""
+
+    bytes: Any  # uint8[GATHER_PLACES * GATHER_BYTES]
+    places: Any  # int64[GATHER_PLACES, 5]
+    free: Any  # int64[GATHER_PLACES]: a stack of free places
+    state: Any  # int64[3]
+
+
 class Todo(NamedTuple):
     """Packets that Python must look at, oldest first."""
 
     words: Any  # uint64[n, TODO]
     signed: Any  # int64 view
     count: Any  # int64[1]
+    gather: Gather
 
 
 class Limits(NamedTuple):

@@ -30,6 +30,7 @@ KERNEL_SOURCES = (
     "walk.py",
     "layout.py",
     "table.py",
+    "gather.py",
     "looking.py",
     "late.py",
     "kernel.py",

@@ -1,10 +1,14 @@
 """Looking for a name in the payload of a flow that has none yet.
 
-A whole ClientHello is read here; what is rarer (a hello in several segments, QUIC, an HTTP request) is only
-recognised by its first bytes and put on the to-do list for Python. After MAX_LOOKED payloads a flow is left alone.
-It does not know services.
+A ClientHello whose segments come in order is read here (sensor.gather); what is rarer (segments out of order, several
+TLS records, QUIC, DTLS, an HTTP request, a header before the hello) is only recognised by its first bytes and put on
+the to-do list for Python. A hello need not come first: after STARTTLS, SOCKS or X.224 a dialogue goes before it, so a
+TCP flow is looked at until it has spent LOOK_BUDGET, of which bulk takes much and lines of text little, or its client
+has sent LOOK_BYTES; a UDP flow for MAX_LOOKED datagrams. Only the client's own bytes count, and of several versions
+of a byte the first. It does not know services.
 
-Sources: RFC 8446 5.1 (TLS records), RFC 9000 17.2 and RFC 8999 (QUIC long headers), RFC 9110 9 (HTTP methods).
+Sources: RFC 8446 5.1 (TLS records), RFC 9147 4 (DTLS), RFC 9000 17.2 and RFC 8999 (QUIC long headers), RFC 9110 9
+(HTTP methods), haproxy.org proxy-protocol.txt 2.
 """
 
 from __future__ import annotations
@@ -12,26 +16,44 @@ from __future__ import annotations
 import numpy as np
 
 from sensor.frames import PSH, SYN
+from sensor.gather import GAP, SEEN_BEFORE, add_bytes, free_place, take_place
 from sensor.layout import (
     BURST_NOW,
     C_NAMEABLE,
     C_NAMED,
     CLIENT_IS_B,
+    ECH,
     EVIDENCE_MASK,
     EVIDENCE_SHIFT,
     FLAGS,
+    G_HELD,
+    G_OWNER,
+    G_START,
+    G_STATE,
+    G_WANTED,
+    GATHER_BYTES,
+    GATHER_HANDED,
+    GATHER_LOST,
+    GATHER_USED,
+    LOOK_BUDGET,
+    LOOK_BYTES,
     LOOK_DONE,
+    LOOK_GATHER,
     LOOK_HERE,
     LOOK_MASK,
     LOOK_PYTHON,
     LOOKED_MASK,
     LOOKED_SHIFT,
+    LOW32,
     MAX_LOOKED,
     NAME,
     NEXT_SEQUENCE,
+    PARTIAL,
     PAYLOAD_SEEN,
+    PROGRESS,
     SYN_SEEN,
     T_END,
+    T_FILLER,
     T_FROM_B,
     T_KIND,
     T_NEXT,
@@ -41,13 +63,17 @@ from sensor.layout import (
     T_TIME,
     T_UID,
     T_VLAN,
+    TODO_DTLS,
     TODO_FRAGMENT,
+    TODO_GATHERED,
     TODO_QUIC,
     TODO_STREAM,
     UID,
 )
 from sensor.load import kernel, load8, load16, load32
-from sensor.names import INCOMPLETE, MAX_NAME, NAMELESS, NOT_HELLO, WHOLE, find_hello_name, intern
+from sensor.names import INCOMPLETE, MAX_NAME, NOT_HELLO, find_hello_name, intern
+
+MAX_METHOD = 20  # the longest registered one has 17 letters (UPDATEREDIRECTREF)
 
 
 @kernel
@@ -66,6 +92,7 @@ def push_todo(todo, batch, i, kind, flows, row):
     item[T_FROM_B] = batch.source_is_b[i]
     item[T_NEXT] = flows.cold[row, NEXT_SEQUENCE]
     item[T_ROW] = row
+    item[T_FILLER] = 0
     todo.count[0] += 1
 
 
@@ -83,10 +110,39 @@ def push_fragment(todo, batch, i):
 
 
 @kernel
-def _http_method(buf, p, end):
-    """Do the bytes start like an HTTP/1 request (RFC 9110 9)?"""
+def _push_segment(todo, batch, i, flows, row, filler):
+    """A segment of the client, for `sensor.streams`; T_NEXT: the first byte that no hello can lie before, or -1."""
+    n = np.uint64(todo.count[0])
+    push_todo(todo, batch, i, TODO_STREAM, flows, row)
+    if flows.cold[row, NEXT_SEQUENCE] != -1:
+        todo.signed[n, T_NEXT] = (flows.cold[row, NEXT_SEQUENCE] + flows.cold[row, PROGRESS]) & LOW32
+    todo.signed[n, T_FILLER] = 1 if filler else 0
+
+
+@kernel
+def _push_gathered(todo, batch, i, flows, row):
+    """What has been gathered of a hello; the place is Python's until it has read it."""
+    n = np.uint64(todo.count[0])
+    gather = todo.gather
+    place = flows.cold[row, PROGRESS]
+    push_todo(todo, batch, i, TODO_GATHERED, flows, row)
+    gather.places[place, G_STATE] = GATHER_HANDED
+    todo.signed[n, T_PAYLOAD] = place * GATHER_BYTES
+    todo.signed[n, T_END] = place * GATHER_BYTES + gather.places[place, G_HELD]
+    todo.signed[n, T_SEQUENCE] = gather.places[place, G_START]
+    todo.signed[n, T_NEXT] = gather.places[place, G_START]
+
+
+@kernel
+def _http_like(buf, p, end):
+    """Do the bytes start like an HTTP/1 request: a common method, or any other before a path, "*" or "http"?
+
+    Dialogues that lead to STARTTLS also begin with a word and a space (RFC 9110 9, RFC 9112 3.2).
+    """
+    if not 65 <= load8(buf, p, end) <= 90:
+        return False
     word = load32(buf, p, end)
-    return (
+    if (
         word == 0x47455420  # "GET "
         or word == 0x504F5354  # "POST"
         or word == 0x48454144  # "HEAD"
@@ -95,7 +151,101 @@ def _http_method(buf, p, end):
         or word == 0x434F4E4E  # "CONN"
         or word == 0x44454C45  # "DELE"
         or word == 0x50415443  # "PATC"
-    )
+    ):
+        return True
+    for k in range(1, MAX_METHOD + 1):
+        byte = load8(buf, p + k, end)
+        if byte == 32:
+            target = load8(buf, p + k + 1, end)
+            cut = p + k + 5 > end and (p + k + 1 == end or target | 0x20 == 0x68)
+            whole = load32(buf, p + k + 1, end) | 0x20202020 == 0x68747470
+            return k >= 3 and (target == 42 or target == 47 or whole or cut)
+        if not (65 <= byte <= 90 or byte == 45 or byte == 95):
+            return p + k == end and k >= 3  # a method and no more
+    return False
+
+
+@kernel
+def _header_like(buf, p, end):
+    """Do the bytes start like a header that a hello may follow at once: PROXY (v1, v2), MySQL's request for TLS?"""
+    word = load32(buf, p, end)
+    return word == 0x50524F58 or word == 0x0D0A0D0A or word == 0x20000001
+
+
+@kernel
+def _is_filler(buf, batch, i, p, end):
+    """An ACK with link-layer padding inside its IP length; or, seldom, a few zero bytes of the stream."""
+    if end - p > 6 or batch.flags[i] & (PSH | SYN):
+        return False
+    total = 0
+    for k in range(end - p):
+        total += load8(buf, p + k, end)
+    return total == 0
+
+
+@kernel
+def _named(flows, row, names, buf, start, length, end, counters):
+    """Give the flow the name at buf[start : start + length]."""
+    name = intern(names, buf, start, length, end)
+    if name and flows.halves[row, NAME] == 0:
+        counters[C_NAMED] += 1
+    flows.halves[row, NAME] = name
+
+
+@kernel
+def _gather_more(buf, flows, row, batch, i, sequence, names, todo, counters, filler):
+    """The client's next segment, of a flow whose hello is being gathered."""
+    gather = todo.gather
+    place = flows.cold[row, PROGRESS]
+    flags = np.int64(flows.halves[row, FLAGS])
+    if gather.places[place, G_OWNER] != flows.cold[row, UID] or gather.places[place, G_STATE] != GATHER_USED:
+        gather.state[GATHER_LOST] += 1
+        flows.halves[row, FLAGS] = (flags & ~LOOK_MASK) | LOOK_DONE
+        return
+    how = GAP if filler else add_bytes(gather, place, buf, batch.payload[i], batch.payload_end[i], sequence)
+    if how == SEEN_BEFORE:
+        return
+    if how == GAP:
+        _push_gathered(todo, batch, i, flows, row)
+        _push_segment(todo, batch, i, flows, row, filler)
+        flows.halves[row, FLAGS] = (flags & ~LOOK_MASK) | LOOK_PYTHON
+        return
+    start = place * GATHER_BYTES
+    end = start + gather.places[place, G_HELD]
+    whole = gather.places[place, G_HELD] >= gather.places[place, G_WANTED]
+    if flows.halves[row, NAME] and not whole:
+        return
+    _, at, length, ech, _ = find_hello_name(gather.bytes, start, end)
+    if 0 < length <= MAX_NAME:
+        _named(flows, row, names, gather.bytes, at, length, end, counters)
+        flags = (flags & ~EVIDENCE_MASK) | 1 << EVIDENCE_SHIFT
+    if ech:
+        flags |= ECH
+    if whole:
+        flags = (flags & ~(LOOK_MASK | PARTIAL)) | LOOK_DONE
+        free_place(gather, place)
+    flows.halves[row, FLAGS] = flags
+
+
+@kernel
+def _begin_gathering(buf, p, end, sequence, flows, row, todo, size):
+    """Take the beginning of a hello of `size` bytes; False if it is not for this room."""
+    if size == 0 or size > GATHER_BYTES:
+        return False
+    place = take_place(todo.gather, flows.cold[row, UID], sequence, size)
+    if place < 0:
+        return False
+    add_bytes(todo.gather, place, buf, p, end, sequence)
+    flows.cold[row, PROGRESS] = place
+    return True
+
+
+@kernel
+def _cost(buf, p, end):
+    """What a payload without a hello takes from the flow's budget: lines of a dialogue little, bulk much."""
+    if end - p > 512:
+        return 8
+    return 1 if load8(buf, end - 1, end) == 10 else 3
 
 
 @kernel
@@ -106,55 +256,79 @@ def look_tcp(buf, flows, row, batch, i, names, todo, counters):
     flags = np.int64(flows.halves[row, FLAGS])
     b = batch.source_is_b[i]
     from_client = (flags & CLIENT_IS_B != 0) == (b != 0)
-    if end - p <= 6 and not batch.flags[i] & PSH:
-        quiet = True
-        for k in range(end - p):
-            if load8(buf, p + k, end):
-                quiet = False
-        if quiet:  # an ACK with link-layer padding inside its IP length
-            return
+    filler = _is_filler(buf, batch, i, p, end)
+    sequence = (batch.sequence[i] + (1 if batch.flags[i] & SYN else 0)) & LOW32
     if flags & LOOK_MASK == LOOK_PYTHON:
         if from_client:
-            push_todo(todo, batch, i, TODO_STREAM, flows, row)
+            _push_segment(todo, batch, i, flows, row, filler)
+        return
+    if flags & LOOK_MASK == LOOK_GATHER:
+        if from_client:
+            _gather_more(buf, flows, row, batch, i, sequence, names, todo, counters, filler)
+        return
+    if filler:
         return
     if flags & LOOKED_MASK == 0:
         counters[C_NAMEABLE] += 1
-    what, start, length = find_hello_name(buf, p, end)
-    if what != NOT_HELLO and not flags & SYN_SEEN and not from_client:
-        flags ^= CLIENT_IS_B  # who greets first is the client
-        flows.halves[row, BURST_NOW] = 0
-        from_client = True
-    if what == WHOLE and length <= MAX_NAME:
-        name = intern(names, buf, start, length, end)
-        if name and flows.halves[row, NAME] == 0:
-            counters[C_NAMED] += 1
-        flows.halves[row, NAME] = name
-        flags = (flags & ~(LOOK_MASK | EVIDENCE_MASK)) | LOOK_DONE | 1 << EVIDENCE_SHIFT
-    elif what in (NAMELESS, WHOLE):
-        flags = (flags & ~LOOK_MASK) | LOOK_DONE
-    elif what == INCOMPLETE:
-        flags = (flags & ~LOOK_MASK) | LOOK_PYTHON
+    known = from_client and flows.cold[row, NEXT_SEQUENCE] != -1
+    ahead = 0
+    if known:
+        ahead = (sequence - flows.cold[row, NEXT_SEQUENCE] - flows.cold[row, PROGRESS]) & LOW32
+        if ahead >= 1 << 31:  # it begins with bytes already looked at: what came first counts
+            p += (1 << 32) - ahead
+            sequence = (sequence - ahead) & LOW32
+            ahead = 0
+            if p >= end:
+                return
+    what, start, length, ech, size = find_hello_name(buf, p, end)
+    if what != NOT_HELLO and not from_client:
+        if flags & SYN_SEEN:
+            what = NOT_HELLO  # the other end's bytes name nothing
+        else:
+            flags ^= CLIENT_IS_B  # who greets first is the client
+            flows.halves[row, BURST_NOW] = 0
+            flows.cold[row, NEXT_SEQUENCE] = -1
+            from_client = True
+    if what != NOT_HELLO:
+        if 0 < length <= MAX_NAME:
+            _named(flows, row, names, buf, start, length, end, counters)
+            flags = (flags & ~EVIDENCE_MASK) | 1 << EVIDENCE_SHIFT
+        if ech:
+            flags |= ECH
+        if what != INCOMPLETE:
+            flags = (flags & ~LOOK_MASK) | LOOK_DONE
+        else:
+            gathered = _begin_gathering(buf, p, end, sequence, flows, row, todo, size)
+            flags = (flags & ~LOOK_MASK) | (PARTIAL | LOOK_GATHER if gathered else LOOK_PYTHON)
+    elif not flags & SYN_SEEN and load16(buf, p, end) == 0x1703:
+        flags = (flags & ~LOOK_MASK) | LOOK_DONE  # in the middle of a TLS connection
     elif from_client:
-        expected = flows.cold[row, NEXT_SEQUENCE]
-        ahead = (batch.sequence[i] - expected) & 0xFFFFFFFF
         first = load8(buf, p, end)
-        short = end - p < 6 and (first == 22 or 65 <= first <= 90)  # too short to show what it begins
-        early = flags & SYN_SEEN and not flags & PAYLOAD_SEEN and (0 < ahead < 65536 or short)
-        if early or _http_method(buf, p, end):
+        letters = 65 <= first <= 90 and not flags & PAYLOAD_SEEN
+        short = end - p < 6 and (first == 22 or letters)  # too short to show what it begins
+        late = not known and not flags & PAYLOAD_SEEN and first != 23  # perhaps the later part of a hello, come first
+        if 0 < ahead < 65536 or short or late or _http_like(buf, p, end) or _header_like(buf, p, end):
             flags = (flags & ~LOOK_MASK) | LOOK_PYTHON
-        elif not flags & (SYN_SEEN | PAYLOAD_SEEN) and load8(buf, p, end) != 23:
-            flags = (flags & ~LOOK_MASK) | LOOK_PYTHON  # perhaps the later part of a hello, come first
-        elif not flags & SYN_SEEN and load16(buf, p, end) == 0x1703:
-            flags = (flags & ~LOOK_MASK) | LOOK_DONE  # in the middle of a TLS connection
-    looked = ((flags & LOOKED_MASK) >> LOOKED_SHIFT) + 1
-    if looked >= MAX_LOOKED and flags & LOOK_MASK == LOOK_HERE:
+        elif known and ahead == 0:
+            flows.cold[row, PROGRESS] += batch.payload_length[i] - (p - batch.payload[i])
+            if flows.cold[row, PROGRESS] > LOOK_BYTES:
+                flags = (flags & ~LOOK_MASK) | LOOK_DONE
+    looked = ((flags & LOOKED_MASK) >> LOOKED_SHIFT) + _cost(buf, p, end)
+    if looked >= LOOK_BUDGET and flags & LOOK_MASK == LOOK_HERE:
         flags = (flags & ~LOOK_MASK) | LOOK_DONE
-    flags = (flags & ~LOOKED_MASK) | min(looked, MAX_LOOKED) << LOOKED_SHIFT
+    flags = (flags & ~LOOKED_MASK) | min(looked, LOOK_BUDGET) << LOOKED_SHIFT
     if from_client:
         flags |= PAYLOAD_SEEN
     flows.halves[row, FLAGS] = flags
     if flags & LOOK_MASK == LOOK_PYTHON:
-        push_todo(todo, batch, i, TODO_STREAM, flows, row)
+        _push_segment(todo, batch, i, flows, row, False)
+
+
+@kernel
+def _dtls_like(buf, p, end):
+    """Could this datagram begin a DTLS 1.0-1.3 client hello? (RFC 6347 4.1, RFC 9147 4; the first flight is plain)."""
+    version = load16(buf, p + 1, end)
+    return load8(buf, p, end) == 22 and (version == 0xFEFF or version == 0xFEFD) and load8(buf, p + 13, end) == 1
 
 
 @kernel
@@ -188,12 +362,18 @@ def look_udp(buf, flows, row, batch, i, todo, counters):
     """Look at the payload of a UDP flow that has no name yet."""
     flags = np.int64(flows.halves[row, FLAGS])
     from_client = (flags & CLIENT_IS_B != 0) == (batch.source_is_b[i] != 0)
-    if from_client and _quic_like(buf, batch.payload[i], batch.payload_end[i]):
+    kind = 0
+    if from_client:
+        if _quic_like(buf, batch.payload[i], batch.payload_end[i]):
+            kind = TODO_QUIC
+        elif _dtls_like(buf, batch.payload[i], batch.payload_end[i]):
+            kind = TODO_DTLS
+    if kind:
         if flags & LOOK_MASK == LOOK_HERE:
             counters[C_NAMEABLE] += 1
         flags = (flags & ~LOOK_MASK) | LOOK_PYTHON
         flows.halves[row, FLAGS] = flags
-        push_todo(todo, batch, i, TODO_QUIC, flows, row)
+        push_todo(todo, batch, i, kind, flows, row)
         return
     looked = ((flags & LOOKED_MASK) >> LOOKED_SHIFT) + 1
     if looked >= MAX_LOOKED:

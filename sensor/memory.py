@@ -47,6 +47,18 @@ def new_flows(flows: int, max_flows: int) -> layout.Flows:
     )
 
 
+def new_todo(rows: int) -> layout.Todo:
+    """An empty to-do list, and room for the hellos that the kernel gathers."""
+    words = np.zeros((rows, layout.TODO), np.uint64)
+    gather = layout.Gather(
+        np.zeros(layout.GATHER_PLACES * layout.GATHER_BYTES, np.uint8),
+        np.zeros((layout.GATHER_PLACES, 5), np.int64),
+        np.arange(layout.GATHER_PLACES)[::-1].copy(),
+        np.array([layout.GATHER_PLACES, 0, 0]),
+    )
+    return layout.Todo(words, words.view(np.int64), np.zeros(1, np.int64), gather)
+
+
 def new_slices(rows: int) -> layout.Slices:
     """A buffer for so many raw slices."""
     return as_slices(np.zeros((rows, layout.SLICE), np.uint64))

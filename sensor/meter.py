@@ -20,8 +20,9 @@ from sensor.dns import Answers
 from sensor.duplicates import new_recent
 from sensor.fragments import as_block
 from sensor.frames import new_batch
-from sensor.memory import as_slices, new_flows, new_index, new_slices
-from sensor.namebook import Lookup, NameBook, name_text
+from sensor.memory import as_slices, new_flows, new_index, new_slices, new_todo
+from sensor.namebook import Lookup, NameBook
+from sensor.names import OUTER
 from sensor.readers import DNS, Finding, Readers
 from sensor.wire import SKIP_NAMES, SKIP_TRUNCATED
 
@@ -73,15 +74,16 @@ class Meter:
         self._flows = new_flows(min(self._limits.first_flows, self._limits.max_flows), self._limits.max_flows)
         self._out = new_slices(SLICE_BUFFER)
         self._late = new_slices(SLICE_BUFFER)
-        todo = np.zeros((TODO_BUFFER, layout.TODO), np.uint64)
-        self._todo = layout.Todo(todo, todo.view(np.int64), np.zeros(1, np.int64))
+        self._todo = new_todo(TODO_BUFFER)
         self.counters = np.zeros(layout.COUNTERS, np.int64)
         self._recent = new_recent()
         self._interfaces = walk.new_interfaces()
         self._sweep_at = 0
+        self._findings: list[tuple[int, int, int, int, int]] = []  # not yet told to the table; see late.settle
         self._found: dict[int, tuple[int, int]] = {}  # flow -> name and flags that Python read since the last drain
         self._waiting = np.zeros((0, layout.SLICE), np.uint64)
         self.dropped_waiting = 0
+        self.flows_ech = 0  # flows whose only name hides another
         self.swept_until = 0  # minute: every slice of an earlier minute has been written
 
     # -- driving the kernel -------------------------------------------------------------------------------------
@@ -110,10 +112,11 @@ class Meter:
         )  # fmt: skip
         self._book.learn()
         self.readers.work(self._todo, buffer)
+        self._tell_table()
         if status == layout.TABLE_FULL:
             self._make_room()
         elif status == layout.NAMES_FULL:
-            self._drain()
+            self._drain(force=True)  # what was found speaks of names by their present numbers
             self._book.forget(self._flows.halves[:, layout.NAME])
         elif status == layout.SWEEP_DUE:
             due, self._sweep_at = self._sweep_at, (self.latest_ns // SWEEP_EVERY + 1) * SWEEP_EVERY
@@ -199,6 +202,11 @@ class Meter:
         if lost := fragments.dropped + fragments.expired:
             yield "incomplete fragments", lost
 
+    @property
+    def hellos_dropped(self) -> int:
+        """Hellos that were not put together for want of room."""
+        return self.readers.dropped_looking + int(self._todo.gather.state[layout.GATHER_LOST])
+
     # -- the rare work ------------------------------------------------------------------------------------------
 
     def _kernel_limits(self) -> layout.Limits:
@@ -220,15 +228,20 @@ class Meter:
         table.fill_index(self._flows, int(self.counters[layout.C_ROWS]))
 
     def _settle(self, row: Any, finding: Finding) -> None:
-        """Carry what the readers found to its flow, and to slices of it that have not been given out."""
-        number = self._book.number(name_text(finding.name)) if finding.name else 0
+        """Note what the readers found for a flow: for the table, and for slices of it that have not been given out."""
+        number = self._book.number_of(finding.name) if finding.name else 0
+        uid = int(row[layout.T_UID])
+        flags = finding.evidence << layout.EVIDENCE_SHIFT
+        flags |= (layout.PARTIAL if finding.partial else 0) | (layout.ECH if finding.ech else 0)
         if number:
-            partial = layout.PARTIAL if finding.partial else 0
-            self._found[int(row[layout.T_UID])] = number, finding.evidence << layout.EVIDENCE_SHIFT | partial
-        late.settle(
-            self._flows, int(row[layout.T_ROW]), int(row[layout.T_UID]), number, finding.evidence, finding.partial,
-            int(finding.done), self.counters,
-        )  # fmt: skip
+            self._found[uid] = number, flags
+        self._findings.append((int(row[layout.T_ROW]), uid, number, flags, int(finding.done)))
+
+    def _tell_table(self) -> None:
+        """Carry what was found to the flows; many at once, as a call of the kernel costs more than a finding."""
+        if self._findings:
+            late.settle(self._flows, np.array(self._findings, np.int64), self.counters)
+            self._findings.clear()
 
     # -- slices -------------------------------------------------------------------------------------------------
 
@@ -236,7 +249,7 @@ class Meter:
         """Give slices out: named ones always, late ones when there are many, or by force."""
         count = int(self._out.count[0])
         if count:
-            self._give(self._out, count)
+            self._give_named(count)
             self._out.count[0] = 0
         count = int(self._late.count[0])
         if force or count > SLICE_BUFFER // 2 or len(self._found) > MAX_FOUND:
@@ -247,23 +260,40 @@ class Meter:
                 self._give(as_slices(known), len(known))
             self._found.clear()
 
+    def _give_named(self, count: int) -> None:
+        """Give out the kernel's named slices; a name that turned out to hide another makes its slices wait."""
+        if self._book.has_outer:
+            rows = self._out.words[:count]
+            outer = self._is_outer(rows)
+            if outer.any():
+                self._waiting = np.concatenate([self._waiting, rows[outer]])
+                rows = rows[~outer]
+                self._give(as_slices(rows), len(rows))
+                return
+        self._give(self._out, count)
+
+    def _is_outer(self, rows: Any) -> Any:
+        return self._book.table.service[rows.view(np.uint32)[:, layout.S_NAME]] == OUTER
+
     def _resolve(self, rows: Any, final: bool) -> Any:
         """Names for rows written before their flow had one; those still looked for go back to wait."""
         view = as_slices(rows)
         late.refresh(self._flows, view)
         self._name_ended(view)
-        nameless = view.halves[:, layout.S_NAME] == 0
+        outer = self._is_outer(rows)
+        nameless = (view.halves[:, layout.S_NAME] == 0) | outer
         waiting = nameless & (view.halves[:, layout.S_FLAGS] & layout.LOOK_MASK != layout.LOOK_DONE)
         waiting &= self.counters[layout.C_LATEST] - view.signed[:, layout.S_LAST] < WAIT_NS
         if final:
             waiting[:] = False
         over = nameless & ~waiting
+        self.flows_ech += int(np.count_nonzero(over & outer & (view.halves[:, layout.S_FLAGS] & layout.OLD == 0)))
         ports = rows[:, 4] >> np.uint64(32) & np.uint64(0xFFFF)
         told = over & self.readers.dns.may_know(rows[:, 1], rows[:, 3])
         for port in layout.DNS_PORTS:
             told &= ports != port
         self._name_from_dns(view, np.flatnonzero(told))
-        late.give_up(self._flows, view, over)
+        late.give_up(self._flows, view, over, self._book.table.service)
         self._waiting = rows[waiting]
         if len(self._waiting) > MAX_WAITING:
             self.dropped_waiting += len(self._waiting) - MAX_WAITING
@@ -291,7 +321,8 @@ class Meter:
             row = view.words[n]
             client, server = row[0:2].byteswap().tobytes(), row[2:4].byteswap().tobytes()
             told = self.readers.dns.names(client, server, int(view.signed[n, layout.S_FLOW_FIRST]) / layout.SECOND)
-            if told and len({self._book.lookup(name) for name in told}) == 1:
+            services = {self._book.lookup(name) for name in told}
+            if len(services) == 1 and OUTER not in services:
                 view.halves[n, layout.S_NAME] = self._book.number(told[0])
                 view.halves[n, layout.S_FLAGS] = (
                     int(view.halves[n, layout.S_FLAGS]) & ~layout.EVIDENCE_MASK | DNS << layout.EVIDENCE_SHIFT

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from sensor.names import COUNT, intern, new_names
+from sensor.names import COUNT, OUTER, intern, new_names
 
-Lookup = Callable[[str], int]  # host name -> 0, or 1 + index of a (service, role) pair
+Lookup = Callable[[str], int]  # host name -> 0, 1 + index of a (service, role) pair, or OUTER
+
+MAX_REMEMBERED = 1 << 14
 
 
 def name_text(raw: bytes) -> str:
@@ -29,6 +31,8 @@ class NameBook:
         self._capacity = capacity
         self.table = new_names(capacity, capacity * 32)
         self._text: list[str] = [""]
+        self._numbers: dict[bytes, int] = {}  # of raw names that Python read, so that each is interned once
+        self.has_outer = False
 
     def text(self, number: int) -> str:
         """The text of a name; '' for 0."""
@@ -41,7 +45,17 @@ class NameBook:
             start = int(names.start[number])
             text = name_text(names.arena[start : start + int(names.length[number])].tobytes())
             self._text.append(text)
-            names.service[number] = self.lookup(text)
+            names.service[number] = service = self.lookup(text)
+            self.has_outer |= service == OUTER
+
+    def number_of(self, raw: bytes) -> int:
+        """The number of a name as the wire had it; 0 if it does not fit."""
+        number = self._numbers.get(raw, 0)
+        if not number:
+            number = self.number(name_text(raw))
+            if number and len(self._numbers) < MAX_REMEMBERED:
+                self._numbers[raw] = number
+        return number
 
     def number(self, text: str) -> int:
         """The number of a name that Python found; 0 if it does not fit."""
@@ -61,6 +75,7 @@ class NameBook:
         old_service = self.table.service[: len(self._text)].copy()
         self.table = new_names(self._capacity, self._capacity * 32)
         self._text = [""]
+        self._numbers.clear()
         fresh = {service: self.number(text) for service, text in keep.items()}
         mapped = np.array([0, *(fresh[int(s)] for s in old_service[1:])], np.uint32)
         column[:] = mapped[column]

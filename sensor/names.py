@@ -1,10 +1,10 @@
 """Names inside the kernel: the server name of a whole ClientHello, and a table that gives each name one number.
 
-`find_hello_name` reads a ClientHello that lies whole inside one TCP segment (the common case; everything else leaves
-the kernel for `sensor.tls`). `intern` gives equal names equal ids, so that Python sees each name once. Names are
+`find_hello_name` reads a ClientHello that lies in one piece and one TLS record (the common case; everything else
+leaves the kernel for `sensor.tls`). `intern` gives equal names equal ids, so that Python sees each name once. Names are
 lower-cased bytes. It does not know services: `Names.service` is filled in by whoever owns the catalogue.
 
-Sources: RFC 8446 4.1.2 and 5.1 (ClientHello, records), RFC 6066 3 (server_name).
+Sources: RFC 8446 4.1.2 and 5.1 (ClientHello, records), RFC 6066 3 (server_name), RFC 9849 5 (encrypted_client_hello).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sensor.load import kernel, load8, load16, load32
+from sensor.load import kernel, load8, load16
 
 NOT_HELLO, WHOLE, NAMELESS, INCOMPLETE = 0, 1, 2, 3
 MAX_NAME = 1024  # longer than any DNS name (RFC 1035 2.3.4: 255); longer ones are no names
@@ -22,6 +22,7 @@ MAX_EXTENSIONS = 256
 COUNT, USED_BYTES = 0, 1  # indices into Names.state
 
 SERVICE_UNKNOWN = -1  # a name that the catalogue has not seen yet
+OUTER = -2  # a name that only hides another: the outer one of an encrypted ClientHello
 
 
 class Names(NamedTuple):
@@ -32,7 +33,7 @@ class Names(NamedTuple):
     start: Any  # int64 per id, offset in the arena
     length: Any  # int64 per id
     arena: Any  # uint8
-    service: Any  # int32 per id: SERVICE_UNKNOWN, 0 = in no catalogue, else 1 + index of (service, role)
+    service: Any  # int32 per id: SERVICE_UNKNOWN, OUTER, 0 = in no catalogue, else 1 + index of (service, role)
     state: Any  # int64: COUNT, USED_BYTES
 
 
@@ -103,46 +104,55 @@ def intern(names, buf, start, length, end):
 
 @kernel
 def find_hello_name(buf, p, end):
-    """Server name of the ClientHello in the TLS record at `p`: (what, offset, length).
+    """Server name of the ClientHello in the TLS record at `p`: (what, offset, length, ech, size).
 
-    what: NOT_HELLO, WHOLE, NAMELESS or INCOMPLETE.
-
-    INCOMPLETE means that the segment or the record ends before the hello does.
+    what: NOT_HELLO, WHOLE (with a name), NAMELESS, or INCOMPLETE: the segment or the record ends before the hello
+    does; its name is given all the same (length > 0) if that is whole. ech: the encrypted_client_hello extension was
+    seen. size: bytes of the record and its header up to the hello's end, 0 if the hello is longer than its record.
     """
     if load8(buf, p, end) != 22 or load8(buf, p + 1, end) != 3 or load8(buf, p + 2, end) > 4:
-        return NOT_HELLO, 0, 0
-    if p + 9 > end:
-        return INCOMPLETE, 0, 0
+        return NOT_HELLO, 0, 0, 0, 0
+    if p + 10 > end:
+        return (INCOMPLETE if p + 5 >= end or load8(buf, p + 5, end) == 1 else NOT_HELLO), 0, 0, 0, 0
     record_end = p + 5 + load16(buf, p + 3, end)
-    if load8(buf, p + 5, end) != 1:
-        return NOT_HELLO, 0, 0
-    hello_end = p + 9 + (load32(buf, p + 5, end) & 0xFFFFFF)
-    if record_end > end or hello_end > record_end:
-        return INCOMPLETE, 0, 0
+    if load16(buf, p + 5, end) != 0x0100 or load8(buf, p + 9, end) != 3:
+        return NOT_HELLO, 0, 0, 0, 0
+    hello_end = p + 9 + load16(buf, p + 7, end)
+    incomplete = record_end > end or hello_end > record_end
+    size = hello_end - p if hello_end <= record_end else 0
+    here = min(hello_end, record_end, end)
     q = p + 9 + 2 + 32
-    q += 1 + load8(buf, q, hello_end)
-    q += 2 + load16(buf, q, hello_end)
-    q += 1 + load8(buf, q, hello_end)
-    if q + 2 > hello_end:
-        return NAMELESS, 0, 0
-    stop = min(q + 2 + load16(buf, q, hello_end), hello_end)
+    q += 1 + load8(buf, q, here)
+    q += 2 + load16(buf, q, here)
+    q += 1 + load8(buf, q, here)
+    stop = min(q + 2 + load16(buf, q, here), hello_end)
     q += 2
+    start = 0
+    length = 0
+    ech = 0
+    looking = True
     for _ in range(MAX_EXTENSIONS):
-        if q + 4 > stop:
+        if q + 4 > min(stop, here):
             break
-        kind = load16(buf, q, stop)
-        size = load16(buf, q + 2, stop)
+        kind = load16(buf, q, here)
+        width = load16(buf, q + 2, here)
         q += 4
-        if kind == 0 and q + size <= stop:
+        if kind == 0xFE0D:
+            ech = 1
+        if kind == 0 and looking and q + width <= stop:
+            looking = False
             inner = q + 2
-            inner_end = min(inner + load16(buf, q, stop), q + size)
-            while inner + 3 <= inner_end:
-                length = load16(buf, inner + 1, inner_end)
-                if load8(buf, inner, inner_end) == 0:
-                    if length == 0 or inner + 3 + length > inner_end:
-                        return NAMELESS, 0, 0
-                    return WHOLE, inner + 3, length
+            inner_end = min(inner + load16(buf, q, here), q + width)
+            while inner + 3 <= min(inner_end, here):
+                length = load16(buf, inner + 1, here)
+                if load8(buf, inner, here) == 0:
+                    if inner + 3 + length > min(inner_end, here):
+                        length = 0
+                    start = inner + 3
+                    break
                 inner += 3 + length
-            return NAMELESS, 0, 0
-        q += size
-    return NAMELESS, 0, 0
+                length = 0
+        q += width
+    if incomplete:
+        return INCOMPLETE, start, length, ech, size
+    return (WHOLE if length > 0 else NAMELESS), start, length, ech, size

@@ -1,8 +1,8 @@
 """The rare work: packets that the kernel put on its to-do list, read by ordinary Python.
 
-`Readers.work` goes through the list while the block is still at hand. Hellos in several segments and QUIC hellos are
-gathered per flow, bounded; DNS answers go to the memory of names, IP fragments to `fragments`. What was found is handed
-to `settle`. It does not know the flow table.
+`Readers.work` goes through the list while the block is still at hand. TCP streams whose hello did not come in order,
+HTTP requests, QUIC and DTLS hellos are gathered per flow, bounded in number and bytes; DNS answers go to the memory of
+names, IP fragments to `fragments`. What was found is handed to `settle`. It does not know the flow table.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any
 
 from sensor import layout
 from sensor.dns import Answers, DnsMemory, read_answers
+from sensor.dtls import DtlsHello
 from sensor.fragments import Reassembler
+from sensor.gather import free_place
 from sensor.quic import QuicHello
 from sensor.streams import StreamHello
 from sensor.words import Evidence
@@ -24,6 +26,9 @@ SNI, QUIC_SNI, HTTP_HOST, DNS = (
     EVIDENCE_CODES.index(e) for e in (Evidence.SNI, Evidence.QUIC_SNI, Evidence.HTTP_HOST, Evidence.DNS)
 )
 MAX_LOOKING = 16384  # flows whose hello is being put together
+MAX_HELD = 64 << 20  # bytes of theirs
+
+Looker = StreamHello | QuicHello | DtlsHello
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class Finding:
     evidence: int
     partial: bool
     done: bool
+    ech: bool = False
 
 
 class Readers:
@@ -47,47 +53,89 @@ class Readers:
     ) -> None:
         self._settle = settle
         self._on_answers = on_answers
-        self._looking: OrderedDict[int, StreamHello | QuicHello] = OrderedDict()
+        self._looking: OrderedDict[int, Looker] = OrderedDict()
+        self._held_by: dict[int, int] = {}
+        self._held = 0
         self.dns = DnsMemory(dns_names)
         self.fragments = Reassembler()
         self.dropped_looking = 0
 
     def work(self, todo: layout.Todo, buffer: Any) -> None:
         """Read every packet of the list, and empty it."""
-        for i in range(int(todo.count[0])):
-            row = todo.words[i]
-            kind = int(row[layout.T_KIND])
-            payload = buffer[int(row[layout.T_PAYLOAD]) : int(row[layout.T_END])].tobytes()
-            if kind == layout.TODO_DNS:
-                self._read_dns(row, payload)
+        count = int(todo.count[0])
+        if not count:
+            return
+        for row, words in zip(todo.words[:count], todo.signed[:count].tolist(), strict=True):
+            kind, start, end = words[layout.T_KIND], words[layout.T_PAYLOAD], words[layout.T_END]
+            if kind == layout.TODO_STREAM:
+                self._read_stream(row, words, buffer[start:end].tobytes())
+            elif kind == layout.TODO_GATHERED:
+                self._read_stream(row, words, todo.gather.bytes[start:end].tobytes())
+                free_place(todo.gather, start // layout.GATHER_BYTES)
+            elif kind == layout.TODO_DNS:
+                self._read_dns(row, buffer[start:end].tobytes())
             elif kind == layout.TODO_FRAGMENT:
-                self.fragments.add(payload, int(row[layout.T_TIME]), int(row[layout.T_VLAN]))
+                self.fragments.add(buffer[start:end].tobytes(), words[layout.T_TIME], int(row[layout.T_VLAN]))
             elif kind == layout.TODO_QUIC:
-                self._read_quic(row, payload)
+                self._read_quic(row, buffer[start:end].tobytes())
             else:
-                self._read_stream(row, payload)
+                self._read_dtls(row, buffer[start:end].tobytes())
         todo.count[0] = 0
 
-    def _looker(self, uid: int, make: Callable[[], StreamHello | QuicHello]) -> StreamHello | QuicHello:
+    def _looker(self, uid: int, make: Callable[[], Looker]) -> Looker:
         looker = self._looking.get(uid)
         if looker is None:
             looker = self._looking[uid] = make()
             if len(self._looking) > MAX_LOOKING:
-                self._looking.popitem(last=False)
-                self.dropped_looking += 1
+                self._drop_oldest()
         return looker
 
-    def _read_stream(self, row: Any, payload: bytes) -> None:
-        uid, base = int(row[layout.T_UID]), int(row[layout.T_NEXT].astype("int64"))
-        looker = self._looker(uid, lambda: StreamHello(base))
+    def _drop_oldest(self) -> None:
+        uid, _ = self._looking.popitem(last=False)
+        self._held -= self._held_by.pop(uid, 0)
+        self.dropped_looking += 1
+
+    def _forget(self, uid: int) -> None:
+        self._looking.pop(uid, None)
+        self._held -= self._held_by.pop(uid, 0)
+
+    def _hold(self, uid: int, held: int) -> None:
+        """Take note of the bytes that a flow's looker keeps; the oldest go if all of them keep too many."""
+        self._held += held - self._held_by.get(uid, 0)
+        self._held_by[uid] = held
+        while self._held > MAX_HELD:
+            self._drop_oldest()
+
+    def _read_stream(self, row: Any, words: list[int], payload: bytes) -> None:
+        uid = words[layout.T_UID]
+        looker = self._looking.get(uid)
+        if looker is None:
+            looker = self._looker(uid, lambda: StreamHello(words[layout.T_NEXT]))
         if not isinstance(looker, StreamHello):
             return
-        reading = looker.feed(int(row[layout.T_SEQUENCE]) & 0xFFFFFFFF, payload)
+        reading = looker.feed(words[layout.T_SEQUENCE] & 0xFFFFFFFF, payload, bool(words[layout.T_FILLER]))
         if reading.complete:
-            self._looking.pop(uid, None)
+            self._forget(uid)
+        else:
+            self._hold(uid, looker.held)
+        if reading != looker.told:
+            looker.told = reading
+            partial = reading.is_hello and not reading.complete and not looker.http
+            evidence = HTTP_HOST if looker.http else SNI
+            self._settle(row, Finding(reading.name, evidence, partial, reading.complete, reading.ech))
+
+    def _read_dtls(self, row: Any, payload: bytes) -> None:
+        uid = int(row[layout.T_UID])
+        looker = self._looker(uid, DtlsHello)
+        if not isinstance(looker, DtlsHello):
+            return
+        reading = looker.feed(payload)
+        if reading.complete:
+            self._forget(uid)
+        else:
+            self._hold(uid, looker.held)
         if reading.complete or reading.is_hello:
-            partial = not reading.complete and not looker.http
-            self._settle(row, Finding(reading.name, HTTP_HOST if looker.http else SNI, partial, reading.complete))
+            self._settle(row, Finding(reading.name, SNI, not reading.complete, reading.complete, reading.ech))
 
     def _read_quic(self, row: Any, payload: bytes) -> None:
         uid = int(row[layout.T_UID])
@@ -96,9 +144,9 @@ class Readers:
             return
         reading = looker.feed(payload)
         if reading.complete:
-            self._looking.pop(uid, None)
+            self._forget(uid)
         if reading.complete or reading.is_hello:
-            self._settle(row, Finding(reading.name, QUIC_SNI, not reading.complete, reading.complete))
+            self._settle(row, Finding(reading.name, QUIC_SNI, not reading.complete, reading.complete, reading.ech))
 
     def _read_dns(self, row: Any, payload: bytes) -> None:
         answers = read_answers(payload)

@@ -20,6 +20,7 @@ from sensor import layout
 from sensor.catalogue import Catalogue, load_catalogue
 from sensor.columns import Columns, Segments, new_columns, unpack
 from sensor.meter import Meter, MeterLimits
+from sensor.names import OUTER
 from sensor.readers import EVIDENCE_CODES
 from sensor.settings import SegmentRule, SensorSettings
 from sensor.slices import slice_table
@@ -82,9 +83,10 @@ class Sensor:
     def _lookup(self, host: str) -> int:
         hit = self._catalogue.lookup(host)
         if hit is None:
-            if self._catalogue.blindness(host):
+            blindness = self._catalogue.blindness(host)
+            if blindness:
                 self.blind += 1
-            return 0
+            return OUTER if blindness == "ech" else 0
         pair = (hit.service, hit.role)
         if pair not in self._number:
             self._number[pair] = len(self._number) + 1
@@ -109,10 +111,11 @@ class Sensor:
             "fragments_dropped": meter.readers.fragments.dropped,
             "fragments_expired": meter.readers.fragments.expired,
             "fragments_overlapping": meter.readers.fragments.overlapping,
+            "flows_ech": meter.flows_ech,
             "skipped": sum(count for _, count in meter.skipped()),
             "ring_drops": self.ring_drops,
             "evicted": int(c[layout.C_EVICTED]),
-            "hellos_dropped": meter.readers.dropped_looking,
+            "hellos_dropped": meter.hellos_dropped,
             "slices_unnamed_dropped": meter.dropped_waiting,
             "dns_evicted": meter.readers.dns.evicted,
         }

@@ -76,6 +76,7 @@ from sensor.layout import (
     VLAN,
 )
 from sensor.load import inlined, kernel, match_half
+from sensor.names import OUTER
 
 HALF = np.uint64(32)
 EVICT_AMONG = 8
@@ -273,10 +274,11 @@ def emit(flows, row, names, out, late, emit_all):
         return
     flags = np.int64(flows.halves[row, FLAGS])
     name = np.uint64(flows.halves[row, NAME])
-    if name == 0:
+    service = names.service[name]
+    if name == 0 or service == OUTER:
         if emit_all or not flags & NO_NAME:
             _write(flows, row, late)
-    elif emit_all or names.service[name] != 0:
+    elif emit_all or service != 0:
         _write(flows, row, out)
     if flags & BURST_SEEN:
         for k in range(GAP_SUM, BURST_LARGEST + 1):

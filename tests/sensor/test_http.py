@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.http import MAX_HEAD, METHODS, is_connect, looks_like_request, read_host
+from sensor.http import MAX_HEAD, is_connect, looks_like_request, read_host
 from sensor.tls import Reading
 from tests.sensor.building import Talk, names
 
@@ -22,12 +22,72 @@ def test_every_prefix_of_a_request() -> None:
         assert reading.complete == (size >= whole), size
 
 
+METHODS = (
+    *(b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"DELETE", b"PATCH", b"TRACE"),
+    *(
+        b"PROPFIND",
+        b"MKCOL",
+        b"ACL",
+        b"VERSION-CONTROL",
+        b"UPDATEREDIRECTREF",
+        b"M-SEARCH",
+        b"BITS_POST",
+        b"RPC_IN_DATA",
+    ),
+)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method(method: bytes) -> None:
-    request = method + b" / HTTP/1.0\r\nHost: www.one.example\r\n\r\n"
+    request = method + b" /a HTTP/1.0\r\nHost: www.one.example\r\n\r\n"
+    assert read_host(request) == Reading(True, True, b"www.one.example")
+    assert all(looks_like_request(request[:size]) for size in range(1, len(request)))
+    assert not is_connect(request)
+    assert names(Talk(server_port=8000).open(0).up(0.1, request).packets) == [("www.one.example", "http_host", False)]
+    cut = Talk(server_port=8000).open(0).up(0.1, request[: len(method) + 1]).up(0.2, request[len(method) + 1 :])
+    assert names(cut.packets) == [("www.one.example", "http_host", False)]
+
+
+def test_connect() -> None:
+    request = b"CONNECT www.one.example:443 HTTP/1.1\r\nHost: www.one.example:443\r\n\r\n"
+    assert is_connect(request)
     assert read_host(request).name == b"www.one.example"
-    assert looks_like_request(request[:3])
-    assert is_connect(request) == (method == b"CONNECT")
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        (b"http://www.one.example/a?b", b"www.one.example"),
+        (b"HTTP://www.one.example:8080", b"www.one.example"),
+        (b"http://user:word@www.one.example/", b"www.one.example"),
+        (b"https://[2001:db8::1]:8443/", b"2001:db8::1"),
+        (b"http:///a", b"proxy.example"),
+        (b"*", b"proxy.example"),
+        (b"/http://www.two.example/", b"proxy.example"),
+    ],
+)
+def test_a_whole_url_as_target_goes_before_host(target: bytes, name: bytes) -> None:
+    """RFC 9112 3.2.2."""
+    request = b"GET " + target + b" HTTP/1.1\r\nHost: proxy.example\r\n\r\n"
+    assert read_host(request) == Reading(True, True, name)
+    talk = Talk(server_port=3128).open(0).up(0.1, request)
+    assert names(talk.packets) == [(name.decode(), "http_host", False)]
+
+
+def test_http2_over_cleartext_has_no_name_that_we_read() -> None:
+    """RFC 9113 3.4: the preface looks like a request of HTTP/2.0."""
+    assert read_host(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") == Reading(False, True)
+
+
+def test_the_first_of_pipelined_requests_counts() -> None:
+    assert read_host(REQUEST.replace(b"www.one", b"www.two") + REQUEST).name == b"www.two.example"
+
+
+@pytest.mark.parametrize(
+    "line", [b"EHLO pc.example\r\n", b"AUTH TLS\r\n", b"USER name\r\n", b"HELP\r\n", b"STARTTLS\r\n"]
+)
+def test_words_of_other_protocols(line: bytes) -> None:
+    assert not looks_like_request(line)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +128,6 @@ def test_the_first_host_counts() -> None:
         b"HTTP/1.1 200 OK\r\nHost: www.one.example\r\n\r\n",
         b"GET / HTTP/2.0\r\nHost: www.one.example\r\n\r\n",
         b"GET /\r\nHost: www.one.example\r\n\r\n",
-        b"GETTING / HTTP/1.1\r\nHost: www.one.example\r\n\r\n",
         b"get / HTTP/1.1\r\nHost: www.one.example\r\n\r\n",
         b"\x16\x03\x01",
     ],

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor import meter, readers, walk
+from sensor.layout import GATHER_PLACES
 from sensor.meter import MeterLimits
 from sensor.sense import Sensor
 from sensor.slices import pack_address, pack_vlan
@@ -383,14 +384,33 @@ def test_more_names_than_the_table_holds_are_all_told_right() -> None:
 
 
 def test_endless_half_hellos_are_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In several TLS records they are Python's: the oldest go."""
     monkeypatch.setattr(readers, "MAX_LOOKING", 100)
-    sensor = new_sensor()
-    feed(sensor, by_time(*(Talk(client_port=1024 + n).open(n / 100).up(n / 100, HELLO[:90]) for n in range(1000))))
+    sensor, half = new_sensor(), in_records(HELLO, 60)[:90]
+    feed(sensor, by_time(*(Talk(client_port=1024 + n).open(n / 100).up(n / 100, half) for n in range(1000))))
     assert len(sensor.meter.readers._looking) == 100
     assert sensor.counters()["hellos_dropped"] == 900
-    feed(sensor, Talk().open(20).up(20.1, HELLO[:90]).up(20.2, HELLO[90:]).packets)
-    sensor.meter.finish()
-    assert [row["client_port"] for row in taken(sensor)] == [50000]
+
+
+def test_the_bytes_of_half_hellos_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "MAX_HELD", 9000)
+    sensor, half = new_sensor(), in_records(HELLO, 60)[:90]
+    feed(sensor, by_time(*(Talk(client_port=1024 + n).open(n / 100).up(n / 100, half) for n in range(1000))))
+    assert len(sensor.meter.readers._looking) == 100
+    assert sensor.counters()["hellos_dropped"] == 900
+
+
+def test_half_hellos_that_the_kernel_gathers_are_bounded_and_counted() -> None:
+    """One in 4096 places; who finds its place taken is counted, and who comes later is served."""
+    sensor, count = new_sensor(), GATHER_PLACES + 500
+    talks = [Talk(client_port=1024 + n).open(n / 100).up(n / 100, HELLO[:90]) for n in range(count)]
+    feed(sensor, by_time(*talks))
+    rest = [Talk(client_port=1024 + n).segment(60 + n / 100, 90, HELLO[90:]) for n in range(count)]
+    feed(sensor, by_time(*rest))
+    counters = sensor.counters()
+    assert (counters["hellos_dropped"], counters["flows_named"]) == (500, GATHER_PLACES)
+    feed(sensor, Talk(client_port=900).open(200).up(200.1, HELLO[:90]).up(200.2, HELLO[90:]).packets)
+    assert sensor.counters()["flows_named"] == GATHER_PLACES + 1
 
 
 def test_slices_that_wait_are_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:

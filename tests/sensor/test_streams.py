@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.streams import MAX_BYTES, MAX_SEGMENTS, MAX_UNSTARTED, StreamHello
+from sensor.pieces import Pieces
+from sensor.streams import MAX_BYTES, MAX_PIECES, MAX_SEGMENTS, MAX_UNSTARTED, StreamHello
 from sensor.tls import Reading, read_stream
 from tests.sensor.building import Talk, bare_hello, client_hello, in_records, names, record_of
 
@@ -98,13 +99,13 @@ def test_the_wrap_lies_inside_the_name() -> None:
 @given(st.lists(st.tuples(st.integers(0, 40), st.binary(min_size=1, max_size=30)), min_size=1, max_size=12))
 def test_a_byte_that_came_first_is_kept(parts: list[tuple[int, bytes]]) -> None:
     """Against a slow model: a dictionary from offset to the byte that came first."""
-    stream, model = StreamHello(BASE), dict[int, int]()
+    stream, model = Pieces(), dict[int, int]()
     for offset, data in parts:
         for i, byte in enumerate(data):
             model.setdefault(offset + i, byte)
-        stream.feed(BASE + offset, data)
+        stream.add(offset, data)
         known = bytes(model[i] for i in itertools.takewhile(model.__contains__, itertools.count()))
-        assert stream._contiguous(BASE) == known
+        assert stream.data == known
 
 
 def test_a_retransmission_with_another_name_changes_nothing() -> None:
@@ -182,14 +183,19 @@ def test_a_connect_without_host_still_leads_to_the_hello() -> None:
 
 def test_nothing_is_held_beyond_the_caps() -> None:
     many = StreamHello(BASE)
-    readings = [many.feed(BASE + 1 + 2 * i, b"x") for i in range(MAX_SEGMENTS + 1)]
-    assert [r.complete for r in readings] == [False] * MAX_SEGMENTS + [True]
-    large = StreamHello(BASE)
-    half_hello = HELLO[:100]
-    while not large.feed(BASE + large.held, half_hello).complete:
-        half_hello = bytes(1000)
-    assert large.held <= MAX_BYTES
-    assert sum(len(data) for _, data in large.segments) == large.held
+    readings = [many.feed(BASE + 1 + 2 * i, b"x") for i in range(MAX_PIECES + 2)]
+    assert [r.complete for r in readings[:40]] == [False] * 40
+    assert readings[-1].complete
+    for sizes in (1, 1000):
+        large, fed = StreamHello(BASE), 100
+        assert not large.feed(BASE, HELLO[:100]).complete
+        while not large.feed(BASE + fed + 1, bytes(sizes)).complete:
+            fed += sizes + (sizes == 1)
+        assert large.held <= MAX_BYTES
+        assert fed <= MAX_BYTES + MAX_SEGMENTS
+    far = StreamHello(BASE)
+    assert far.feed(BASE + MAX_BYTES, HELLO) == Reading(False, True)
+    assert far.held == 0
 
 
 @settings(max_examples=300)

@@ -1,0 +1,83 @@
+"""Hellos that come in several segments, put together inside the kernel while they come in order.
+
+Post-quantum key shares make a browser's hello longer than a segment, so two segments in order are the normal case,
+and too common for Python. A flow that has shown the beginning of a hello gets a place here, which takes the client's
+next bytes until the hello is whole; its name is given as soon as that is. Whatever is rarer (a gap, a hello in
+several TLS records or longer than GATHER_BYTES) is handed to Python with what has come so far. Bytes already here are
+never replaced: what came first counts.
+
+Places are bounded: when none is free, the one that a moving hand meets next is taken from its flow (counted when that
+speaks again), unless it waits to be read by Python. This room knows places and bytes; `sensor.looking` decides.
+"""
+
+from __future__ import annotations
+
+from sensor.layout import (
+    G_HELD,
+    G_OWNER,
+    G_START,
+    G_STATE,
+    G_WANTED,
+    GATHER_BYTES,
+    GATHER_FREE,
+    GATHER_FREE_COUNT,
+    GATHER_HAND,
+    GATHER_PLACES,
+    GATHER_USED,
+    LOW32,
+)
+from sensor.load import kernel, load8
+
+IN_ORDER, SEEN_BEFORE, GAP = 0, 1, 2
+
+
+@kernel
+def take_place(gather, owner, start, wanted):
+    """A place for a hello of `wanted` bytes whose first has sequence number `start`; -1 if all wait for Python."""
+    n = -1
+    if gather.state[GATHER_FREE_COUNT] > 0:
+        gather.state[GATHER_FREE_COUNT] -= 1
+        n = gather.free[gather.state[GATHER_FREE_COUNT]]
+    else:
+        for _ in range(GATHER_PLACES):
+            at = gather.state[GATHER_HAND]
+            gather.state[GATHER_HAND] = (at + 1) % GATHER_PLACES
+            if gather.places[at, G_STATE] == GATHER_USED:
+                n = at
+                break
+    if n >= 0:
+        gather.places[n, G_STATE] = GATHER_USED
+        gather.places[n, G_OWNER] = owner
+        gather.places[n, G_START] = start
+        gather.places[n, G_HELD] = 0
+        gather.places[n, G_WANTED] = wanted
+    return n
+
+
+@kernel
+def free_place(gather, n):
+    if gather.places[n, G_STATE] != GATHER_FREE:
+        gather.places[n, G_STATE] = GATHER_FREE
+        gather.places[n, G_OWNER] = -1
+        gather.free[gather.state[GATHER_FREE_COUNT]] = n
+        gather.state[GATHER_FREE_COUNT] += 1
+
+
+@kernel
+def add_bytes(gather, n, buf, p, end, sequence):
+    """Append what is new of the segment buf[p:end] at `sequence`: IN_ORDER, SEEN_BEFORE or GAP (nothing appended)."""
+    held = gather.places[n, G_HELD]
+    ahead = (sequence - gather.places[n, G_START] - held) & LOW32
+    if ahead:
+        if ahead < 1 << 31:
+            return GAP
+        p += (1 << 32) - ahead
+        if p >= end:
+            return SEEN_BEFORE
+    room = min(gather.places[n, G_WANTED], GATHER_BYTES) - held
+    base = n * GATHER_BYTES + held
+    size = min(end - p, room)
+    for k in range(size):
+        gather.bytes[base + k] = load8(buf, p + k, end)
+    gather.places[n, G_HELD] = held + size
+    return IN_ORDER
