@@ -208,3 +208,8 @@ def set_program(to: socket.socket, level: int, option: int, program: Program) ->
     """Give a program to a socket option that takes one. Raises OSError."""
     packed = _Packed(program)
     to.setsockopt(level, option, packed.value)
+
+
+def detach(from_: socket.socket) -> None:
+    """Let the socket take everything."""
+    from_.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)

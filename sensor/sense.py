@@ -68,6 +68,8 @@ class Sensor:
         self._counted: dict[str, int] = {}
         self.blind = 0
         self.ring_drops = 0
+        self.ring_freezes = 0
+        self.nic_drops = 0
         self._name = name
         self._from = 0.0
         self.meter = Meter(self._lookup, limits, seed=seed)
@@ -98,6 +100,8 @@ class Sensor:
             "names_blind": self.blind,
             "skipped": sum(count for _, count in meter.skipped()),
             "ring_drops": self.ring_drops,
+            "ring_freezes": self.ring_freezes,
+            "nic_drops": self.nic_drops,
             "evicted": int(c[layout.C_EVICTED]),
             "hellos_dropped": meter.readers.dropped_looking,
             "slices_unnamed_dropped": meter.dropped_waiting,
