@@ -20,6 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from sensor.frames import ACK, BATCH, FIN, RST, SYN, TCP, decode
+from sensor.gaps import SAMPLED, look_for_gaps
 from sensor.layout import (
     BLOCK_DONE,
     BUCKET,
@@ -178,7 +179,7 @@ def _why_stop(flows, names, out, late, todo, limits, counters):
 
 
 @kernel
-def advance(buf, pos, end, walk_state, interfaces, batch, flows, names, out, late, todo, limits, seed, counters):
+def advance(buf, pos, end, walk_state, interfaces, batch, flows, names, out, late, todo, limits, seed, gaps, counters):
     """Meter the records of buf[pos:end]; returns (status, position of the first record not yet metered)."""
     mask = np.uint64(len(flows.index) // BUCKET - 1)
     while True:
@@ -212,6 +213,8 @@ def advance(buf, pos, end, walk_state, interfaces, batch, flows, names, out, lat
             else:
                 total += batch.length[i]
                 _update(buf, flows, batch, i, names, out, late, todo, limits, counters)
+                if batch.hash[i] & SAMPLED == 0:
+                    look_for_gaps(buf, batch, i, gaps)
         counters[C_LATEST] = latest
         counters[C_BYTES] += total
         counters[C_PACKETS] += n

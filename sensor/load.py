@@ -29,6 +29,7 @@ KERNEL_SOURCES = (
     "late.py",
     "kernel.py",
     "columns.py",
+    "gaps.py",
 )
 
 

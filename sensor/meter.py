@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sensor import kernel, late, layout, table
+from sensor import gaps, kernel, late, layout, table
 from sensor.dns import Answers
 from sensor.frames import SKIP_NAMES, SKIP_TRUNCATED, new_batch
 from sensor.memory import as_slices, new_flows, new_index, new_slices
@@ -88,6 +88,7 @@ class Meter:
         todo = np.zeros((TODO_BUFFER, layout.TODO), np.uint64)
         self._todo = layout.Todo(todo, todo.view(np.int64), np.zeros(1, np.int64))
         self.counters = np.zeros(layout.COUNTERS, np.int64)
+        self._gaps = gaps.new_gaps()
         self._interfaces = new_interfaces()
         self._sweep_at = 0
         self._found: dict[int, tuple[int, int]] = {}  # flow -> name and flags that Python read since the last drain
@@ -111,7 +112,7 @@ class Meter:
         while True:
             status, position = kernel.advance(
                 buffer, position, end, walk_state, interfaces, self._batch, self._flows, self._book.table, self._out,
-                self._late, self._todo, self._kernel_limits(), self._seed, self.counters,
+                self._late, self._todo, self._kernel_limits(), self._seed, self._gaps, self.counters,
             )  # fmt: skip
             self._book.learn()
             self.readers.work(self._todo, buffer)
@@ -145,6 +146,7 @@ class Meter:
                 self.counters,
             )
             self._drain()
+        gaps.settle_gaps(self._gaps, now_ns)
         self.swept_until = max(self.swept_until, before_minute)
 
     def finish(self) -> None:
@@ -175,6 +177,10 @@ class Meter:
     def latest_ns(self) -> int:
         """Packet time of the newest packet, ns."""
         return int(self.counters[layout.C_LATEST])
+
+    def upstream(self) -> dict[str, int]:
+        """What sampled TCP flows say of the wire before us: see sensor.gaps."""
+        return {name: int(self._gaps[gaps.ROWS, n]) for n, name in enumerate(gaps.COUNTED)}
 
     def skipped(self) -> Iterator[tuple[str, int]]:
         """Reasons why frames could not be read, with counts; ordinary traffic of other kinds is not among them."""

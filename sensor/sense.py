@@ -102,6 +102,7 @@ class Sensor:
             "ring_drops": self.ring_drops,
             "ring_freezes": self.ring_freezes,
             "nic_drops": self.nic_drops,
+            **meter.upstream(),
             "evicted": int(c[layout.C_EVICTED]),
             "hellos_dropped": meter.readers.dropped_looking,
             "slices_unnamed_dropped": meter.dropped_waiting,
