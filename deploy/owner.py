@@ -1,17 +1,16 @@
-"""The owner process of a live Schoolgate: starts the sensor worker, brings the spool into the store, serves the pages.
+"""The owner process of a live Schoolgate: starts the sensor workers, brings the spool into the store, serves the pages.
 
-Only this process opens the database; only the worker opens the network card; the spool lies between them. A worker
-that dies is started again. The school's files and feeds are read again when they change. On SIGTERM the worker
-writes what it holds, and the spool is drained once more. APScheduler only ticks; what is due is decided by what lies
-in the spool.
+Only this process opens the database; only the workers open the network card; the spool lies between them. A worker
+that dies is started again, and the others go on. The school's files and feeds are read again when they change. On
+SIGTERM the workers write what they hold, and the spool is drained once more. APScheduler only ticks; what is due is
+decided by what lies in the spool.
 """
 
 from __future__ import annotations
 
-import multiprocessing
+import os
 import signal
 import threading
-from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from deploy.assembly import SchoolFiles, SchoolWatch
 from deploy.pages import listen
-from deploy.sensing import work_for_owner
+from deploy.sensing import WorkerProcess, plans
 from pipeline.ingest import Ingest
 from pipeline.store import Store, StoreError
 from sensor.spool import Spool, SpoolError
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from pipeline.assess import Assessor
 
 DRAIN_EVERY_S = 2
-WORKER_PATIENCE_S = 20.0  # to write what it holds
 
 
 class Owner:
@@ -45,27 +43,28 @@ class Owner:
         self._settings = settings
         self._store = store
         sensor = settings.sensor
-        self._plan = WorkerPlan(sensor, interface, sensor.spool, interface)
+        plan = WorkerPlan(sensor, interface, sensor.spool, interface)
+        self._workers = [WorkerProcess(one) for one in plans(plan, sensor.workers, os.getpid())]
         self._spool = Spool(sensor.spool, sensor.spool_cap_mib << 20, "owner")
-        self._ingest = Ingest(store, assessor, interface)
+        self._ingest = Ingest(store, assessor, interface, workers=[worker.plan.name for worker in self._workers])
         self._with_pages, self._finish = with_pages, finish
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._worker: BaseProcess | None = None
 
     def run(self) -> None:
         """Work until stopped. Raises OSError if the pages' address cannot be had."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         pages = self._start_pages() if self._with_pages else None
-        self._start_worker()
+        for worker in self._workers:
+            worker.start()
         scheduler = BackgroundScheduler(timezone="UTC")
         scheduler.add_job(self._tick, "interval", seconds=DRAIN_EVERY_S, max_instances=1, coalesce=True)
         scheduler.start()
         while not self._stopping.wait(1.0):
             pass
         scheduler.shutdown(wait=True)
-        self._stop_worker()
+        self._stop_workers()
         self._drain()
         if self._finish:
             self._ingest.finish()
@@ -81,26 +80,21 @@ class Owner:
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
         self._stopping.set()
 
-    def _start_worker(self) -> None:
-        # A fresh interpreter: the store must never be inherited by a fork.
-        self._worker = multiprocessing.get_context("spawn").Process(
-            target=work_for_owner, args=(self._plan,), name="sensor"
-        )
-        self._worker.start()
-
-    def _stop_worker(self) -> None:
-        if self._worker is None:
-            return
-        self._worker.terminate()
-        self._worker.join(WORKER_PATIENCE_S)
-        if self._worker.is_alive():
-            click.echo("schoolgate: the sensor did not stop in time; what it held is lost", err=True)
-            self._worker.kill()
+    def _stop_workers(self) -> None:
+        for worker in self._workers:
+            worker.ask_to_stop()
+        for worker in self._workers:
+            if not worker.stop():
+                click.echo(f"schoolgate: {_named(worker)} did not stop in time; what it held is lost", err=True)
 
     def _tick(self) -> None:
-        if self._worker is not None and not self._worker.is_alive() and not self._stopping.is_set():
-            click.echo(f"schoolgate: the sensor ended with status {self._worker.exitcode}; starting it again", err=True)
-            self._start_worker()
+        for worker in self._workers:
+            worker.take_ring()
+            if not worker.alive and not self._stopping.is_set():
+                click.echo(
+                    f"schoolgate: {_named(worker)} ended with status {worker.status}; starting it again", err=True
+                )
+                worker.start()
         self._drain()
 
     def _read_again(self) -> None:
@@ -131,3 +125,7 @@ class Owner:
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, server_header=False))
         threading.Thread(target=server.run, args=([listener],), name="pages", daemon=True).start()
         return server
+
+
+def _named(worker: WorkerProcess) -> str:
+    return f"the sensor {worker.plan.name}" if worker.plan.share else "the sensor"

@@ -1,23 +1,38 @@
-"""The sensor worker's process as the owner starts it: when the owner is gone, however it went, the worker ends too.
+"""A sensor worker's process as the owner starts it, and what the owner does for it.
 
-A worker that outlived its owner would write into the spool beside the worker of the next one. It imports nothing of the
-store or the pages.
+When the owner is gone, however it went, the worker ends too: one that outlived its owner would write into the spool
+beside the worker of the next one. The owner keeps a second handle on the worker's ring, without reading it: if the
+worker dies, the ring stays in its fanout group and goes on taking packets, and the worker's successor gets it. Nothing
+of the store or the pages is imported here.
 """
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
+import socket
 import threading
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
 
+from sensor.filters import inside_subnets
+from sensor.ring import Share
 from sensor.worker import WorkerPlan, work
 
+PATIENCE_S = 20.0  # to write what it holds
 
-def work_for_owner(plan: WorkerPlan) -> None:
+
+def work_for_owner(plan: WorkerPlan, owner: socket.socket, kept: socket.socket | None) -> None:
     """Entry point of the process: `sensor.worker.work`, as long as the parent process lives."""
     threading.Thread(target=_end_after_owner, daemon=True).start()
-    work(plan)
+
+    def keep(ring: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # the owner has just gone
+            socket.send_fds(owner, [b"ring"], [ring.fileno()])
+
+    work(plan, keep, kept)
 
 
 def _end_after_owner() -> None:
@@ -25,3 +40,73 @@ def _end_after_owner() -> None:
     if owner is not None:
         owner.join()
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+class WorkerProcess:
+    """One worker, started again as often as it dies. `start` may be called again once it is not `alive`."""
+
+    def __init__(self, plan: WorkerPlan) -> None:
+        self.plan = plan
+        self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._ours.setblocking(False)
+        self._ring: socket.socket | None = None
+        self._process: BaseProcess | None = None
+
+    def start(self) -> None:
+        """Start the process, with the ring of its predecessor if there is one."""
+        self.take_ring()
+        # A fresh interpreter: the store must never be inherited by a fork.
+        self._process = multiprocessing.get_context("spawn").Process(
+            target=work_for_owner, args=(self.plan, self._theirs, self._ring), name=f"sensor {self.plan.name}"
+        )
+        self._process.start()
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.is_alive()
+
+    @property
+    def status(self) -> int | None:
+        """How it ended: exit status, or minus a signal."""
+        return self._process.exitcode if self._process else None
+
+    def take_ring(self) -> None:
+        """Hold the ring that the worker has opened last, and let an older one go."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                word, descriptors, _, _ = socket.recv_fds(self._ours, 4, 1)
+                if not word:
+                    break
+                self._drop_ring()
+                self._ring = socket.socket(fileno=descriptors[0])
+
+    def _drop_ring(self) -> None:
+        if self._ring:
+            self._ring.close()
+            self._ring = None
+
+    def ask_to_stop(self) -> None:
+        if self._process:
+            self._process.terminate()
+
+    def stop(self) -> bool:
+        """Wait until it has written what it holds; False if it had to be killed."""
+        if self._process is None:
+            return True
+        self._process.terminate()
+        self._process.join(PATIENCE_S)
+        well = not self._process.is_alive()
+        if not well:
+            self._process.kill()
+            self._process.join()
+        self.take_ring()
+        self._drop_ring()
+        return well
+
+
+def plans(of: WorkerPlan, workers: int, group: int) -> list[WorkerPlan]:
+    """The plans of so many workers that share what one would do alone."""
+    if workers == 1:
+        return [of]
+    share = Share(group, inside_subnets(of.settings.segments))
+    return [replace(of, name=f"{of.name}-{n}", number=n, share=share) for n in range(workers)]

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -33,6 +33,7 @@ from pipeline.register import Register
 from pipeline.store import Store, batches
 from pipeline.windows import WINDOW_MIN, batch_key, end_needed, first_needed, first_open
 
+STALLED_S = 900.0  # how long a worker that brings nothing holds the windows of the others back
 EARLIEST_MIN, LATEST_MIN = 1440, (1 << 32) // 60 - 1440  # ClickHouse's DateTime, a day of any zone inside
 
 
@@ -74,6 +75,9 @@ class Progress:
 class Ingest:
     """Turns tables of slices into stored windows. `sensor` names their origin: one name, one stream of packet time.
 
+    `workers`: the names of several sensor workers that write this stream together, each with its own clients; a window
+    is closed when all of them are past it, or one has been silent for STALLED_S while others went on.
+
     `gather_windows`: windows are judged and stored in groups of so many, counted from 1970, as soon as the last one of
     a group is closed; the rows are the same, more at once is quicker. `now` gives Unix seconds; it only dates rows
     (`stored`, `updated`).
@@ -85,6 +89,7 @@ class Ingest:
         assessor: Assessor,
         sensor: str = "sensor",
         *,
+        workers: Sequence[str] = (),
         gather_windows: int = 1,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -98,6 +103,7 @@ class Ingest:
         self._counts: Counter[tuple[int, str]] = Counter()
         self._known = batches(store, assessor.school.settings.id)
         self._until = 0.0
+        self._past = dict.fromkeys(workers, 0.0)
         self._done = 0  # windows that begin before this minute are stored, or have nothing to store
         self._spooled: list[tuple[Path, float]] = []  # files read, with the end of their last minute, oldest first
         self.progress = Progress()
@@ -137,7 +143,7 @@ class Ingest:
         self._traffic = Traffic.join([self._traffic, traffic])
         self._counts += counts
         self._add_losses(table.schema.metadata or {})
-        self._until = max(self._until, until)
+        self._until = max(self._until, self._all_past(table.schema.metadata or {}, until))
         self._advance(slices=slices, late=late, undated=slices - table.num_rows)
 
     def finish(self) -> Progress:
@@ -162,9 +168,22 @@ class Ingest:
                 lossy = float((table.schema.metadata or {}).get(b"from", b"0"))
                 self._spooled.append((path, max(until, lossy, (last + 1) * 60)))
                 self._close(first_open(self._until))
-        while self._spooled and self._spooled[0][1] <= first_needed(self._done) * 60:
-            spool.remove(self._spooled.pop(0)[0])
+        self._until = max(self._until, max(self._past.values(), default=0.0) - STALLED_S)
+        self._close(first_open(self._until))
+        needed = first_needed(self._done) * 60
+        for path in [path for path, end in self._spooled if end <= needed]:
+            spool.remove(path)
+        self._spooled = [(path, end) for path, end in self._spooled if end > needed]
         return self.progress
+
+    def _all_past(self, metadata: Mapping[bytes, bytes], until: float) -> float:
+        """Until when everything is here, now that one worker has come to `until`."""
+        if not self._past:
+            return until
+        name = metadata.get(b"sensor", b"").decode()
+        if name in self._past:  # else it is a file of an earlier start with other workers
+            self._past[name] = max(self._past[name], until)
+        return min(self._past.values())
 
     def _add_losses(self, metadata: Mapping[bytes, bytes]) -> None:
         if b"counters" in metadata and b"from" in metadata:

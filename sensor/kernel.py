@@ -22,6 +22,7 @@ import numpy as np
 
 from sensor.duplicates import is_duplicate
 from sensor.frames import ACK, BATCH, FIN, RST, SYN, TCP, decode
+from sensor.gaps import SAMPLED, look_for_gaps
 from sensor.layout import (
     BLOCK_DONE,
     BUCKET,
@@ -188,7 +189,7 @@ def _why_stop(flows, names, out, late, todo, limits, counters):
 
 @kernel
 def advance(
-    buf, pos, end, walk_state, interfaces, batch, flows, names, out, late, todo, limits, seed, recent, counters
+    buf, pos, end, walk_state, interfaces, batch, flows, names, out, late, todo, limits, seed, recent, gaps, counters
 ):
     """Meter the records of buf[pos:end]; returns (status, position of the first record not yet metered)."""
     mask = np.uint64(len(flows.index) // BUCKET - 1)
@@ -235,6 +236,8 @@ def advance(
             else:
                 total += batch.length[i]
                 _update(buf, flows, batch, i, names, out, late, todo, limits, counters)
+                if batch.hash[i] & SAMPLED == 0:
+                    look_for_gaps(buf, batch, i, gaps)
         counters[C_LATEST] = latest
         counters[C_BYTES] += total
         counters[C_PACKETS] += n

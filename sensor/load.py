@@ -35,6 +35,7 @@ KERNEL_SOURCES = (
     "late.py",
     "kernel.py",
     "columns.py",
+    "gaps.py",
 )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sensor import kernel, late, layout, table, walk
+from sensor import gaps, kernel, late, layout, table, walk
 from sensor.dns import Answers
 from sensor.duplicates import new_recent
 from sensor.fragments import as_block
@@ -77,6 +77,7 @@ class Meter:
         self._todo = new_todo(TODO_BUFFER)
         self.counters = np.zeros(layout.COUNTERS, np.int64)
         self._recent = new_recent()
+        self._gaps = gaps.new_gaps()
         self._interfaces = walk.new_interfaces()
         self._sweep_at = 0
         self._findings: list[tuple[int, int, int, int, int]] = []  # not yet told to the table; see late.settle
@@ -108,7 +109,8 @@ class Meter:
         """Let the kernel go on until it needs something, and see to that; (why it stopped, where)."""
         status, position = kernel.advance(
             buffer, position, end, walk_state, interfaces, self._batch, self._flows, self._book.table, self._out,
-            self._late, self._todo, self._kernel_limits(), self._seed, self._recent, self.counters,
+            self._late, self._todo, self._kernel_limits(), self._seed, self._recent, self._gaps,
+            self.counters,
         )  # fmt: skip
         self._book.learn()
         self.readers.work(self._todo, buffer)
@@ -158,6 +160,7 @@ class Meter:
                 self.counters,
             )
             self._drain(force=row < 0)
+        gaps.settle_gaps(self._gaps, now_ns)
         self.swept_until = max(self.swept_until, before_minute)
 
     def finish(self) -> None:
@@ -192,6 +195,10 @@ class Meter:
     def latest_ns(self) -> int:
         """Packet time of the newest packet, ns."""
         return int(self.counters[layout.C_LATEST])
+
+    def upstream(self) -> dict[str, int]:
+        """What sampled TCP flows say of the wire before us: see sensor.gaps."""
+        return {name: int(self._gaps[gaps.ROWS, n]) for n, name in enumerate(gaps.COUNTED)}
 
     def skipped(self) -> Iterator[tuple[str, int]]:
         """Reasons why packets could not be read, with counts; ordinary traffic of other kinds is not among them."""

@@ -70,6 +70,8 @@ class Sensor:
         self._counted: dict[str, int] = {}
         self.blind = 0
         self.ring_drops = 0
+        self.ring_freezes = 0
+        self.nic_drops = 0
         self._name = name
         self._from = 0.0
         self._service_of = np.zeros(1, np.int16)  # by pair; 0 = none
@@ -114,6 +116,9 @@ class Sensor:
             "flows_ech": meter.flows_ech,
             "skipped": sum(count for _, count in meter.skipped()),
             "ring_drops": self.ring_drops,
+            "ring_freezes": self.ring_freezes,
+            "nic_drops": self.nic_drops,
+            **meter.upstream(),
             "evicted": int(c[layout.C_EVICTED]),
             "hellos_dropped": meter.hellos_dropped,
             "slices_unnamed_dropped": meter.dropped_waiting,

@@ -123,7 +123,18 @@ class SensorSettings(Table):
         default="once",
         description="Whether a packet that the mirror delivers twice counts `once`, or both are kept (`keep`).",
     )
-    ring_mib: Whole = Field(default=64, ge=1, le=4_096, description="Size of the capture ring in MiB.")
+    workers: Whole = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes that share the mirror port, each with all packets of its clients.",
+    )
+    ring_mib: Whole = Field(default=64, ge=1, le=4_096, description="Size of each worker's capture ring in MiB.")
+    exempt: tuple[Subnet, ...] = Field(
+        default=(),
+        description="Networks never watched live: the kernel keeps away every packet from or to them, also under VLAN "
+        "tags, MPLS and PPPoE and inside two tunnels (GRE, ERSPAN, VXLAN, Geneve, IP in IP); `replay` reads all.",
+    )
     spool: PathName = Field(default=Path("spool"), description="Folder of slices that wait for the store.")
     spool_cap_mib: Whole = Field(
         default=1_024,

@@ -2,100 +2,226 @@
 
 It runs in a process of its own that may open the network card and nothing else. Every few seconds it writes what it
 has; shortly after each clock minute it sweeps that minute out of the flow table, by the wall clock, so that a silent
-wire holds nothing back. SIGTERM makes it write what it holds and end.
+wire holds nothing back; while the ring holds packets that are not read yet, by the time of those. An interface that is
+down, unplugged or not there is waited for, and all that is said once. A card that gets another name is followed, unless
+another card gets the name that the settings say. SIGTERM makes it write what it holds and end.
+
+Workers share nothing but the interface and the spool's folder.
 """
 
 from __future__ import annotations
 
+import errno
 import secrets
 import signal
+import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from sensor import layout
-from sensor.ring import Ring, RingError
-from sensor.sense import sensor_of
+from sensor import interface
+from sensor.ring import RETIRE_MS, Ring, RingError, Share
 from sensor.settings import SensorSettings
-from sensor.spool import Spool
 
 WRITE_EVERY_S = 5.0
+LOOK_EVERY_S = 1.0  # at the interface
 SWEEP_AFTER_S = 2.0  # after the minute ends: packets still in the ring's blocks must come first
-RETRY_S = 2.0
+WAIT_MS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerPlan:
-    """What a worker needs, as plain values (it is started in a new process)."""
+    """What a worker needs, as plain values (it is started in a new process).
+
+    `number`: 0 for the first worker of an interface, which also counts what the card drops. `share`: how workers share
+    the interface, None for one that has it for itself.
+    """
 
     settings: SensorSettings
     interface: str
     spool: Path
     name: str
+    number: int = 0
+    share: Share | None = None
+
+
+Keep = Callable[[socket.socket], None]
 
 
 class Worker:
-    """See the module's header."""
+    """See the module's header. `keep` is told each ring's socket; `kept` is one that an earlier process had."""
 
-    def __init__(self, plan: WorkerPlan) -> None:
-        s = plan.settings
+    def __init__(self, plan: WorkerPlan, keep: Keep | None = None, kept: socket.socket | None = None) -> None:
         self._plan = plan
+        self._keep, self._kept = keep, kept
         self._stop = False
-        self._sensor = sensor_of(s, plan.name, secrets.randbits(63))
-        self._spool = Spool(plan.spool, s.spool_cap_mib << 20, plan.name)
+        self._said = ""
+        self._ring: Ring | None = None
+        self._index: int | None = None  # of the interface that was last watched
         self._swept = int(time.time()) // 60
+        self._next_write = self._next_look = 0.0
+        self._card_dropped: int | None = None
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         """End after the block at hand."""
         self._stop = True
 
     def run(self) -> None:
-        """Capture until stopped; an interface that goes away is waited for."""
+        """Capture until stopped. Raises RingError without the capability."""
+        self._ring = self._open()  # first of all: from now on the kernel keeps packets for us
+        self._prepare()
         while not self._stop:
-            try:
-                with Ring(self._plan.interface, self._plan.settings.ring_mib) as ring:
-                    print(f"schoolgate: watching {self._plan.interface}", flush=True)
-                    self._capture(ring)
-            except RingError as error:
-                if error.errno == 1:
-                    raise
-                print(f"schoolgate: {error.strerror}; trying again", flush=True)
-                time.sleep(RETRY_S)
+            if self._ring is None:
+                self._pause()
+            else:
+                self._capture(self._ring)
+        if self._ring:
+            self._ring.refuse()
+            self._empty(self._ring)
+            self._let_go(self._ring)
         self._sensor.meter.finish()
         self._write()
 
+    def _prepare(self) -> None:
+        from sensor.sense import sensor_of  # it takes a second to load, in which packets come already
+        from sensor.spool import Spool
+
+        s = self._plan.settings
+        self._sensor = sensor_of(s, self._plan.name, secrets.randbits(63))
+        self._spool = Spool(self._plan.spool, s.spool_cap_mib << 20, self._plan.name)
+        self._next_write = time.monotonic() + WRITE_EVERY_S
+
+    # -- the ring -----------------------------------------------------------------------------------------------
+
+    def _open(self) -> Ring | None:
+        """The ring, or None if the interface cannot be watched now. Raises RingError without the capability."""
+        plan, kept = self._plan, self._kept
+        s = plan.settings
+        self._kept = None
+        try:
+            name = self._present_name()
+            ring = Ring(name, s.ring_mib, exempt=s.exempt, share=plan.share, kept=kept)
+        except RingError as error:
+            if error.errno == errno.EPERM:
+                raise
+            gone = error.errno == errno.ENODEV and self._index is not None
+            self._say(f"{self._gone() if gone else error.strerror}; waiting for it")
+            return None
+        if self._keep:
+            self._keep(ring.socket)
+        self._index = ring.index
+        self._say(f"watching {ring.name}")
+        return ring
+
+    def _present_name(self) -> str:
+        """The interface's name; that of the card watched so far, if the settings' name is nobody's now."""
+        wanted = self._plan.interface
+        if self._index is not None and interface.find(wanted) is None:
+            return interface.name_of(self._index) or wanted
+        return wanted
+
     def _capture(self, ring: Ring) -> None:
-        next_write = time.monotonic() + WRITE_EVERY_S
-        while not self._stop:
-            if ring.wait(100):
-                with ring.block() as (buffer, start, end):
-                    self._sensor.feed(buffer, start, end, ring.state)
-            now = time.time()
-            if now - SWEEP_AFTER_S >= (self._swept + 1) * 60:
-                self._swept = int(now - SWEEP_AFTER_S) // 60
-                self._sensor.meter.sweep(int(now * layout.SECOND), self._swept)
-            if time.monotonic() >= next_write:
-                self._count_drops(ring)
-                self._write()
-                next_write = time.monotonic() + WRITE_EVERY_S
-        while ring.wait(0):
-            with ring.block() as (buffer, start, end):
-                self._sensor.feed(buffer, start, end, ring.state)
+        """Meter what comes, until stopped or the ring's interface is another one."""
+        while not self._stop and self._ring is ring:
+            try:
+                ready = ring.wait(WAIT_MS)
+            except RingError:
+                ready, self._next_look = False, 0.0
+            if ready:
+                self._meter(ring)
+            if time.monotonic() >= self._next_look:
+                self._look(ring)
+            self._keep_time(caught_up=not ready)
+
+    def _meter(self, ring: Ring) -> None:
+        with ring.block() as (buffer, start, end):
+            self._sensor.feed(buffer, start, end, ring.state)
+
+    def _empty(self, ring: Ring) -> None:
+        """Meter what the ring still holds; the block that the kernel is filling is handed over within RETIRE_MS."""
+        for patience in (3 * RETIRE_MS, 0, 0):  # an error of the interface may come first
+            try:
+                while ring.wait(patience):
+                    self._meter(ring)
+                break
+            except RingError:
+                continue
+
+    def _let_go(self, ring: Ring) -> None:
         self._count_drops(ring)
+        ring.close()
+        self._ring = None
+
+    def _look(self, ring: Ring) -> None:
+        """Is the interface still there, and up? Lets the ring go if not, or if another card has its name now."""
+        self._next_look = time.monotonic() + LOOK_EVERY_S
+        name, wanted = interface.name_of(ring.index), interface.find(self._plan.interface)
+        if name is None or (wanted is not None and wanted.index != ring.index):
+            ring.refuse()
+            self._empty(ring)
+            self._let_go(ring)
+            if name is None:
+                self._say(f"{self._gone()}; waiting for it")
+            return
+        card = interface.find(name)
+        if card is not None and not card.up:
+            self._say(f"{name} is down; waiting for it")
+        elif wanted is None:
+            self._say(f"watching {name}, as {self._plan.interface} is called now")
+        else:
+            self._say(f"watching {name}")
+
+    def _pause(self) -> None:
+        """Wait a moment for the interface."""
+        time.sleep(WAIT_MS / 1000)
+        self._keep_time(caught_up=True)
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + LOOK_EVERY_S
+            self._ring = self._open()
+
+    def _gone(self) -> str:
+        return f"{self._plan.interface} is gone"
+
+    def _say(self, what: str) -> None:
+        if what != self._said:
+            self._said = what
+            print(f"schoolgate: {what}", flush=True)
+
+    # -- the clock ----------------------------------------------------------------------------------------------
+
+    def _keep_time(self, *, caught_up: bool) -> None:
+        """Sweep minutes that are over, and write. Not caught up: packets that are older than now wait in the ring."""
+        now = time.time()
+        seen = now if caught_up else min(now, self._sensor.meter.latest_ns / 1e9)
+        if seen - SWEEP_AFTER_S >= (self._swept + 1) * 60:
+            self._swept = int(seen - SWEEP_AFTER_S) // 60
+            self._sensor.meter.sweep(int(now * 1e9), self._swept)
+        if time.monotonic() >= self._next_write:
+            if self._ring:
+                self._count_drops(self._ring)
+            self._write()
+            self._next_write = time.monotonic() + WRITE_EVERY_S
 
     def _count_drops(self, ring: Ring) -> None:
+        sensor = self._sensor
         ring.read_drops()
-        self._sensor.ring_drops += ring.drops
-        ring.drops = 0
+        sensor.ring_drops += ring.drops
+        sensor.ring_freezes += ring.freezes
+        ring.drops = ring.freezes = 0
+        dropped = interface.dropped(ring.name) if self._plan.number == 0 else None
+        if dropped is not None:
+            sensor.nic_drops += max(0, dropped - (dropped if self._card_dropped is None else self._card_dropped))
+        self._card_dropped = dropped
 
     def _write(self) -> None:
         self._spool.write(self._sensor.table())
 
 
-def work(plan: WorkerPlan) -> None:
+def work(plan: WorkerPlan, keep: Keep | None = None, kept: socket.socket | None = None) -> None:
     """Entry point of the worker process."""
-    worker = Worker(plan)
+    worker = Worker(plan, keep, kept)
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
     worker.run()

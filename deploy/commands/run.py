@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import click
@@ -50,7 +51,8 @@ def command(path: Path, interface: str | None, store_path: Path | None, no_pages
         try:
             Ring(card, 2).close()
         except RingError as error:
-            fail(error.strerror)
+            if error.errno != errno.ENETDOWN:  # the worker waits for it to come up
+                fail(error.strerror)
         assessor = assemble(files, note)
         with open_store(store_path or files.settings.store.path) as store:
             Owner(store, assessor, files, card, with_pages=not no_pages, finish=finish).run()

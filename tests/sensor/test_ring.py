@@ -84,6 +84,35 @@ def test_an_interface_that_is_not_there_is_said() -> None:
     assert run("missing") == {"said": "there is no interface sg-nowhere; see: ip -br link"}
 
 
+@pytest.mark.usefixtures("namespace")
+def test_two_rings_share_an_interface_by_client_and_outlive_their_process() -> None:
+    saw = run("shared")
+    assert saw["drops"] == [0, 0]
+    one, two = saw["got"]
+    assert not set(one) & set(two), "all of a client came to one ring"
+    assert len(one) > 8
+    assert len(two) > 8
+    assert one | two == saw["sent"], "each packet once, tunnels, tags and joined fragments included"
+    assert set(saw["first"]) == set(one), "while nobody reads the other ring, nobody's clients move"
+    assert saw["again"][0] == dict.fromkeys(one, 1)
+    assert saw["again"][1] == dict.fromkeys(two, 2), "what came meanwhile has waited"
+
+
+@pytest.mark.usefixtures("namespace")
+def test_packets_of_exempt_networks_never_arrive_and_all_others_do() -> None:
+    saw = run("exempt")
+    others = {mark: count for mark, count in saw["sent"].items() if "exempt" not in mark}
+    assert saw["got"] == others | {"no IP": 1, "ping": 1}
+
+
+@pytest.mark.usefixtures("namespace")
+def test_a_hello_over_two_blocks_is_read() -> None:
+    saw = run("split")
+    assert saw["drops"] == 0
+    assert saw["blocks"] >= 20
+    assert saw["named"] == {"one sni": 20}
+
+
 def test_a_missing_capability_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError
@@ -91,4 +120,4 @@ def test_a_missing_capability_names_the_command(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(socket, "socket", refuse)
     with pytest.raises(RingError, match=r"CAP_NET_RAW is missing; .*setcap cap_net_raw") as caught:
         Ring("eth0")
-    assert sys.executable in str(caught.value)
+    assert str(Path(sys.executable).resolve()) in str(caught.value)
