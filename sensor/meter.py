@@ -18,7 +18,7 @@ import numpy as np
 
 from sensor import kernel, late, layout, table
 from sensor.dns import Answers
-from sensor.frames import SKIP_NAMES, SKIP_TRUNCATED, new_batch
+from sensor.frames import SKIP_NAMES, SKIP_TRUNCATED, Batch, new_batch
 from sensor.memory import as_slices, new_flows, new_slices
 from sensor.namebook import Lookup, NameBook, name_text
 from sensor.readers import DNS, Finding, Readers
@@ -181,6 +181,22 @@ class Meter:
         for reason in range(SKIP_TRUNCATED, len(SKIP_NAMES)):
             if count := int(self.counters[layout.C_SKIP + reason]):
                 yield SKIP_NAMES[reason], count
+
+    # -- looking on (sensor.explain) ----------------------------------------------------------------------------
+
+    @property
+    def decoded(self) -> Batch:
+        """The frames of the last batch as the kernel decoded them; the first row is the first frame fed."""
+        return self._batch
+
+    def known(self, key_hash: Any) -> tuple[str, int, bool]:
+        """What is known by now of the flow with this `Batch.hash`: name, evidence code, whether partial."""
+        slot = int(table.find(self._flows, key_hash))
+        if slot & int(layout.ABSENT):
+            return "", 0, False
+        flags = int(self._flows.halves[slot, layout.FLAGS])
+        evidence = (flags & layout.EVIDENCE_MASK) >> layout.EVIDENCE_SHIFT
+        return self.name_of(int(self._flows.halves[slot, layout.NAME])), evidence, bool(flags & layout.PARTIAL)
 
     # -- the rare work ------------------------------------------------------------------------------------------
 
