@@ -1,12 +1,12 @@
 """What the packets of one flow carry, in a few words each: for whoever looks into a capture. Never payload or a path.
 
 `TcpWords` is given a connection's segments as they came and says for each what it brought: a ClientHello or which
-bytes of one, TLS records, the head of an HTTP request, bytes seen before or ahead of a gap. `UdpWords` does the same
-for QUIC packets with the ranges of their CRYPTO frames, DTLS and DNS. `read_hello_facts` lists what a ClientHello says
-of itself. These words describe; which name a flow has is decided elsewhere (`sensor.kernel`, `sensor.readers`).
+bytes of one, TLS records, the head of an HTTP request, bytes seen before or ahead of a gap. `read_hello_facts` lists
+what a ClientHello says of itself. These words describe; which name a flow has is decided elsewhere (`sensor.kernel`,
+`sensor.readers`). `sensor.carriedudp` does the same for datagrams.
 
-All is bounded by MAX_STREAM bytes a direction. Sources: RFC 8446 4.1.2 and 5.1, RFC 9000 17, RFC 9001 5, RFC 6347 4.1,
-RFC 9293 3.4, RFC 9849 (ECH is extension 0xfe0d).
+All is bounded by MAX_STREAM bytes a direction. Sources: RFC 8446 4.1.2 and 5.1, RFC 9293 3.4, draft-ietf-tls-esni
+(ECH is extension 0xfe0d).
 """
 
 from __future__ import annotations
@@ -16,16 +16,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sensor import http
-from sensor.quic import V1, V2, QuicHello
 
 MAX_STREAM = 1 << 19
 _FIRST_RECORD = re.compile(rb"\x16\x03[\x00-\x04]..[\x01\x02]\x00..\x03[\x00-\x04]", re.DOTALL)
-_RECORD_WORDS = {20: "change cipher spec", 21: "alert", 22: "handshake", 23: "application data", 24: "heartbeat"}
-_HANDSHAKE_WORDS = {
+RECORD_WORDS = {20: "change cipher spec", 21: "alert", 22: "handshake", 23: "application data", 24: "heartbeat"}
+HANDSHAKE_WORDS = {
     1: "ClientHello", 2: "ServerHello", 4: "NewSessionTicket", 11: "Certificate", 12: "ServerKeyExchange",
     13: "CertificateRequest", 14: "ServerHelloDone", 16: "ClientKeyExchange", 22: "CertificateStatus",
 }  # fmt: skip
-_QUIC_WORDS = ("Initial", "0-RTT", "Handshake", "Retry")
 _ALPN, _VERSIONS, _ECH, _ESNI = 16, 43, 0xFE0D, 0xFFCE
 _TLS_VERSIONS = {0x300: "SSL 3", 0x301: "TLS 1.0", 0x302: "TLS 1.1", 0x303: "TLS 1.2", 0x304: "TLS 1.3"}
 
@@ -122,9 +120,9 @@ class _Stream:
         first = _FIRST_RECORD.search(data)
         found: list[_Record] = []
         at, in_clear = (first.start() if first else len(data)), True
-        while at + 5 <= len(data) and data[at] in _RECORD_WORDS and data[at + 1] == 3:
+        while at + 5 <= len(data) and data[at] in RECORD_WORDS and data[at + 1] == 3:
             end = at + 5 + int.from_bytes(data[at + 3 : at + 5], "big")
-            words = _RECORD_WORDS[data[at]]
+            words = RECORD_WORDS[data[at]]
             if data[at] == 22:
                 words = _messages(data[at + 5 : end]) if in_clear else "encrypted handshake"
             in_clear = in_clear and data[at] != 20
@@ -152,7 +150,7 @@ def _messages(body: bytes) -> str:
     """Names of the handshake messages that begin in a record in the clear."""
     names, at = [], 0
     while at + 4 <= len(body):
-        names.append(_HANDSHAKE_WORDS.get(body[at], "handshake"))
+        names.append(HANDSHAKE_WORDS.get(body[at], "handshake"))
         at += 4 + int.from_bytes(body[at + 1 : at + 4], "big")
     return " + ".join(dict.fromkeys(names)) or "handshake"
 
@@ -225,96 +223,3 @@ def _cleartext(up: bool, payload: bytes) -> str:
         return f"HTTP {method} request" + (f" to {host.decode('ascii', 'backslashreplace')}" if host else "")
     status = re.match(rb"HTTP/1\.[01] (\d{3})", payload)
     return f"HTTP response {int(status[1])}" if status else ""
-
-
-# -- UDP ------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class UdpWords:
-    """Words for each datagram of a flow, in order of capture."""
-
-    _hello: QuicHello = field(default_factory=QuicHello)
-    _quic: bool = False
-
-    def add(self, up: bool, payload: bytes) -> tuple[str, ...]:
-        if not payload:
-            return ()
-        if payload[0] & 0x80 and len(payload) > 6 and (packets := tuple(quic_packets(payload))):
-            self._quic = True
-            return (*packets, *self._ranges(payload)) if up else packets
-        if len(payload) > 13 and 20 <= payload[0] <= 25 and payload[1] == 0xFE:
-            return (_dtls(payload),)
-        if self._quic and payload[0] & 0x40:
-            return (f"QUIC 1-RTT, {len(payload)} bytes",)
-        google = re.match(rb"[\x01-\xff].{0,8}?(Q0\d\d)", payload[:13], re.DOTALL)
-        if up and google:
-            self._quic = True
-            return (f"gQUIC {google[1].decode()}", *(("Google CHLO",) if b"CHLO" in payload else ()))
-        return (f"{len(payload)} bytes",)
-
-    def hello_facts(self) -> HelloFacts | None:
-        data = bytearray()
-        for offset in sorted(self._hello.pieces):
-            if offset > len(data):
-                break
-            data += self._hello.pieces[offset][len(data) - offset :]
-        return read_hello_facts(bytes(data))
-
-    def _ranges(self, payload: bytes) -> Iterator[str]:
-        """The ranges of the client's CRYPTO stream that this datagram is the first to bring."""
-        before = {offset: len(data) for offset, data in self._hello.pieces.items()}
-        self._hello.feed(payload)
-        fresh = [(o, o + len(d)) for o, d in self._hello.pieces.items() if before.get(o, -1) < len(d)]
-        if fresh:
-            yield "CRYPTO " + ", ".join(f"{start}-{end}" for start, end in sorted(fresh))
-
-
-def quic_packets(datagram: bytes) -> Iterator[str]:
-    """The long-header packets of a datagram: type, version, size (RFC 9000 17.2)."""
-    at = 0
-    while at + 7 <= len(datagram) and datagram[at] & 0x80:
-        version = int.from_bytes(datagram[at + 1 : at + 5], "big")
-        if version == 0:
-            yield "QUIC Version Negotiation"
-            return
-        kind = (datagram[at] >> 4) - (version == V2) & 3  # RFC 9369 3.2 numbers the types one higher
-        p = at + 6 + datagram[at + 5]
-        p += 1 + int.from_bytes(datagram[p : p + 1], "big")
-        size = -1
-        if kind == 0:
-            token, p = varint(datagram, p)
-            p += max(token, 0)
-        if kind < 3:
-            size, p = varint(datagram, p)
-        if p > len(datagram) or (kind < 3 and (size < 0 or p + size > len(datagram))):
-            yield f"QUIC long header, {version_words(version)}"
-            return
-        end = p + size if kind < 3 else len(datagram)
-        yield f"QUIC {_QUIC_WORDS[kind]}, {version_words(version)}, {end - at} bytes"
-        at = end
-
-
-def varint(data: bytes, at: int) -> tuple[int, int]:
-    """A variable-length integer (RFC 9000 16) and the offset after it; (-1, at) when cut short."""
-    width = 1 << (data[at] >> 6) if at < len(data) else 1
-    if at + width > len(data):
-        return -1, at
-    return int.from_bytes(data[at : at + width], "big") & ((1 << (8 * width - 2)) - 1), at + width
-
-
-def version_words(version: int) -> str:
-    """A QUIC version as people write it."""
-    if version in (V1, V2):
-        return "version 1" if version == V1 else "version 2"
-    if version >> 8 == 0xFF0000:
-        return f"draft {version & 0xFF}"
-    text = version.to_bytes(4, "big")
-    return f"version {text.decode()}" if text.isalnum() and text.isascii() else f"version 0x{version:08x}"
-
-
-def _dtls(payload: bytes) -> str:
-    """The first record of a DTLS datagram; a handshake message's type is in clear until epoch 1 (RFC 6347 4.1)."""
-    if payload[0] == 22 and payload[3:5] == b"\0\0":
-        return f"DTLS {_HANDSHAKE_WORDS.get(payload[13], 'handshake')}, {len(payload)} bytes"
-    return f"DTLS {_RECORD_WORDS.get(payload[0], 'record')}, {len(payload)} bytes"

@@ -11,8 +11,7 @@ Frames are numbered from 1 as in Wireshark. It does not know tshark (`sensor.tsh
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,25 +20,21 @@ import numpy as np
 
 from sensor import layout, walk
 from sensor.capture import open_capture
-from sensor.carried import HelloFacts, TcpWords, UdpWords
+from sensor.carried import HelloFacts, TcpWords
+from sensor.carriedudp import UdpWords
+from sensor.choose import Flow
 from sensor.classify import CLASSIFY_LIMITS
 from sensor.dns import Answers
-from sensor.frames import ACK, BATCH, FIN, PSH, RST, SKIP_FRAGMENT, SYN, new_batch
+from sensor.frames import ACK, BATCH, FIN, PSH, RST, SKIP_FRAGMENT, SYN, TCP, UDP, new_batch
 from sensor.meter import Meter
 from sensor.readers import EVIDENCE_CODES
 from sensor.slices import pack_address, unpack_address
+from sensor.table import find
 from sensor.words import Evidence
 
-Flow = Mapping[str, Any]  # as sensor.classify gives it
 MAX_TOLD = 1000
-SLACK_NS = 1000  # a flow's first and last time are floating-point seconds
+SLACK_NS = 1000  # a flow's first time is floating-point seconds
 _FLAG_LETTERS = ((SYN, "S"), (FIN, "F"), (RST, "R"), (PSH, "P"), (ACK, "A"))
-_END = r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})"
-_SELECTOR = re.compile(f"{_END}-{_END}")
-
-
-class ExplainError(ValueError):
-    """What was asked for cannot be explained; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +66,10 @@ class Told:
 
 @dataclass(slots=True)
 class FlowReading:
-    """Everything that we read of one flow. `steps` are its first packets, `packets` counts all of them."""
+    """Everything that we read of one flow. `steps` are its first packets, `packets` counts all of them.
+
+    `first_frame` and `last_frame` bound the frames with its ports; 0 where there are none.
+    """
 
     flow: Flow
     steps: list[Step] = field(default_factory=list)
@@ -83,89 +81,45 @@ class FlowReading:
     hello: HelloFacts | None = None
 
 
-def flow_text(flow: Flow) -> str:
-    """CLIENT:PORT-SERVER:PORT, IPv6 addresses in brackets."""
-    return f"{_end_text(flow['client'], flow['client_port'])}-{_end_text(flow['server'], flow['server_port'])}"
-
-
-def _end_text(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-
-
-def parse_flow(text: str) -> tuple[str, int, str, int]:
-    """The inverse of `flow_text`, with addresses in their usual spelling. Raises ExplainError."""
-    found = _SELECTOR.fullmatch(text.strip())
-    try:
-        if found is None:
-            raise ValueError
-        groups = found.groups()
-        one, other = (unpack_address(pack_address(groups[n] or groups[n + 1])) for n in (0, 3))
-    except ValueError:
-        mend = "write CLIENT:PORT-SERVER:PORT, as 10.20.0.5:50000-203.0.113.7:443 or [fd00::5]:50000-[2001:db8::7]:443"
-        raise ExplainError(f"{text!r} names no flow; {mend}") from None
-    return one, int(groups[2]), other, int(groups[5])
-
-
-def select(
-    flows: Sequence[Flow],
-    ends: tuple[str, int, str, int] | None = None,
-    client: str | None = None,
-    server: str | None = None,
-    name: str | None = None,
-) -> list[Flow]:
-    """Flows that fit: `ends` in either direction; `name` is the flow's own or one above it."""
-
-    def fits(flow: Flow) -> bool:
-        own = (flow["client"], flow["client_port"], flow["server"], flow["server_port"])
-        if ends is not None and ends not in (own, (*own[2:], *own[:2])):
-            return False
-        if name is not None and not f".{flow['name'] or ''}".endswith(f".{name.lower().rstrip('.')}"):
-            return False
-        return (client is None or flow["client"] == client) and (server is None or flow["server"] == server)
-
-    return [flow for flow in flows if fits(flow)]
-
-
 def read_flow(path: Path, flow: Flow, limit: int = 200) -> FlowReading:
     """Read one flow of a capture; `flow` is one of `classify_file`'s, `limit` bounds the packets that are read out.
 
     Raises CaptureError or OSError as `open_capture` does.
     """
-    reading = FlowReading(flow)
-    watched = _find_frames(path, flow, reading)
-    _step_through(path, flow, reading, watched, limit)
+    reading = FlowReading(flow, packets=flow["packets_up"] + flow["packets_down"])
+    watched = _find_frames(path, _Watch.of(flow), reading)
+    _Stepper(reading, limit).run(path, watched)
+    if not reading.steps:  # its clock runs backwards, so the flow's first time is not its first packet's
+        _Stepper(reading, limit, any_connection=True).run(path, watched)
     return reading
 
 
 # -- driving the meter ------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Watch:
-    """The flow's key and time, as the kernel's rows have them."""
+    """The flow's key as the kernel's rows have it, and its ends."""
 
-    key: Any
+    key: Any  # uint64[5]
     client: bytes
-    first: int  # ns
-    last: int
+    client_is_b: bool
 
     @classmethod
     def of(cls, flow: Flow) -> _Watch:
-        client, server = pack_address(flow["client"]), pack_address(flow["server"])
-        ends = sorted([(client, flow["client_port"]), (server, flow["server_port"])])
-        protocol = 6 if flow["transport"] == "tcp" else 17
-        words = [int.from_bytes(address[n : n + 8], "big") for address, _ in ends for n in (0, 8)]
-        key = np.array([*words, ends[0][1] << 48 | ends[1][1] << 32 | protocol << 24 | 1], np.uint64)
-        first, last = (round(flow[when] * layout.SECOND) for when in ("first", "last"))
-        return cls(key, client, first - SLACK_NS, last + SLACK_NS)
+        client = pack_address(flow["client"]), flow["client_port"]
+        server = pack_address(flow["server"]), flow["server_port"]
+        (a, a_port), (b, b_port) = sorted([client, server])
+        words = [int.from_bytes(address[n : n + 8], "big") for address in (a, b) for n in (0, 8)]
+        ports = a_port << 48 | b_port << 32 | (TCP if flow["transport"] == "tcp" else UDP) << 24 | 1
+        return cls(np.array([*words, ports], np.uint64), client[0], client > server)
 
-    def rows_of_flow(self, batch: Any, n: int) -> Any:
-        """Which of the first n rows are packets of the flow."""
-        same = (batch.key[:n] == self.key).all(axis=1) & (batch.skip[:n] == 0)
-        return same & (batch.time[:n] >= self.first) & (batch.time[:n] <= self.last)
+    def own(self, batch: Any, n: int) -> Any:
+        """Which of the first n rows have the flow's addresses and ports."""
+        return (batch.key[:n] == self.key).all(axis=1) & (batch.skip[:n] == 0)
 
-    def rows_that_may_tell(self, batch: Any, n: int) -> Any:
-        """Which rows are DNS responses to the client, or pieces of packets that may become anything."""
+    def may_tell(self, batch: Any, n: int) -> Any:
+        """Which of the first n rows are DNS responses to the client, or pieces of packets that may become anything."""
         b = batch.source_is_b[:n] != 0
         ports = np.where(b, batch.key[:n, 4] >> np.uint64(32), batch.key[:n, 4] >> np.uint64(48)) & np.uint64(0xFFFF)
         target = np.where(b[:, None], batch.key[:n, 0:2], batch.key[:n, 2:4])
@@ -174,158 +128,166 @@ class _Watch:
         return tells | (batch.skip[:n] == SKIP_FRAGMENT)
 
 
-def _chunks(path: Path, meter: Meter, sizes: Any) -> Iterator[tuple[int, int, Any, int]]:
-    """Feed a capture a few frames at a time: (number of the first, how many, the bytes, where in them the first lies).
+@dataclass(frozen=True, slots=True)
+class _Fed:
+    """Some frames that the meter has just been fed: number of the first, how many, and where the first lies."""
 
-    `sizes(number)` says how many frames to feed at once, at most BATCH, from frame `number` on.
-    """
-    capture = open_capture(path)
-    ahead = new_batch()
-    walker = walk.walk_pcap if capture.state[walk.FORMAT] == walk.FORMAT_PCAP else None
-    fed: list[tuple[int, Any]] = []
-    number = 1
+    number: int
+    count: int
+    buffer: Any
+    place: int
+
+
+def _feed(path: Path, meter: Meter, sizes: Callable[[int], int]) -> Iterator[_Fed]:
+    """Feed a capture a few frames at a time: `sizes(number)` of them from frame `number` on, at most BATCH."""
+    capture, ahead = open_capture(path), new_batch()
+    number, fed = 1, _Fed(1, 0, None, 0)
 
     def feed(buffer: Any, start: int, end: int, state: Any, interfaces: Any) -> int:
-        trial, known = state.copy(), interfaces.copy()  # walking ahead must not move the capture's own state
-        most = sizes(number)
-        if walker is not None:
-            n, after = walker(buffer, start, end, trial, ahead, 0, most)
+        nonlocal fed
+        trial = state.copy()  # walking ahead must not move the capture's own state
+        if state[walk.FORMAT] == walk.FORMAT_PCAP:
+            count, after = walk.walk_pcap(buffer, start, end, trial, ahead, 0, sizes(number))
         else:
-            n, after = walk.walk_pcapng(buffer, start, end, trial, known, ahead, 0, most)
-        fed.append((int(n), buffer))
-        if n == 0:
-            after = end
-        return meter.feed(buffer, start, int(after), state, interfaces)
+            count, after = walk.walk_pcapng(buffer, start, end, trial, interfaces.copy(), ahead, 0, sizes(number))
+        fed = _Fed(number, int(count), buffer, int(ahead.frame[0]))
+        return meter.feed(buffer, start, int(after) if count else end, state, interfaces)
 
     for _ in capture.read(feed):
-        n, buffer = fed.pop()
-        fed.clear()
         meter.take()
-        if n:
-            yield number, n, buffer, int(ahead.frame[0])
-        number += n
+        if fed.count:
+            yield fed
+        number += fed.count
 
 
-def _new_meter(on_answers: Any = None) -> Meter:
-    numbers: dict[str, int] = {}
+def _new_meter(on_answers: Callable[[bytes, bytes, Answers], None] | None = None) -> Meter:
+    numbers: dict[str, int] = {}  # every name its own number, as in sensor.classify
     return Meter(
         lambda name: numbers.setdefault(name, len(numbers) + 1), CLASSIFY_LIMITS, emit_all=True, on_answers=on_answers
     )
 
 
-def _find_frames(path: Path, flow: Flow, reading: FlowReading) -> set[int]:
-    """Numbers of the frames to look at one by one; counts the flow's packets."""
-    watch, meter = _Watch.of(flow), _new_meter()
-    watched: set[int] = set()
-    for number, n, *_ in _chunks(path, meter, lambda _: BATCH):
-        own = watch.rows_of_flow(meter.decoded, n)
-        mark = own | watch.rows_that_may_tell(meter.decoded, n)
-        watched.update(number + int(row) for row in np.flatnonzero(mark))
+def _find_frames(path: Path, watch: _Watch, reading: FlowReading) -> list[int]:
+    """Numbers of the frames to look at one by one, in order."""
+    meter = _new_meter()
+    watched: list[int] = []
+    for fed in _feed(path, meter, lambda _: BATCH):
+        own = watch.own(meter.decoded, fed.count)
+        watched += (fed.number + np.flatnonzero(own | watch.may_tell(meter.decoded, fed.count))).tolist()
         if own.any():
-            rows = np.flatnonzero(own)
-            reading.packets += len(rows)
-            reading.first_frame = reading.first_frame or number + int(rows[0])
-            reading.last_frame = number + int(rows[-1])
+            reading.last_frame = fed.number + int(np.flatnonzero(own)[-1])
     return watched
 
 
-def _step_through(path: Path, flow: Flow, reading: FlowReading, watched: set[int], limit: int) -> None:
-    """Feed the watched frames one by one and note what each did."""
-    watch, tcp = _Watch.of(flow), flow["transport"] == "tcp"
-    told: list[tuple[str, Answers]] = []
-    meter = _new_meter(
-        lambda client, server, answers: (
-            told.append((unpack_address(server), answers)) if client == watch.client else None
-        )
-    )
-    words = TcpWords() if tcp else UdpWords()
-    drafts: list[Step] = []
-    before: tuple[str, int, bool] = ("", 0, False)
-    bases: dict[bool, int] = {}
-    ordered = sorted(watched)
-    position = 0
+class _Stepper:
+    """Feeds the watched frames one by one, and notes what each did."""
 
-    def sizes(number: int) -> int:
-        nonlocal position
-        while position < len(ordered) and ordered[position] < number:
-            position += 1
-        if position == len(ordered):
-            return BATCH
-        return 1 if ordered[position] == number else min(BATCH, ordered[position] - number)
+    def __init__(self, reading: FlowReading, limit: int, any_connection: bool = False) -> None:
+        self._reading, self._limit, self._any_connection = reading, limit, any_connection
+        self._watch = _Watch.of(reading.flow)
+        self._words = TcpWords() if reading.flow["transport"] == "tcp" else UdpWords()
+        self._bases: dict[bool, int] = {}
+        self._before = ""
+        self._told: list[tuple[bytes, Answers]] = []
+        self._meter = _new_meter(self._on_answers)
 
-    for number, n, buffer, place in _chunks(path, meter, sizes):
-        batch = meter.decoded
-        if told and n == 1:
-            _note(reading, number, int(batch.time[0]), told)
-        told.clear()
-        if n != 1 or number not in watched or not watch.rows_of_flow(batch, 1)[0]:
-            continue
-        reading.first_frame = min(reading.first_frame or number, number)
-        reading.last_frame = max(reading.last_frame, number)
-        if len(drafts) == limit:
-            continue
-        up = _from_client(batch, flow)
-        payload = _payload(batch, buffer, place)
+    def run(self, path: Path, watched: list[int]) -> None:
+        reading, at = self._reading, 0
+
+        def sizes(number: int) -> int:
+            nonlocal at
+            while at < len(watched) and watched[at] < number:
+                at += 1
+            until = watched[at] - number if at < len(watched) else BATCH
+            return min(until, BATCH) or 1
+
+        for fed in _feed(path, self._meter, sizes):
+            if fed.count == 1:
+                self._note(fed.number, int(self._meter.decoded.time[0]))
+                if self._watch.own(self._meter.decoded, 1)[0]:
+                    self._step(fed)
+            self._told.clear()
+            if len(reading.steps) == self._limit:
+                break
+        self._finish()
+
+    def _on_answers(self, client: bytes, server: bytes, answers: Answers) -> None:
+        if client == self._watch.client:
+            self._told.append((server, answers))
+
+    def _note(self, number: int, time: int) -> None:
+        """Keep what the client has just been told about the flow's server."""
+        began = round(self._reading.flow["first"] * layout.SECOND)
+        for resolver, answers in self._told:
+            if any(a.data == self._reading.flow["server"] for a in answers.answers):
+                ttl = min(a.ttl for a in answers.answers)
+                in_time = time - SLACK_NS <= began <= time + ttl * layout.SECOND
+                told = Told(number, time / layout.SECOND, unpack_address(resolver), answers.qname, ttl, in_time)
+                self._reading.told = [*self._reading.told[1 - MAX_TOLD :], told]
+
+    def _step(self, fed: _Fed) -> None:
+        """The one frame just fed has the flow's ports: is it of the same connection, and what did it bring?"""
+        reading, batch = self._reading, self._meter.decoded
+        known = _known(self._meter, batch.hash[0])
+        if known is None or not (self._any_connection or known.first / layout.SECOND == reading.flow["first"]):
+            return
+        up = bool(batch.source_is_b[0]) == self._watch.client_is_b
+        here = int(batch.frame[0]) == fed.place  # not where fragments were put together
+        payload = fed.buffer[int(batch.payload[0]) : int(batch.payload_end[0])].tobytes() if here else b""
+        flags, sequence = int(batch.flags[0]), None
         carried: tuple[str, ...] = ()
-        sequence = None
-        if isinstance(words, TcpWords):
-            control, raw = int(batch.flags[0]), int(batch.sequence[0]) & 0xFFFFFFFF
-            words.add(up, raw, bool(control & SYN), bool(control & PSH), payload)
-            sequence = (raw - bases.setdefault(up, raw)) & 0xFFFFFFFF
+        if isinstance(self._words, TcpWords):
+            raw = int(batch.sequence[0]) & 0xFFFFFFFF
+            sequence = (raw - self._bases.setdefault(up, raw)) & 0xFFFFFFFF
+            self._words.add(up, raw, bool(flags & SYN), bool(flags & PSH), payload)
         else:
-            carried = words.add(up, payload)
-        after = meter.known(batch.hash[0])
-        named = _named(after) if after != before and after[0] else ""
-        if named and (reading.named_at is None or after[0] != before[0]):
-            reading.named_at = number
-        before = after
-        drafts.append(
+            carried = self._words.add(up, payload)
+        named = known.name if known.name != self._before else ""
+        reading.named_at = reading.named_at or (fed.number if named else None)
+        self._before = known.name
+        reading.first_frame = reading.first_frame or fed.number
+        reading.steps.append(
             Step(
-                number, int(batch.time[0]) / layout.SECOND, up, int(batch.length[0]), int(batch.payload_length[0]),
-                _flags(int(batch.flags[0])) if tcp else "", sequence, carried, named,
+                fed.number,
+                int(batch.time[0]) / layout.SECOND,
+                up,
+                int(batch.length[0]),
+                int(batch.payload_length[0]),
+                "".join(letter for bit, letter in _FLAG_LETTERS if flags & bit),
+                sequence,
+                carried,
+                named,
             )
-        )  # fmt: skip
-    _finish(reading, drafts, words)
+        )
+
+    def _finish(self) -> None:
+        reading = self._reading
+        reading.hello = self._words.hello_facts()
+        if isinstance(self._words, TcpWords):
+            said = zip(reading.steps, self._words.words(), strict=True)
+            reading.steps = [replace(step, carried=carried) for step, carried in said]
+        if reading.flow["evidence"] == Evidence.DNS:
+            names = [told.frame for told in reading.told if told.in_time and told.name == reading.flow["name"]]
+            reading.named_at = names[-1] if names else None
 
 
-def _finish(reading: FlowReading, drafts: list[Step], words: TcpWords | UdpWords) -> None:
-    reading.hello = words.hello_facts()
-    said = words.words() if isinstance(words, TcpWords) else [step.carried for step in drafts]
-    reading.steps = [replace(step, carried=carried) for step, carried in zip(drafts, said, strict=True)]
-    reading.packets = max(reading.packets, len(reading.steps))
-    if reading.flow["evidence"] == Evidence.DNS:
-        names = [t.frame for t in reading.told if t.in_time and t.name == reading.flow["name"]]
-        reading.named_at = names[-1] if names else None
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the flow table holds of a flow: time of its first packet (ns), and its name in words, '' while unknown."""
+
+    first: int
+    name: str
 
 
-def _from_client(batch: Any, flow: Flow) -> bool:
-    """Whether the client sent the packet of row 0."""
-    client = (pack_address(flow["client"]), flow["client_port"])
-    return int(batch.source_is_b[0]) == (client > (pack_address(flow["server"]), flow["server_port"]))
-
-
-def _payload(batch: Any, buffer: Any, place: int) -> bytes:
-    """What the packet of row 0 carries; nothing if it was put together elsewhere, from fragments."""
-    if int(batch.frame[0]) != place:
-        return b""
-    payload: bytes = buffer[int(batch.payload[0]) : int(batch.payload_end[0])].tobytes()
-    return payload
-
-
-def _flags(control: int) -> str:
-    return "".join(letter for bit, letter in _FLAG_LETTERS if control & bit)
-
-
-def _named(known: tuple[str, int, bool]) -> str:
-    name, evidence, partial = known
-    return f"{name} by {EVIDENCE_CODES[evidence]}" + (", from a hello that is not whole yet" if partial else "")
-
-
-def _note(reading: FlowReading, number: int, time: int, told: list[tuple[str, Answers]]) -> None:
-    """Keep what the client was told about the flow's server."""
-    began = round(reading.flow["first"] * layout.SECOND)
-    for resolver, answers in told:
-        ttls = [a.ttl for a in answers.answers]
-        if any(a.data == reading.flow["server"] for a in answers.answers) and len(reading.told) < MAX_TOLD:
-            in_time = time <= began + SLACK_NS and began <= time + min(ttls) * layout.SECOND
-            reading.told.append(Told(number, time / layout.SECOND, resolver, answers.qname, min(ttls), in_time))
+def _known(meter: Meter, key_hash: Any) -> _Known | None:
+    """What is known by now of the flow with this `Batch.hash`."""
+    flows = meter.flows
+    slot = int(find(flows, key_hash))
+    if slot & int(layout.ABSENT):
+        return None
+    flags = int(flows.halves[slot, layout.FLAGS])
+    name = meter.name_of(int(flows.halves[slot, layout.NAME]))
+    if name:
+        name += f" by {EVIDENCE_CODES[(flags & layout.EVIDENCE_MASK) >> layout.EVIDENCE_SHIFT]}"
+        name += ", from a hello that is not whole yet" if flags & layout.PARTIAL else ""
+    return _Known(int(flows.cold[slot, layout.FLOW_FIRST]), name)

@@ -189,14 +189,10 @@ class Meter:
         """The frames of the last batch as the kernel decoded them; the first row is the first frame fed."""
         return self._batch
 
-    def known(self, key_hash: Any) -> tuple[str, int, bool]:
-        """What is known by now of the flow with this `Batch.hash`: name, evidence code, whether partial."""
-        slot = int(table.find(self._flows, key_hash))
-        if slot & int(layout.ABSENT):
-            return "", 0, False
-        flags = int(self._flows.halves[slot, layout.FLAGS])
-        evidence = (flags & layout.EVIDENCE_MASK) >> layout.EVIDENCE_SHIFT
-        return self.name_of(int(self._flows.halves[slot, layout.NAME])), evidence, bool(flags & layout.PARTIAL)
+    @property
+    def flows(self) -> layout.Flows:
+        """The flow table as it is now; growing replaces it."""
+        return self._flows
 
     # -- the rare work ------------------------------------------------------------------------------------------
 

@@ -5,8 +5,9 @@ names of a capture, by flow. `compare` sets an opinion beside our own reading of
 kept, and of a request only its host.
 
 pyshark 0.6 sets up asyncio in a way that Python 3.12 warns of and 3.14 no longer has; a loop of our own, handed to it,
-goes round that. It also takes any exit status of tshark but 0 for a crash, while tshark ends with 2 where a capture is
-cut short, so what came before counts and the rest is a remark. pyshark is imported when it is needed: it is slow.
+goes round that. It kills tshark as soon as that has said all, a race with tshark's own end, and takes any exit status
+but 0 for a crash, while tshark ends with 2 where a capture is cut short; `_packets` mends both. pyshark is imported
+when it is needed: that is slow.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import asyncio
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sensor.explain import Flow, FlowReading
+from sensor.choose import Flow
+from sensor.explain import FlowReading
 from sensor.words import Evidence
 
 MEND = "install it (Debian, Ubuntu: sudo apt-get install tshark), or go without it: --no-tshark"
@@ -164,23 +166,30 @@ def _listed(names: set[str]) -> str:
 
 
 def _packets(path: Path, display_filter: str, opinion: Opinion) -> Iterator[Any]:
-    """Dissected packets; if tshark stops early, `opinion.remark` says so."""
+    """Dissected packets; if tshark ends badly, `opinion.remark` says so."""
     import pyshark
-    from pyshark.capture.capture import TSharkCrashException
 
-    with closing(asyncio.new_event_loop()) as loop:
-        capture = pyshark.FileCapture(
-            str(path), display_filter=display_filter, keep_packets=False, eventloop=loop, override_prefs=_PREFERENCES
-        )
-        try:
-            yield from capture
-        except TSharkCrashException:
-            opinion.remark = "tshark could not read the capture to its end"
-        finally:
-            try:
-                capture.close()
-            except TSharkCrashException:
+    class Capture(pyshark.FileCapture):  # type: ignore[misc]
+        """A capture that lets tshark end by itself, and that is closed here and nowhere else."""
+
+        async def _cleanup_subprocess(self, process: Any) -> None:
+            if not self._eof_reached:
+                with suppress(ProcessLookupError):
+                    process.kill()
+            elif await process.wait():
                 opinion.remark = "tshark could not read the capture to its end"
+            await process.wait()
+
+        def __del__(self) -> None:
+            pass
+
+    with (
+        closing(asyncio.new_event_loop()) as loop,
+        Capture(
+            str(path), display_filter=display_filter, keep_packets=False, eventloop=loop, override_prefs=_PREFERENCES
+        ) as capture,
+    ):
+        yield from capture
 
 
 def _between(flow: Flow) -> str:

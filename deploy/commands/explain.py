@@ -15,7 +15,8 @@ from deploy.commands._say import fail, failing_well
 
 if TYPE_CHECKING:
     from sensor.catalogue import Catalogue
-    from sensor.explain import Flow, FlowReading
+    from sensor.choose import Flow
+    from sensor.explain import FlowReading
     from sensor.tshark import Opinion, Verdict
 
 MAX_LISTED = 100
@@ -60,8 +61,9 @@ def command(
     """
     from sensor.capture import CaptureError
     from sensor.catalogue import load_catalogue
+    from sensor.choose import parse_flow, select
     from sensor.classify import classify_file
-    from sensor.explain import parse_flow, read_flow, select
+    from sensor.explain import read_flow
     from sensor.tshark import TsharkError, compare, read_opinion, tshark_version
 
     with failing_well():
@@ -113,7 +115,7 @@ def _one(flows: list[Flow], nth: int | None, capture: Path) -> Flow:
 
 
 def _list(flows: list[Flow], as_json: bool) -> None:
-    from sensor.explain import flow_text
+    from sensor.choose import flow_text
 
     if as_json:
         listed = [
@@ -127,7 +129,7 @@ def _list(flows: list[Flow], as_json: bool) -> None:
 
 
 def _listed(flows: list[Flow], everything: bool = False) -> Iterator[str]:
-    from sensor.explain import flow_text
+    from sensor.choose import flow_text
 
     for n, flow in enumerate(flows[: None if everything else MAX_LISTED], 1):
         size = flow["packets_up"] + flow["packets_down"]
@@ -184,7 +186,7 @@ def _verdict(reading: FlowReading, verdict: Verdict | None) -> str:
 
 
 def _text(reading: FlowReading, opinion: Opinion | None, verdict: Verdict | None, rows: Catalogue) -> Iterator[str]:
-    from sensor.explain import flow_text
+    from sensor.choose import flow_text
 
     flow = reading.flow
     yield f"{flow_text(flow)}  {flow['transport'].upper()}" + (f"  VLAN {flow['vlan']}" if flow["vlan"] else "")
