@@ -16,6 +16,7 @@ import click
 # name -> (module in deploy.commands, one line of help)
 COMMANDS = {
     "classify": ("classify", "Name every flow of capture files."),
+    "explain": ("explain", "Explain one flow of a capture, packet by packet, beside tshark."),
     "replay": ("replay", "Run captures through the whole way into a store."),
     "run": ("run", "Watch a mirror port: sensor workers, store and pages."),
     "serve": ("serve", "Serve the pages of a store that nobody else has open."),

@@ -165,10 +165,10 @@ def _fetch_cold(buf, flows, batch, i, names):
 @inlined
 def _walk(buf, pos, end, walk_state, interfaces, batch):
     if walk_state[FORMAT] == FORMAT_PCAP:
-        return walk_pcap(buf, pos, end, walk_state, batch)
+        return walk_pcap(buf, pos, end, walk_state, batch, BATCH)
     if walk_state[FORMAT] == FORMAT_PCAPNG:
-        return walk_pcapng(buf, pos, end, walk_state, interfaces, batch)
-    return walk_ring(buf, pos, end, walk_state, batch)
+        return walk_pcapng(buf, pos, end, walk_state, interfaces, batch, BATCH)
+    return walk_ring(buf, pos, end, walk_state, batch, BATCH)
 
 
 @inlined

@@ -19,7 +19,7 @@ from sensor import gaps, kernel, late, layout, table, walk
 from sensor.dns import Answers
 from sensor.duplicates import new_recent
 from sensor.fragments import as_block
-from sensor.frames import new_batch
+from sensor.frames import Batch, new_batch
 from sensor.memory import as_slices, new_flows, new_index, new_slices, new_todo
 from sensor.namebook import Lookup, NameBook
 from sensor.names import OUTER
@@ -213,6 +213,18 @@ class Meter:
     def hellos_dropped(self) -> int:
         """Hellos that were not put together for want of room."""
         return self.readers.dropped_looking + int(self._todo.gather.state[layout.GATHER_LOST])
+
+    # -- looking on (sensor.explain) ----------------------------------------------------------------------------
+
+    @property
+    def decoded(self) -> Batch:
+        """The frames of the last batch as the kernel decoded them; the first row is the first frame fed."""
+        return self._batch
+
+    @property
+    def flows(self) -> layout.Flows:
+        """The flow table as it is now; growing replaces it."""
+        return self._flows
 
     # -- the rare work ------------------------------------------------------------------------------------------
 

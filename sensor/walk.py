@@ -1,6 +1,6 @@
 """Record walkers: where each captured frame of a block lies, when it came and on which link.
 
-Each walker fills up to BATCH rows of a `sensor.frames.Batch` and returns (rows, position after the last whole
+Each walker fills up to `most` rows of a `sensor.frames.Batch` and returns (rows, position after the last whole
 record). The three formats are pcap (four byte-order and resolution variants), pcapng and the blocks of a Linux
 TPACKET_V3 ring. A record that makes no sense stops the walk: `state[BROKEN]` holds its offset + 1. Walkers do not
 read frames.
@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from sensor.frames import BATCH
 from sensor.load import inlined, kernel, load8, load16, load32, prefetch
 
 # Indices into the int64 state array that a walker keeps between calls. AHEAD: how far a pcap file was read ahead.
@@ -97,7 +96,7 @@ def read_ahead(buf, pos, end, state):
 
 
 @inlined
-def walk_pcap(buf, pos, end, state, batch):
+def walk_pcap(buf, pos, end, state, batch, most):
     """Records of a pcap file: 16-byte header (seconds, fraction, captured, original), then the frame."""
     swapped = state[SWAPPED]
     scale = 1 if state[NANO] else 1000
@@ -105,7 +104,7 @@ def walk_pcap(buf, pos, end, state, batch):
     if pos >= state[AHEAD] or pos + LANES * LANE_BYTES < state[AHEAD]:
         read_ahead(buf, pos, end, state)
     n = 0
-    while n < BATCH and pos + 16 <= end:
+    while n < most and pos + 16 <= end:
         captured = _get32(buf, pos + 8, end, swapped)
         if captured > MAX_RECORD:
             state[BROKEN] = pos + 1
@@ -176,10 +175,10 @@ def _interface(buf, pos, stop, swapped, state, interfaces):
 
 
 @inlined
-def walk_pcapng(buf, pos, end, state, interfaces, batch):
+def walk_pcapng(buf, pos, end, state, interfaces, batch, most):
     """Blocks of a pcapng file; packets of interfaces never described stop the walk."""
     n = 0
-    while n < BATCH and pos + 12 <= end:
+    while n < most and pos + 12 <= end:
         kind = load32(buf, pos, end)
         if kind == PCAPNG_SECTION:  # a section may change the byte order and forgets the interfaces
             magic = load32(buf, pos + 8, end)
@@ -235,14 +234,14 @@ def walk_pcapng(buf, pos, end, state, interfaces, batch):
 
 
 @inlined
-def walk_ring(buf, pos, end, state, batch):
+def walk_ring(buf, pos, end, state, batch, most):
     """Frames of one TPACKET_V3 block; state[LEFT] counts those not yet walked, `pos` is the next header.
 
     struct tpacket3_hdr, little-endian: next offset 0, seconds 4, nanoseconds 8, captured 12, length 16, status 20,
     mac 24 (16 bits), hash 28, VLAN tci 32 (32 bits).
     """
     n = 0
-    while n < BATCH and state[LEFT] > 0 and pos + 48 <= end:
+    while n < most and state[LEFT] > 0 and pos + 48 <= end:
         captured = _get32(buf, pos + 12, end, 1)
         mac = _get16(buf, pos + 24, end, 1)
         batch.time[np.uint64(n)] = _get32(buf, pos + 4, end, 1) * 1_000_000_000 + _get32(buf, pos + 8, end, 1)
