@@ -51,13 +51,9 @@ def vary(template: bytes, count: int, **fields: tuple[int, npt.NDArray[np.int64]
 
 
 def _many(template: bytes, n: npt.NDArray[np.int64]) -> Rows:
-    """Flow `n` of many clients: no two have the same addresses and ports."""
-    return vary(
-        template,
-        len(n),
-        source=(SOURCE + 1, 0x400000 + n // 50_000, 3),
-        port=(SOURCE_PORT, 1024 + n % 50_000, 2),
-    )
+    """Flow `n` of many clients: four million have an address of their own, then ports change."""
+    source, port = 0x400000 + n % 4_000_000, 1024 + n // 4_000_000
+    return vary(template, len(n), source=(SOURCE + 1, source, 3), port=(SOURCE_PORT, port, 2))
 
 
 def _one(template: bytes, n: npt.NDArray[np.int64]) -> Rows:

@@ -19,9 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from sensor import layout, meter, readers, walk
-from sensor.meter import Meter, MeterLimits
+from sensor import meter, readers, walk
+from sensor.meter import MeterLimits
+from sensor.sense import Sensor
+from sensor.slices import pack_address
 from tests.fuzz.flood_traffic import FLOODS, KINDS, blocks, honest_flows
+from tests.sensor.building import CATALOGUE
 
 ROOT = Path(__file__).parents[2]
 RATIO = 50
@@ -33,7 +36,7 @@ SLOW = {
     "dns_names": 400_000,
     "hosts": 400_000,
 }
-SMALL = {"fat_half_hellos": 6_000, "quic_garbage": 6_000, "quic_halves": 6_000}  # of others thirty thousand
+SMALL = {"fat_half_hellos": 8_000, "quic_garbage": 8_000, "quic_halves": 8_000}  # of others thirty thousand
 SMALL_LIMITS = MeterLimits(max_flows=1 << 13, names=1 << 9, first_flows=1 << 10, dns_names=1 << 11)
 
 
@@ -44,20 +47,21 @@ def resident() -> int:
 
 def small_caps() -> None:
     """Bounds that a small flood reaches."""
-    readers.MAX_LOOKING = 1 << 10
+    readers.MAX_LOOKING = 1 << 12
     meter.MAX_WAITING = 1 << 12
 
 
 def run(flood: str, flows: int, per_ms: int, limits: MeterLimits) -> dict[str, Any]:
     """One flood through one meter."""
-    subject = Meter(lambda name: 1 if name.endswith(".one.example") else 0, limits)
+    subject = Sensor(CATALOGUE, (), limits)
     state = walk.new_state()
     state[walk.FORMAT], state[walk.SWAPPED], state[walk.NANO], state[walk.LINK] = walk.FORMAT_PCAP, 1, 1, 1
     for data in blocks(FLOODS[flood], 50, 10, RATIO):  # what is compiled or imported on first use is not growth
-        warm = Meter(lambda name: 0, MeterLimits(first_flows=256))
+        warm = Sensor(CATALOGUE, (), MeterLimits(first_flows=256))
         warm.feed(np.frombuffer(data, np.uint8), 0, len(data), state.copy())
-        warm.finish()
-    named, before, peak, busy, worst = set[tuple[int, int]](), 0, 0, 0.0, 0.0
+        warm.meter.finish()
+        warm.table()
+    named, before, peak, busy, worst = set[tuple[bytes, int]](), 0, 0, 0.0, 0.0
     for n, data in enumerate(blocks(FLOODS[flood], flows, per_ms, RATIO)):
         block = np.frombuffer(data, np.uint8)
         before = before or resident()
@@ -68,37 +72,37 @@ def run(flood: str, flows: int, per_ms: int, limits: MeterLimits) -> dict[str, A
         busy, worst = busy + took, max(worst, took if n else 0.0)
         _collect(subject, named)
         peak = max(peak, resident() - before)
-    subject.finish()
+    subject.meter.finish()
     _collect(subject, named)
     honest = honest_flows(flows, per_ms, RATIO)
     kinds = Counter(KINDS[k % len(KINDS)] for k in range(honest))
     got = Counter(KINDS[k % len(KINDS)] for k in range(honest) if _client(k) in named)
-    c = subject.counters
+    counted = subject.counters()
     return {
         "flood": flood,
         "flows": flows,
-        "packets": int(c[layout.C_PACKETS]),
-        "packets_a_second": round(int(c[layout.C_PACKETS]) / busy),
+        "packets": counted["packets"],
+        "packets_a_second": round(counted["packets"] / busy),
         "slowest_block_s": round(worst, 2),
         "grown_mib": round(peak / (1 << 20), 1),
         "honest": honest,
         "named": {kind: round(got[kind] / kinds[kind], 4) for kind in KINDS},
-        "evicted": int(c[layout.C_EVICTED]),
-        "hellos_dropped": subject.readers.dropped_looking,
-        "slices_dropped": subject.dropped_waiting,
-        "dns_evicted": subject.readers.dns.evicted,
+        "counters": {name: count for name, count in counted.items() if count and name not in ("packets", "bytes")},
     }
 
 
-def _client(k: int) -> tuple[int, int]:
-    """Address and port of honest flow `k` (flood_traffic.honest), as in a raw slice."""
-    return 0xFFFF << 32 | 10 << 24 | 20 << 16 | k // 200 % 200 << 8 | 2 + k % 200, 20_000 + k // 40_000
+def _client(k: int) -> tuple[bytes, int]:
+    """Address and port of honest flow `k` (flood_traffic.honest), as in a slice."""
+    return pack_address(f"10.20.{k // 200 % 200}.{2 + k % 200}"), 20_000 + k // 40_000
 
 
-def _collect(subject: Meter, named: set[tuple[int, int]]) -> None:
-    for rows in subject.take():
-        words = rows.words[rows.service > 0]
-        named.update(zip(words[:, 1].tolist(), (words[:, 4] >> np.uint64(48)).tolist(), strict=True))
+def _collect(subject: Sensor, named: set[tuple[bytes, int]]) -> None:
+    table = subject.table()
+    for client, port, service in zip(
+        *(table[c].to_pylist() for c in ("client", "client_port", "service")), strict=True
+    ):
+        if service == "one":
+            named.add((client, port))
 
 
 def apart(flood: str, small: bool, flows: int = 0) -> dict[str, Any]:
@@ -125,7 +129,7 @@ def main() -> None:
             print(json.dumps(run(flood, chosen.flows or SMALL.get(flood, 30_000), 10, SMALL_LIMITS)))
         else:
             flows = chosen.flows or FULL.get(flood) or SLOW.get(flood) or 1_000_000
-            print(json.dumps(run(flood, flows, 50 if flood in SLOW else 250, MeterLimits())))
+            print(json.dumps(run(flood, flows, 250 if flood in FULL else 50, MeterLimits())))
 
 
 if __name__ == "__main__":
