@@ -2,13 +2,14 @@
 
 A flood makes frames by the thousand (numpy rows over one template); honest flows are whole conversations whose packets
 come at their own pace. `blocks` lays both on one time line: in every millisecond the flood's share, and whatever honest
-packets are due. Each honest flow is of one kind: a hello in one segment, in two, in two with a pause between them, in
-two the wrong way round, QUIC, or without a hello but with a DNS answer before it.
+packets are due. Each honest flow is of one kind: a hello in one segment, in two, in two with 100 ms between them, in
+two the wrong way round, QUIC, in IP fragments, or without a hello but with a DNS answer before it.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib.util
 import struct
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -175,7 +176,8 @@ FLOODS: dict[str, Flood] = {
         quic_halves, fragments, nestings,
     )
 }  # fmt: skip
-KINDS = ("whole", "split", "slow", "backwards", "quic", "dns")
+REASSEMBLES = importlib.util.find_spec("sensor.fragments") is not None
+KINDS = ("whole", "split", "slow", "backwards", "quic", "dns", *(("fragments",) if REASSEMBLES else ()))
 HONEST_NAMES = 50
 
 
@@ -206,12 +208,17 @@ def honest(k: int) -> list[tuple[int, bytes]]:
     parts = {
         "whole": [(22, 0, hello)],
         "split": [(22, 0, hello[:1400]), (22, 1400, hello[1400:])],
-        "slow": [(22, 0, hello[:1400]), (222, 1400, hello[1400:])],
+        "slow": [(22, 0, hello[:1400]), (122, 1400, hello[1400:])],
         "backwards": [(22, 1400, hello[1400:]), (24, 0, hello[:1400])],
+        "fragments": [],
         "dns": [(22, 0, b"<stream to='one.example'>")],
     }[kind]
     said = [(at, ethernet(up(seq=100 + offset, flags="PA", data=data))) for at, offset, data in parts]
     later = [(900, ethernet(down(seq=8, flags="PA", data=b"d" * 500))), (950, ethernet(up(seq=5000)))]
+    if kind == "fragments":
+        body = up(seq=100, flags="PA", data=hello)[20:]
+        said = [(22, ethernet(ip(client, server, 6, body[:1200], fragment=0x2000)))]
+        said.append((23, ethernet(ip(client, server, 6, body[1200:], fragment=150))))
     if kind == "dns":
         message = dns_message("chat.one.example", [server])
         begin = [(0, ethernet(udp(RESOLVER, 53, client, 40053, message))), *((at + 100, f) for at, f in begin)]

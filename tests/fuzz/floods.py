@@ -28,7 +28,12 @@ from tests.sensor.building import CATALOGUE
 
 ROOT = Path(__file__).parents[2]
 RATIO = 50
-FULL = {"tuples": 10_000_000, "datagrams": 10_000_000, "nestings": 1_000_000}  # flows; of other floods a million
+FULL = {
+    "tuples": 10_000_000,
+    "datagrams": 10_000_000,
+    "nestings": 1_000_000,
+    "fragments": 1_000_000,
+}  # flows; of other floods a million
 SLOW = {
     "fat_half_hellos": 30_000,
     "quic_garbage": 100_000,
@@ -129,7 +134,7 @@ def main() -> None:
             print(json.dumps(run(flood, chosen.flows or SMALL.get(flood, 30_000), 10, SMALL_LIMITS)))
         else:
             flows = chosen.flows or FULL.get(flood) or SLOW.get(flood) or 1_000_000
-            print(json.dumps(run(flood, flows, 250 if flood in FULL else 50, MeterLimits())))
+            print(json.dumps(run(flood, flows, 220 if flood in FULL else 50, MeterLimits())))
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def run(data: bytes) -> None:
     allowed = {whole.name, None, *later_names(stream)}
     pieces = cuts(stream, chance)
     in_order = said(pieces)
-    assert in_order.name == whole.name or not whole.is_hello and in_order.name in allowed, (
+    assert in_order.name == whole.name or (not whole.is_hello and in_order.name in allowed), (
         f"whole: {whole}; in order: {in_order}"
     )
     if chance.random() < 0.5:
