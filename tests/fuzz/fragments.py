@@ -12,7 +12,7 @@ import struct
 
 import numpy as np
 
-from sensor import walk
+from sensor import layout, walk
 from tests.fuzz.metering import Watched
 from tests.fuzz.parts import join, split
 from tests.sensor.building import CLIENT, SECOND, SERVER, START, Packet, bare_hello, ethernet, ip, pcap, record_of, tcp
@@ -63,7 +63,7 @@ def run(data: bytes) -> None:
     assert watched.feed(block, 24, len(block), state) == len(block)
     ready = watched.finish(len(block))
     if REASSEMBLES and not split(data[2:]):
-        names = {watched.meter.name_of(int(n)) for r in ready for n in r.halves[:, 30]}
+        names = {watched.meter.name_of(int(n)) for r in ready for n in r.halves[:, layout.S_NAME]}
         assert "www.one.example" in names, names
 
 
