@@ -52,7 +52,7 @@ def resident() -> int:
 
 def small_caps() -> None:
     """Bounds that a small flood reaches."""
-    readers.MAX_LOOKING = 1 << 12
+    readers.MAX_LOOKING = 1 << 11
     meter.MAX_WAITING = 1 << 12
 
 
