@@ -204,7 +204,8 @@ class QuicHello:
     salt: bytes = b""
     version: int = -1
     datagrams: int = 0
-    pieces: dict[int, bytes] = field(default_factory=dict)
+    pieces: list[tuple[int, bytes]] = field(default_factory=list)  # CRYPTO frames (offset, data) as they came
+    held: int = 0
 
     def feed(self, datagram: bytes) -> Reading:
         self.datagrams += 1
@@ -220,9 +221,7 @@ class QuicHello:
             if initial.version == Q050:
                 return read_google_hello(payload)
             for offset, data in _crypto_frames(payload):
-                if offset + len(data) <= MAX_HELLO and len(self.pieces) < MAX_PIECES:
-                    known = self.pieces.get(offset, b"")
-                    self.pieces[offset] = max(known, data, key=len)
+                self._take(offset, data)
         reading = read_hello(self._prefix()) if opened or self.pieces else UNDECIDED
         if not reading.complete and self.datagrams >= MAX_DATAGRAMS:
             return Reading(reading.is_hello, True, reading.name)
@@ -236,15 +235,27 @@ class QuicHello:
                 if payload is not None:
                     if initial.version != self.version:
                         self.pieces.clear()  # after Version Negotiation the client sends another hello
+                        self.held = 0
                     self.first_id, self.salt, self.version = connection_id, salt, initial.version
                     return payload
         return None
 
+    def _take(self, offset: int, data: bytes) -> None:
+        """Keep a CRYPTO frame if it says anything new and there is room."""
+        new = not any(at <= offset and at + len(known) >= offset + len(data) for at, known in self.pieces)
+        if new and offset + len(data) <= MAX_HELLO and len(self.pieces) < MAX_PIECES and self.held <= MAX_HELLO:
+            self.pieces.append((offset, data))
+            self.held += len(data)
+
     def _prefix(self) -> bytes:
-        """The contiguous beginning of the CRYPTO stream; where frames overlap, the earlier offset wins."""
-        whole = bytearray()
-        for offset in sorted(self.pieces):
-            if offset > len(whole):
+        """The contiguous beginning of the CRYPTO stream; where frames overlap, what came first is kept."""
+        stop = 0
+        for offset, data in sorted(self.pieces, key=lambda piece: piece[0]):
+            if offset > stop:
                 break
-            whole += self.pieces[offset][len(whole) - offset :]
+            stop = max(stop, offset + len(data))
+        whole = bytearray(stop)
+        for offset, data in reversed(self.pieces):  # what came first is written last
+            if offset < stop:
+                whole[offset : offset + len(data)] = data
         return bytes(whole)

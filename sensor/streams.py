@@ -127,6 +127,8 @@ class StreamHello:
     def _through_tunnel(self, data: bytes) -> Reading:
         """A CONNECT request, whose host is the name until a hello inside the tunnel says more (RFC 9110 9.3.6)."""
         outer = http.read_host(data)
+        if not outer.is_hello:  # no request after all, however much follows
+            return outer
         _, _, inside = http.split_head(data)
         if not inside:
             return Reading(outer.is_hello, not outer.is_hello, outer.name)

@@ -1,12 +1,12 @@
-"""The kernel compiled and the kernel interpreted say the same of every capture, whole or with bytes changed.
+"""The kernel compiled and the kernel interpreted give the same slices of every capture, whole or with bytes changed.
 
 The interpreted one raises IndexError where a read or write would leave its array, so it also shows that the compiled
-one, which checks nothing, stays inside its buffers. Captures of SCHOOLGATE_CAPTURES take part if it is set.
+one, which checks nothing, stays inside its buffers. Captures of pcaps/ take part, and those of SCHOOLGATE_CAPTURES
+if it is set: some with changed copies, many as they are. Longer: deploy/fuzz MINUTES twins.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import random
@@ -17,145 +17,43 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scapy.layers.inet import IP, TCP
-from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop
-from scapy.layers.l2 import CookedLinux, Dot1AD, Dot1Q
-from scapy.layers.l2 import Ether as AnyEther
 
-from tests.sensor.building import (
-    SERVER,
-    Packet,
-    Talk,
-    client_hello,
-    crypto_frame,
-    datagram,
-    dns_answer,
-    initial_packet,
-    ns,
-    pcap,
-    pcapng_block,
-    pcapng_interface,
-    pcapng_packet,
-    pcapng_section,
-    quic_datagrams,
-)
+from tests.fuzz.mutation import mutate
+from tests.sensor.twin_captures import CAPTURES as BUILT
 from tests.sensor.twin_driver import reading
 
 ROOT = Path(__file__).parents[2]
-HELLO = client_hello("www.facebook.com")
-LONG = client_hello("www.instagram.com", alpn=25)
-ETHER = AnyEther(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
-CHANGED = 20  # changed copies of each capture
-FOREIGN, FOREIGN_BYTES = 20, 6000
+CHANGED = 16  # changed copies of each capture
+CHANGED_OF_OURS = 4  # of the captures in pcaps/, which are many and alike
+FOREIGN, FOREIGN_BYTES = 20, 6000  # with changed copies
+AS_THEY_ARE = 150  # without
+
+Build = Callable[[], bytes]
 
 
-def conversation() -> list[Packet]:
-    """Minutes, bursts, a reused port, FIN and RST."""
-    talk = Talk().open(0.5).up(0.6, HELLO)
-    for i in range(30):
-        talk.up(1 + i * 7, b"u" * (50 * (i % 9))).down(1.5 + i * 7, b"d" * 200)
-    again = Talk(isn=5_000_000).open(300).up(300.1, client_hello("www.reddit.com")).down(301, b"", "RA")
-    late = Talk().up(700, b"\x17\x03\x03\0\5hello")
-    return [*talk.close(250).packets, *again.packets, *late.packets]
+def _captures() -> dict[str, tuple[Build, int]]:
+    """By name, how to get a capture and how many changed copies of it are read."""
+    found = {name: (build, CHANGED) for name, build in BUILT.items()}
+    for path in sorted((ROOT / "pcaps").rglob("*.pcap*")):
+        found[f"pcaps/{path.relative_to(ROOT / 'pcaps')}"] = path.read_bytes, CHANGED_OF_OURS
+    if folder := os.environ.get("SCHOOLGATE_CAPTURES"):
+        small = [p for p in sorted(Path(folder).rglob("*.pcap*")) if p.is_file() and p.stat().st_size <= FOREIGN_BYTES]
+        for p in small[1 :: max(1, len(small) // AS_THEY_ARE)]:
+            found[f"file {p.name}"] = p.read_bytes, 0
+        for p in small[:: max(1, len(small) // FOREIGN)][:FOREIGN]:
+            found[f"file {p.name}"] = p.read_bytes, CHANGED
+    return found
 
 
-def pieces() -> list[Packet]:
-    """A hello in five segments, backwards; HTTP; a tunnel."""
-    talk = Talk().open(0)
-    for i, at in enumerate(range(1200, -1, -300)):
-        talk.segment(1 + i / 10, at, LONG[at : at + 300])
-    request = (
-        Talk(client_port=50001, server_port=80).open(2).up(2.1, b"GET / HTTP/1.1\r\nHost: www.twitter.com\r\n\r\n")
-    )
-    proxy = (
-        Talk(client_port=50002, server_port=3128)
-        .open(3)
-        .up(3.1, b"CONNECT x.com:443 HTTP/1.1\r\nHost: x.com:443\r\n\r\n")
-    )
-    return [*talk.packets, *request.packets, *proxy.down(3.2, b"HTTP/1.1 200 OK\r\n\r\n").up(3.3, HELLO).packets]
+CAPTURES = _captures()
+SPLICED = 4000  # bytes of a foreign capture that may be put into another
 
 
-def datagrams() -> list[Packet]:
-    """QUIC in several datagrams, versions 1, 2 and a draft; DNS and a flow that it names."""
-    out = [datagram(i / 10, d, port=50001) for i, d in enumerate(quic_datagrams("www.tiktok.com", alpn=40)[::-1])]
-    out += [datagram(1, d, port=50002) for d in quic_datagrams("www.tiktok.com", version=0x6B3343CF)]
-    out += [datagram(2, initial_packet(crypto_frame(0, HELLO[5:]), version=0xFF000022), port=50003)]
-    out += [dns_answer(3, "www.snapchat.com", [SERVER, "2001:db8::7"], ttl=30)]
-    return out + Talk(client_port=50004, server_port=5222).open(4).up(4.1, b"hello, world").packets
-
-
-def shapes() -> list[Packet]:
-    """Tags, tunnels and extension headers."""
-    tcp = TCP(sport=50000, dport=443, flags="PA") / HELLO
-    four, six = IP(src="10.20.0.5", dst="203.0.113.7") / tcp, IPv6(src="fd00::5", dst="2001:db8::7") / tcp
-    frames = [
-        ETHER / Dot1AD(vlan=5) / Dot1Q(vlan=6) / four,
-        ETHER / IP(src="192.0.2.1", dst="192.0.2.2") / six,
-        ETHER / IPv6(src="fe80::1", dst="fe80::2") / IPv6ExtHdrHopByHop() / four,
-        ETHER / IPv6(src="fd00::5", dst="2001:db8::7") / IPv6ExtHdrHopByHop() / IPv6ExtHdrDestOpt() / tcp,
-        ETHER / IP(src="10.20.0.5", dst="203.0.113.7", flags="MF") / tcp,
-        ETHER / IP(src="10.20.0.5", dst="203.0.113.7", frag=9, proto=6) / HELLO,
-    ]
-    return [Packet(ns(i), bytes(f)) for i, f in enumerate(frames)]
-
-
-def pcapng(order: str) -> bytes:
-    out = pcapng_section(order) + pcapng_interface(order, resolution=9) + pcapng_interface(order, resolution=0x80 | 20)
-    for i, p in enumerate(conversation()[:20]):
-        out += pcapng_packet(p.frame, p.time if i % 2 == 0 else (p.time << 20) // 10**9, order, interface=i % 2)
-    return out + pcapng_block(3, b"\0\0\0\x40" + bytes(64), order)
-
-
-def crowd() -> list[Packet]:
-    """More packets than a batch and more flows than the table begins with, over some minutes."""
-    packets = []
-    for n in range(180):
-        talk = Talk(client_port=20_000 + n % 150, isn=n).open(n).up(n + 0.1, HELLO[: 517 if n % 5 else 90])
-        packets += talk.up(n + 75, b"x" * 300).packets
-    return sorted(packets, key=lambda p: p.time)
-
-
-def times_that_no_clock_has() -> bytes:
-    """pcapng ticks and offsets beyond what 64 bits of nanoseconds hold."""
-    out, frame = b"", conversation()[0].frame
-    for ticks in (0, 2**32, 2**62, 2**63 - 1, 2**63, 2**64 - 1):
-        for resolution in (0, 6, 9, 18, 0x80, 0x80 | 20, 0x80 | 63):
-            for offset in (0, -3600, 2**62, -(2**63)):
-                out += pcapng_section() + pcapng_interface(resolution=resolution, offset=offset)
-                out += pcapng_packet(frame, ticks)
-    return out
-
-
-def raw(header: bytes, link: int) -> Callable[[], bytes]:
-    """The pieces behind another link header."""
-    return lambda: pcap([Packet(p.time, header + p.frame[14:]) for p in pieces()], link=link)
-
-
-CAPTURES: dict[str, Callable[[], bytes]] = {
-    "conversation": lambda: pcap(conversation()),
-    "conversation, big-endian, microseconds": lambda: pcap(conversation(), order=">", nano=False),
-    "conversation, cut frames": lambda: pcap(conversation(), snap=80),
-    "pieces": lambda: pcap(pieces()),
-    "datagrams": lambda: pcap(datagrams()),
-    "crowd": lambda: pcap(crowd()),
-    "shapes": lambda: pcap(shapes()),
-    "raw": raw(b"", 101),
-    "cooked": raw(bytes(CookedLinux()), 113),
-    "null": raw(b"\2\0\0\0", 0),
-    "ppp": raw(b"\xff\x03\0\x21", 9),
-    "pcapng": lambda: pcapng("<"),
-    "pcapng, big-endian": lambda: pcapng(">"),
-    "times that no clock has": times_that_no_clock_has,
-    "packed": lambda: gzip.compress(pcap(datagrams())),
-}
-if folder := os.environ.get("SCHOOLGATE_CAPTURES"):
-    small = [p for p in sorted(Path(folder).rglob("*.pcap*")) if p.is_file() and p.stat().st_size <= FOREIGN_BYTES]
-    CAPTURES |= {f"file {p.name}": p.read_bytes for p in small[:: max(1, len(small) // FOREIGN)][:FOREIGN]}
-
-
-def changed(data: bytes, seed: str) -> bytes:
-    """The capture with a few bytes changed, and now and then cut."""
+def changed(data: bytes, seed: str, others: list[bytes]) -> bytes:
+    """The capture with a few bytes changed, and now and then cut; or mangled as a fuzzer does it."""
     chance, out = random.Random(seed), bytearray(data)
+    if chance.random() < 0.5:
+        return mutate(data, chance, others, max(len(data), 1))
     for _ in range(chance.choice([1, 3, 20])):
         out[chance.randrange(4, len(out))] = chance.choice([0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)])
     return bytes(out[: chance.randrange(24, len(out))] if chance.random() < 0.25 else out)
@@ -164,13 +62,16 @@ def changed(data: bytes, seed: str) -> bytes:
 @pytest.fixture(scope="module")
 def interpreted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[Path, dict[str, Any]]]]:
     """By capture, its copies and what the interpreted kernel says of each; the first copy is unchanged."""
-    folder, paths = tmp_path_factory.mktemp("twins"), []
-    for n, (name, build) in enumerate(CAPTURES.items()):
-        data = build()
-        for copy in range(1 + CHANGED):
+    folder, paths = tmp_path_factory.mktemp("twins"), list[Path]()
+    whole = {name: build() for name, (build, _) in CAPTURES.items()}
+    others = [data[:SPLICED] for data in whole.values()]
+    counts = []
+    for n, (name, (_, copies)) in enumerate(CAPTURES.items()):
+        for copy in range(1 + copies):
             path = folder / f"{n}-{copy}"
-            path.write_bytes(changed(data, f"{name} {copy}") if copy else data)
+            path.write_bytes(changed(whole[name], f"{name} {copy}", others) if copy else whole[name])
             paths.append(path)
+        counts.append(1 + copies)
     run = subprocess.run(
         [sys.executable, "-m", "tests.sensor.twin_driver"],
         input="\n".join(map(str, paths)),
@@ -178,11 +79,11 @@ def interpreted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tupl
         env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert run.returncode == 0, run.stderr
-    answers = list(zip(paths, map(json.loads, run.stdout.splitlines()), strict=True))
-    return {name: answers[n * (1 + CHANGED) :][: 1 + CHANGED] for n, name in enumerate(CAPTURES)}
+    answers = iter(zip(paths, map(json.loads, run.stdout.splitlines()), strict=True))
+    return {name: [next(answers) for _ in range(count)] for name, count in zip(CAPTURES, counts, strict=True)}
 
 
 @pytest.mark.parametrize("name", CAPTURES)
@@ -192,4 +93,4 @@ def test_compiled_and_interpreted_say_the_same(
     for path, said in interpreted[name]:
         assert "failed" not in said, f"{path}: {said['failed']}"
         assert json.loads(json.dumps(reading(path))) == said, path
-    assert "file " in name or interpreted[name][0][1]["flows"], "the unchanged capture has flows"
+    assert "file " in name or interpreted[name][0][1]["slices"], "the unchanged capture has flows"

@@ -1,0 +1,38 @@
+"""The fuzz targets by name. Each is a module with `run(data)`, which raises if a promise is broken, and `seeds()`.
+
+`corpus` gives a target's committed inputs: tests/fuzz/corpus/NAME/, made by `python -m tests.fuzz.corpus` from the
+project's own builders and from what long runs found worth keeping. Nothing in it was recorded by others.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+NAMES = (
+    "tls_hello",
+    "tls_segments",
+    "kernel_hello",
+    "quic_datagrams",
+    "quic_frames",
+    "dns",
+    "http",
+    "captures",
+    "frames",
+    "fragments",
+    "ring",
+    "twins",
+)
+COMPILED = ("twins",)  # all others run on the interpreted kernel, which checks its bounds
+CORPUS = Path(__file__).parent / "corpus"
+
+
+def target(name: str) -> ModuleType:
+    """The module of a target; sensor's kernel must already be as the target wants it (COMPILED)."""
+    return importlib.import_module(f"tests.fuzz.{name}")
+
+
+def corpus(name: str, folder: Path = CORPUS) -> list[bytes]:
+    """A target's inputs, in the order of their file names."""
+    return [path.read_bytes() for path in sorted((folder / name).glob("*")) if path.is_file()]
