@@ -115,6 +115,8 @@ def find_hello_name(buf, p, end):
     if p + 10 > end:
         return (INCOMPLETE if p + 5 >= end or load8(buf, p + 5, end) == 1 else NOT_HELLO), 0, 0, 0, 0
     record_end = p + 5 + load16(buf, p + 3, end)
+    if record_end < p + 10:  # the message's own header goes over several records
+        return (INCOMPLETE if load8(buf, p + 5, record_end) == 1 else NOT_HELLO), 0, 0, 0, 0
     if load16(buf, p + 5, end) != 0x0100 or load8(buf, p + 9, end) != 3:
         return NOT_HELLO, 0, 0, 0, 0
     hello_end = p + 9 + load16(buf, p + 7, end)
