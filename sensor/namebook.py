@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sensor.names import COUNT, OUTER, intern, new_names
+from sensor.names import COUNT, MAX_NAME, OUTER, intern, new_names
 
 Lookup = Callable[[str], int]  # host name -> 0, 1 + index of a (service, role) pair, or OUTER
 
@@ -61,6 +61,9 @@ class NameBook:
         """The number of a name that Python found; 0 if it does not fit."""
         raw = np.frombuffer(text.encode("latin-1", "replace"), np.uint8)
         number = int(intern(self.table, raw.copy(), 0, len(raw), len(raw)))
+        if not number and 0 < len(raw) <= MAX_NAME:  # full; the kernel asks for less than a list of hellos may hold
+            self._enlarge()
+            number = int(intern(self.table, raw.copy(), 0, len(raw), len(raw)))
         self.learn()
         return number
 
