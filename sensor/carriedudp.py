@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sensor.carried import HANDSHAKE_WORDS, RECORD_WORDS, HelloFacts, read_hello_facts
-from sensor.quic import V1, V2, QuicHello
+from sensor.quic import QuicHello
+from sensor.quickeys import V1, V2
 
 _QUIC_WORDS = ("Initial", "0-RTT", "Handshake", "Retry")
 
@@ -42,20 +43,26 @@ class UdpWords:
         return (f"{len(payload)} bytes",)
 
     def hello_facts(self) -> HelloFacts | None:
-        data = bytearray()
-        for offset in sorted(self._hello.pieces):
-            if offset > len(data):
-                break
-            data += self._hello.pieces[offset][len(data) - offset :]
-        return read_hello_facts(bytes(data))
+        return read_hello_facts(self._hello.stream.data)
 
     def _ranges(self, payload: bytes) -> Iterator[str]:
         """The ranges of the client's CRYPTO stream that this datagram is the first to bring."""
-        before = {offset: len(data) for offset, data in self._hello.pieces.items()}
+        before = self._hello.stream.ranges()
         self._hello.feed(payload)
-        fresh = [(o, o + len(d)) for o, d in self._hello.pieces.items() if before.get(o, -1) < len(d)]
-        if fresh:
-            yield "CRYPTO " + ", ".join(f"{start}-{end}" for start, end in sorted(fresh))
+        if fresh := list(_beyond(self._hello.stream.ranges(), before)):
+            yield "CRYPTO " + ", ".join(f"{start}-{end}" for start, end in fresh)
+
+
+def _beyond(ranges: list[tuple[int, int]], known: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """What the ranges cover and the known ones do not; both in order and without overlap."""
+    for start, end in ranges:
+        for known_start, known_end in known:
+            if start < known_end and known_start < end:
+                if start < known_start:
+                    yield start, known_start
+                start = known_end
+        if start < end:
+            yield start, end
 
 
 def _google_hello(payload: bytes) -> Iterator[str]:

@@ -73,13 +73,17 @@ def classify_file(
 
 
 def _answers_object(path: Path, client: bytes, server: bytes, answers: Answers) -> dict[str, Any]:
-    return {
+    """`ech`: whether an HTTPS or SVCB record carries an ECH configuration; absent without such a record."""
+    found: dict[str, Any] = {
         "file": str(path),
         "client": unpack_address(client),
         "server": unpack_address(server),
-        "qname": answers.qname,
-        "answers": [{"name": a.name, "type": a.type, "ttl": a.ttl, "data": a.data} for a in answers.answers],
+        "qname": answers.qname or None,
+        "answers": [{"name": r.name, "type": r.type, "ttl": r.ttl, "data": r.data} for r in answers.records],
     }
+    if answers.services:
+        found["ech"] = any(service.ech for service in answers.services)
+    return found
 
 
 def _flows(path: Path, words: Any, texts: list[str], catalogue: Catalogue) -> Iterator[dict[str, Any]]:

@@ -1,149 +1,229 @@
-"""DNS answers, and what one client was told about one server.
+"""DNS answers: one message's bytes in, the names and addresses that it tells out.
 
-`read_answers` turns a UDP payload into an `Answers` (dpkt reads the message; whatever it raises on hostile bytes
-means "not readable", never an error). `DnsMemory` remembers, per (client, server address), the names that this
-client was given, and from when until when. There is no map from address to name that is shared between clients: such
-a map names innocent hosts. If two live names of one pair belong to different services, the pair has no name.
+Theory of operation. `read_answers` reads a response's question and its answer section, record by record, and keeps
+what says where a name leads: A, AAAA, CNAME, and HTTPS or SVCB with their address hints, target and whether they carry
+an `ech` configuration. A message that is cut short (by a snap length, say) gives the records that are whole.
+Names are text as in RFC 1035 5.1: lower case, bytes outside printable ASCII as \\DDD, so that every label can be read
+and none can be mistaken for another. Compression pointers must lead backwards and are counted, a name has 255 bytes at
+most: a message cannot hold the reader up. mDNS puts addresses into the additional section, so there all sections count
+(RFC 6762 6.2); elsewhere only the answers do, as anybody may add records that nobody asked for.
 
-Sources: RFC 1035 4.1, RFC 3596 (AAAA). It does not know which flows exist.
+It does not know who asked or what is believed of an answer (`sensor.dnsmemory`), nor how messages travel over TCP
+(`sensor.dnsstream`). Sources: RFC 1035 4.1 and 5.1, RFC 3596 (AAAA), RFC 6762 (mDNS), RFC 6891 (EDNS), RFC 9460
+(HTTPS, SVCB), draft-ietf-tls-svcb-ech (`ech` is SvcParam 5).
 """
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import struct
-from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
-import dpkt
-import numpy as np
+A, CNAME, AAAA, SVCB, HTTPS = 1, 5, 28, 64, 65
+MAX_RECORDS = 256  # of one message; more than 64 kB of addresses for one name serves nobody
+MAX_QUESTIONS = 4
+MAX_JUMPS = 32  # compression pointers followed for one name
+MAX_NAME = 255
+MAX_LABELS = 2048  # read one by one in a message: what bounds the work that its sender can make
+IN, CACHE_FLUSH = 1, 0x8000  # class Internet; mDNS's top bit of the class (RFC 6762 10.2)
+_IPV4HINT, _ECH, _IPV6HINT = 4, 5, 6  # RFC 9460 14.3.2
+MAPPED = b"\0" * 10 + b"\xff\xff"  # before an IPv4 address, to make it 16 bytes
+_SAFE = b"abcdefghijklmnopqrstuvwxyz0123456789-_."
+_RECORD = struct.Struct(">HHIH")
+_HEADER = struct.Struct(">HHHHHH")
 
-MAX_MESSAGE = 4096  # more than any resolver sends over UDP; reading time grows with the square (pointers to pointers)
-MAX_ANSWERS = 64
-MAX_NAMES_PER_PAIR = 8
-REMEMBERED_S = 900  # expired names are kept so long: a flow may be named minutes after it began
-MANY = ""  # stands for the names that MAX_NAMES_PER_PAIR left out: with them there is doubt
-MAX_TTL = 86400  # seconds; a longer promise is not believed (RFC 8767 4 advises a cap)
-_WORDS = {dpkt.dns.DNS_A: "A", dpkt.dns.DNS_AAAA: "AAAA", dpkt.dns.DNS_CNAME: "CNAME"}
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One resource record of an answer; `data` is an address or a name as text, ttl in seconds."""
+class Record(NamedTuple):
+    """An A, AAAA or CNAME record: `address` is 16 bytes (sensor.slices.pack_address), `target` a CNAME's name."""
 
     name: str
     type: str
     ttl: int
-    data: str
+    address: bytes
+    target: str
+
+    @property
+    def data(self) -> str:
+        """The address or target as text."""
+        if self.type == "A":
+            return str(ipaddress.IPv4Address(self.address[12:]))
+        return self.target if self.type == "CNAME" else str(ipaddress.IPv6Address(self.address))
+
+
+class Service(NamedTuple):
+    """An HTTPS or SVCB record (RFC 9460 2): priority 0 is AliasMode; target "" means the owner itself."""
+
+    name: str
+    ttl: int
+    priority: int
+    target: str
+    hints: tuple[bytes, ...]
+    ech: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """A response with its question."""
+    """A response with its question's name, "" if it has no question (as in mDNS)."""
 
     qname: str
-    answers: tuple[Answer, ...]
+    records: tuple[Record, ...] = ()
+    services: tuple[Service, ...] = ()
 
 
-def read_answers(message: bytes) -> Answers | None:
-    """A, AAAA and CNAME answers of a DNS response; None if it is none or cannot be read."""
-    if len(message) < 12 or not message[2] & 0x80:
+class _Cut(Exception):
+    """The message ends here, or a name in it never does."""
+
+
+def read_answers(message: bytes, *, every_section: bool = False) -> Answers | None:
+    """What a DNS response tells; None if it is no response, holds no record, or even its question cannot be read."""
+    if len(message) < 12:
         return None
-    questions, answers = struct.unpack_from(">HH", message, 4)
-    if questions > 4 or answers == 0:
+    _, flags, questions, answers, authorities, additional = _HEADER.unpack_from(message)
+    count = answers + authorities + additional if every_section else answers
+    if flags & 0xF800 != 0x8000 or questions > MAX_QUESTIONS or count == 0:
         return None
+    reader = _Reader(message)
+    at, qname = 12, ""
     try:
-        dns = dpkt.dns.DNS(message[:MAX_MESSAGE])
-        found = []
-        for record in dns.an[:MAX_ANSWERS]:
-            word = _WORDS.get(record.type)
-            if word == "A" and len(record.rdata) == 4:
-                data = str(ipaddress.IPv4Address(record.rdata))
-            elif word == "AAAA" and len(record.rdata) == 16:
-                data = str(ipaddress.IPv6Address(record.rdata))
-            elif word == "CNAME":
-                data = _text(record.cname)
-            else:
-                continue
-            found.append(Answer(_text(record.name), word, record.ttl, data))
-        qname = _text(dns.qd[0].name) if dns.qd else (found[0].name if found else "")
-    except (dpkt.Error, struct.error, ValueError, IndexError, AttributeError, KeyError, RecursionError):
+        for n in range(questions):
+            name, at = reader.name(at)
+            qname = qname if n else name
+            at += 4
+    except _Cut:
         return None
-    return Answers(qname, tuple(found))
+    if questions:
+        reader.names[12] = qname
+    try:
+        for _ in range(min(count, MAX_RECORDS)):
+            at = reader.record(at)
+    except (_Cut, struct.error):
+        pass  # cut short: what came before is whole
+    return Answers(qname, tuple(reader.records), tuple(reader.services))
 
 
-def _text(name: str) -> str:
-    """A name as printable lower-case text without a final dot; other bytes as \\xNN."""
-    raw = name.rstrip(".").encode("utf-8").lower()
-    return "".join(chr(b) if 0x21 <= b <= 0x7E else f"\\x{b:02x}" for b in raw)
+class _Reader:
+    """One message on its way to `Answers`."""
 
+    __slots__ = ("labels", "message", "names", "records", "services")
 
-_SPREAD_CLIENT, _SPREAD_SERVER, _SKETCH_BITS = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 20
+    def __init__(self, message: bytes) -> None:
+        self.message = message
+        self.labels = MAX_LABELS
+        self.names: dict[int, str] = {}  # that whole pointers led to
+        self.records: list[Record] = []
+        self.services: list[Service] = []
 
+    def record(self, at: int) -> int:
+        """Read the record at `at`; the offset after it."""
+        message = self.message
+        name, at = self.name(at)
+        kind, group, ttl, size = _RECORD.unpack_from(message, at)
+        at += 10
+        end: int = at + size
+        if end > len(message):
+            raise _Cut
+        if group & ~CACHE_FLUSH == IN:
+            if kind == A and size == 4:
+                self.records.append(Record(name, "A", ttl, MAPPED + message[at:end], ""))
+            elif kind == AAAA and size == 16:
+                self.records.append(Record(name, "AAAA", ttl, message[at:end], ""))
+            elif kind == CNAME:
+                self.records.append(Record(name, "CNAME", ttl, b"", self.name(at)[0]))
+            elif kind in (HTTPS, SVCB):
+                self.services.append(self.service(at, end, name, ttl))
+        return end
 
-class DnsMemory:
-    """Names that clients were given, bounded to `capacity` (client, server) pairs; the oldest pair goes first."""
+    def service(self, at: int, end: int, name: str, ttl: int) -> Service:
+        """An HTTPS or SVCB record's data: priority, target, then parameters of 16-bit key, 16-bit length and value."""
+        message = self.message
+        priority = int.from_bytes(message[at : at + 2], "big")
+        target, at = self.name(at + 2)
+        hints: list[bytes] = []
+        ech = False
+        while at + 4 <= end:
+            key, size = struct.unpack_from(">HH", message, at)
+            at += 4
+            value = message[at : min(at + size, end)]
+            at += size
+            if key == _ECH:
+                ech = True
+            elif key == _IPV4HINT:
+                hints += (MAPPED + value[n : n + 4] for n in range(0, len(value) - 3, 4))
+            elif key == _IPV6HINT:
+                hints += (value[n : n + 16] for n in range(0, len(value) - 15, 16))
+        return Service(name, ttl, priority, target, tuple(hints[:MAX_RECORDS]), ech)
 
-    def __init__(self, capacity: int) -> None:
-        self._pairs: OrderedDict[tuple[bytes, bytes], tuple[tuple[str, float, float], ...]] = OrderedDict()
-        self._capacity = capacity
-        self._sketch = np.zeros(1 << _SKETCH_BITS, np.bool_)  # pairs ever learnt, hashed: no false 'no'
-        self.evicted = 0
+    def name(self, at: int) -> tuple[str, int]:
+        """The name at `at` and the offset after it. Raises _Cut if it does not end within the message."""
+        message = self.message
+        if at + 2 <= len(message) and message[at] >= 0xC0:
+            target = (message[at] & 0x3F) << 8 | message[at + 1]
+            name = self.names.get(target)
+            if name is None:
+                name = self.names[target] = self.slow_name(at)[0]
+            return name, at + 2
+        end = message.find(0, at) + 1
+        if 0 < end - at <= MAX_NAME and (plain := _plain(message[at:end])) is not None:
+            return plain, end
+        return self.slow_name(at)
 
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def learn(self, client: bytes, answers: Answers, now: float) -> None:
-        """Remember the addresses of a response under the name that was asked for.
-
-        client: 16 bytes (sensor.slices.pack_address); now: Unix seconds. The whole CNAME chain lives as long as its
-        shortest record; addresses of names outside the chain are not believed.
-        """
-        if not answers.qname or not answers.answers:
-            return
-        until = now + min(min(a.ttl for a in answers.answers), MAX_TTL)
-        aliases = {a.name: a.data for a in answers.answers if a.type == "CNAME"}
-        chain = [answers.qname]
-        while (alias := aliases.get(chain[-1])) and alias not in chain:
-            chain.append(alias)
-        for answer in answers.answers:
-            if answer.type == "CNAME" or answer.name not in chain:
+    def slow_name(self, at: int) -> tuple[str, int]:
+        """Label by label; "" for a name that is too long."""
+        message = self.message
+        labels: list[bytes] = []
+        after, jumps, length, lowest = -1, 0, 1, at
+        while True:
+            if at >= len(message):
+                raise _Cut
+            size = message[at]
+            if size == 0:
+                return _text(labels) if length <= MAX_NAME else "", at + 1 if after < 0 else after
+            if size >= 0xC0:
+                if at + 2 > len(message):
+                    raise _Cut
+                after = at + 2 if after < 0 else after
+                at = (size & 0x3F) << 8 | message[at + 1]
+                jumps += 1
+                if not 12 <= at < lowest or jumps > MAX_JUMPS:  # only backwards: a ring would never end
+                    raise _Cut
+                lowest = at
                 continue
-            address = ipaddress.ip_address(answer.data)
-            server = address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed
-            spread = (
-                int.from_bytes(client[8:], "big") * _SPREAD_CLIENT ^ int.from_bytes(server[8:], "big") * _SPREAD_SERVER
-            )
-            self._sketch[(spread & (1 << 64) - 1) >> (64 - _SKETCH_BITS)] = True
-            key = (client, server)
-            self._pairs[key] = _with_name(self._pairs.pop(key, ()), answers.qname, now, until)
-        while len(self._pairs) > self._capacity:
-            self._pairs.popitem(last=False)
-            self.evicted += 1
-
-    def may_know(self, client_low: Any, server_low: Any) -> Any:
-        """For many pairs at once (lower address halves, uint64): false where nothing was ever learnt."""
-        spread = client_low * np.uint64(_SPREAD_CLIENT) ^ server_low * np.uint64(_SPREAD_SERVER)
-        return self._sketch[(spread >> np.uint64(64 - _SKETCH_BITS)).astype(np.int64)]
-
-    def names(self, client: bytes, server: bytes, when: float) -> tuple[str, ...]:
-        """Names that this client had been given for this server at `when` and that had not expired; newest first."""
-        told = self._pairs.get((client, server), ())
-        return tuple(name for name, since, until in told if since <= when <= until)
+            length += size + 1
+            self.labels -= 1
+            if size > 63 or at + 1 + size > len(message) or self.labels < 0:
+                raise _Cut
+            if length <= MAX_NAME:
+                labels.append(message[at + 1 : at + 1 + size])
+            at += 1 + size
 
 
-def _with_name(
-    told: tuple[tuple[str, float, float], ...], name: str, now: float, until: float
-) -> tuple[tuple[str, float, float], ...]:
-    """Names with their stretches (since, until), newest first, after one more answer."""
-    since, others = now, []
-    for known in told:
-        if known[0] == name and known[2] >= now:  # told again before it expired: one stretch
-            since, until = min(since, known[1]), max(until, known[2])
-        elif known[2] >= now - REMEMBERED_S:
-            others.append(known)
-    left_out = others[MAX_NAMES_PER_PAIR - 1 :]
-    if left_out:
-        others[MAX_NAMES_PER_PAIR - 1 :] = [(MANY, min(k[1] for k in left_out), max(k[2] for k in left_out))]
-    return ((name, since, until), *others)
+@functools.lru_cache(maxsize=4096)
+def _plain(wire: bytes) -> str | None:
+    """A name without pointers, the final zero included, as text; None if it is not one."""
+    labels: list[bytes] = []
+    at = 0
+    while at < len(wire):
+        size = wire[at]
+        if size == 0:
+            return _text(labels) if at + 1 == len(wire) else None
+        if size > 63:
+            return None
+        labels.append(wire[at + 1 : at + 1 + size])
+        at += 1 + size
+    return None
+
+
+def _text(labels: list[bytes]) -> str:
+    """Labels as lower-case text (RFC 1035 5.1; RFC 4343 2.1 for what is escaped)."""
+    whole = b".".join(labels).lower()
+    if whole.count(b".") == len(labels) - 1 and not whole.translate(None, _SAFE):
+        return whole.decode("ascii")
+    return ".".join("".join(map(_escaped, label.lower())) for label in labels)
+
+
+def _escaped(byte: int) -> str:
+    if byte in b".\\":
+        return "\\" + chr(byte)
+    return chr(byte) if 0x21 <= byte <= 0x7E else f"\\{byte:03d}"

@@ -223,8 +223,8 @@ class _Stepper:
         """Keep what the client has just been told about the flow's server."""
         began = round(self._reading.flow["first"] * layout.SECOND)
         for resolver, answers in self._told:
-            if any(a.data == self._reading.flow["server"] for a in answers.answers):
-                ttl = min(a.ttl for a in answers.answers)
+            if any(a.data == self._reading.flow["server"] for a in answers.records):
+                ttl = min(a.ttl for a in answers.records)
                 in_time = time - SLACK_NS <= began <= time + ttl * layout.SECOND
                 told = Told(number, time / layout.SECOND, unpack_address(resolver), answers.qname, ttl, in_time)
                 self._reading.told = [*self._reading.told[1 - MAX_TOLD :], told]

@@ -74,9 +74,11 @@ from sensor.layout import (
     TODO_FULL,
 )
 from sensor.load import inlined, kernel, prefetch
-from sensor.looking import look_tcp, look_udp, push_fragment, push_todo
+from sensor.looking import look_tcp
+from sensor.lookudp import look_udp
 from sensor.names import COUNT, MAX_NAME, USED_BYTES
 from sensor.table import emit, open_minute, place, probe, remove
+from sensor.todo import push_fragment, push_todo
 from sensor.walk import FORMAT, FORMAT_PCAP, FORMAT_PCAPNG, walk_pcap, walk_pcapng, walk_ring
 from sensor.wire import SKIP_DUPLICATE, SKIP_FRAGMENT
 

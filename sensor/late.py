@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from sensor.layout import (
+    BURST_NOW,
     C_NAMED,
     CLIENT_IS_B,
     EVIDENCE_MASK,
@@ -30,12 +31,18 @@ from sensor.names import OUTER
 
 @kernel
 def settle(flows, found, counters):
-    """Give flows what Python read, in order: (row, uid, name or 0, flow flags to set, is the search over)."""
+    """Give flows what Python read, in order: (row, uid, name or 0, flow flags to set, is the search over, is the sender
+    the higher end, did it send a hello). Who sent a hello is the client, whoever was seen first."""
     for n in range(len(found)):
         row = found[n, 0]
         if flows.cold[row, UID] != found[n, 1]:
             continue
         flags = np.int64(flows.halves[row, FLAGS]) & ~PARTIAL
+        if flags & CLIENT_IS_B != found[n, 5]:
+            if not found[n, 6]:
+                continue
+            flags ^= CLIENT_IS_B
+            flows.halves[row, BURST_NOW] = 0
         given = found[n, 3]
         if found[n, 2]:
             if flows.halves[row, NAME] == 0:

@@ -50,7 +50,7 @@ BEGUN_MASK, BURSTS_AT = 0xFFFF, 16
 T_KIND, T_TIME, T_PAYLOAD, T_END, T_SEQUENCE, T_UID, T_FROM_B, T_NEXT, T_ROW = 5, 6, 7, 8, 9, 10, 11, 12, 13
 T_VLAN, T_FILLER = 14, 15
 TODO = 16
-TODO_STREAM, TODO_QUIC, TODO_DNS, TODO_FRAGMENT, TODO_DTLS, TODO_GATHERED = 1, 2, 3, 4, 5, 6
+TODO_STREAM, TODO_QUIC, TODO_DNS, TODO_FRAGMENT, TODO_DTLS, TODO_GATHERED, TODO_DNS_TCP = 1, 2, 3, 4, 5, 6, 7
 
 # A hello that is being gathered. G_START: sequence number of its first byte; G_WANTED: all its bytes, record header
 # included; G_OWNER: UID of the flow.
@@ -64,6 +64,7 @@ GATHER_FREE_COUNT, GATHER_HAND, GATHER_LOST = 0, 1, 2
 C_PACKETS, C_BYTES, C_FLOWS, C_NAMED, C_EVICTED = 0, 1, 2, 3, 4
 C_LATEST, C_USED, C_UID, C_EXPIRED, C_NAMEABLE = 5, 6, 7, 8, 9
 C_FREE, C_ROWS, C_HAND = 10, 11, 12  # first row to be used again, rows ever used, row last looked at for eviction
+C_DOT, C_DOQ = 13, 14  # flows of DNS over TLS and over QUIC, by port
 C_SKIP = 16  # + SKIP reason (sensor.wire)
 C_DUPLICATES = C_SKIP + SKIP_DUPLICATE
 COUNTERS = 32
@@ -72,6 +73,10 @@ COUNTERS = 32
 BLOCK_DONE, SLICES_FULL, TODO_FULL, NAMES_FULL, TABLE_FULL, SWEEP_DUE = 0, 1, 2, 3, 4, 5
 
 DNS_PORTS = (53, 5353, 5355)  # DNS, mDNS, LLMNR
+DOT_PORT = 853  # RFC 7858; over QUIC too (RFC 9250), where drafts used DOQ_DRAFT_PORTS
+DOQ_DRAFT_PORTS = (784, 8853)
+CLIENTS = 1 << 13  # distinct clients told apart between two looks at Todo.clients
+CLIENT_PROBES = 16
 
 SECOND = 1_000_000_000
 MINUTE_NS = 60 * SECOND
@@ -119,6 +124,7 @@ class Todo(NamedTuple):
     signed: Any  # int64 view
     count: Any  # int64[1]
     gather: Gather
+    clients: Any  # uint64[CLIENTS, 2]: addresses of clients that opened a flow whose name can be read; 0, 0 = free
 
 
 class Limits(NamedTuple):

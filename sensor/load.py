@@ -32,6 +32,8 @@ KERNEL_SOURCES = (
     "table.py",
     "gather.py",
     "looking.py",
+    "lookudp.py",
+    "todo.py",
     "late.py",
     "kernel.py",
     "columns.py",

@@ -19,7 +19,6 @@ from sensor.frames import PSH, SYN
 from sensor.gather import GAP, SEEN_BEFORE, add_bytes, free_place, take_place
 from sensor.layout import (
     BURST_NOW,
-    C_NAMEABLE,
     C_NAMED,
     CLIENT_IS_B,
     ECH,
@@ -45,7 +44,6 @@ from sensor.layout import (
     LOOKED_MASK,
     LOOKED_SHIFT,
     LOW32,
-    MAX_LOOKED,
     NAME,
     NEXT_SEQUENCE,
     PARTIAL,
@@ -54,59 +52,18 @@ from sensor.layout import (
     SYN_SEEN,
     T_END,
     T_FILLER,
-    T_FROM_B,
-    T_KIND,
     T_NEXT,
     T_PAYLOAD,
-    T_ROW,
     T_SEQUENCE,
-    T_TIME,
-    T_UID,
-    T_VLAN,
-    TODO_DTLS,
-    TODO_FRAGMENT,
     TODO_GATHERED,
-    TODO_QUIC,
     TODO_STREAM,
     UID,
 )
 from sensor.load import kernel, load8, load16, load32
 from sensor.names import INCOMPLETE, MAX_NAME, NOT_HELLO, find_hello_name, intern
+from sensor.todo import is_dns_over_tcp, open_flow, push_dns_over_tcp, push_todo
 
 MAX_METHOD = 20  # the longest registered one has 17 letters (UPDATEREDIRECTREF)
-
-
-@kernel
-def push_todo(todo, batch, i, kind, flows, row):
-    """Leave packet `i` of a flow to Python."""
-    n = np.uint64(todo.count[0])
-    item = todo.signed[n]
-    for k in range(5):
-        todo.words[n, k] = batch.key[i, k]
-    item[T_KIND] = kind
-    item[T_TIME] = batch.time[i]
-    item[T_PAYLOAD] = batch.payload[i]
-    item[T_END] = batch.payload_end[i]
-    item[T_SEQUENCE] = batch.sequence[i] + (1 if batch.flags[i] & SYN else 0)
-    item[T_UID] = flows.cold[row, UID]
-    item[T_FROM_B] = batch.source_is_b[i]
-    item[T_NEXT] = flows.cold[row, NEXT_SEQUENCE]
-    item[T_ROW] = row
-    item[T_FILLER] = 0
-    todo.count[0] += 1
-
-
-@kernel
-def push_fragment(todo, batch, i):
-    """The same for a packet that has no flow yet, as it is only a part."""
-    n = np.uint64(todo.count[0])
-    row = todo.signed[n]
-    row[T_KIND] = TODO_FRAGMENT
-    row[T_TIME] = batch.time[i]
-    row[T_PAYLOAD] = batch.payload[i]
-    row[T_END] = batch.payload_end[i]
-    todo.words[n, T_VLAN] = batch.vlan[i]
-    todo.count[0] += 1
 
 
 @kernel
@@ -268,8 +225,11 @@ def look_tcp(buf, flows, row, batch, i, names, todo, counters):
         return
     if filler:
         return
+    if is_dns_over_tcp(buf, p, end, batch, i):
+        push_dns_over_tcp(batch, i, flows, row, todo)
+        return
     if flags & LOOKED_MASK == 0:
-        counters[C_NAMEABLE] += 1
+        open_flow(batch, i, flags, todo, counters)
     known = from_client and flows.cold[row, NEXT_SEQUENCE] != -1
     ahead = 0
     if known:
@@ -322,61 +282,3 @@ def look_tcp(buf, flows, row, batch, i, names, todo, counters):
     flows.halves[row, FLAGS] = flags
     if flags & LOOK_MASK == LOOK_PYTHON:
         _push_segment(todo, batch, i, flows, row, False)
-
-
-@kernel
-def _dtls_like(buf, p, end):
-    """Could this datagram begin a DTLS 1.0-1.3 client hello? (RFC 6347 4.1, RFC 9147 4; the first flight is plain)."""
-    version = load16(buf, p + 1, end)
-    return load8(buf, p, end) == 22 and (version == 0xFEFF or version == 0xFEFD) and load8(buf, p + 13, end) == 1
-
-
-@kernel
-def _quic_like(buf, p, end):
-    """Could this datagram carry a QUIC or gQUIC client hello? (RFC 9000 17.2, RFC 8999; gQUIC public header)."""
-    if end - p < 64:
-        return False
-    first = load8(buf, p, end)
-    if first & 0x80:
-        version = load32(buf, p + 1, end)
-        if version == 0 or load8(buf, p + 5, end) > 20:
-            return version & 0xFFFF0000 == 0x51300000
-        return (
-            version == 1
-            or version == 0x6B3343CF
-            or version >> 8 == 0xFF0000
-            or version & 0x0F0F0F0F == 0x0A0A0A0A
-            or version >> 16 == 0x5130  # "Q0.."
-            or version >> 16 == 0x5430  # "T0.."
-            or version >> 12 == 0xFACEB
-            or version == 0x709A50C4
-        )
-    if first & 0x01:
-        at = p + 9 if first & 0x08 else p + 1
-        return load16(buf, at, end) == 0x5130
-    return False
-
-
-@kernel
-def look_udp(buf, flows, row, batch, i, todo, counters):
-    """Look at the payload of a UDP flow that has no name yet."""
-    flags = np.int64(flows.halves[row, FLAGS])
-    from_client = (flags & CLIENT_IS_B != 0) == (batch.source_is_b[i] != 0)
-    kind = 0
-    if from_client:
-        if _quic_like(buf, batch.payload[i], batch.payload_end[i]):
-            kind = TODO_QUIC
-        elif _dtls_like(buf, batch.payload[i], batch.payload_end[i]):
-            kind = TODO_DTLS
-    if kind:
-        if flags & LOOK_MASK == LOOK_HERE:
-            counters[C_NAMEABLE] += 1
-        flags = (flags & ~LOOK_MASK) | LOOK_PYTHON
-        flows.halves[row, FLAGS] = flags
-        push_todo(todo, batch, i, kind, flows, row)
-        return
-    looked = ((flags & LOOKED_MASK) >> LOOKED_SHIFT) + 1
-    if looked >= MAX_LOOKED:
-        flags = (flags & ~LOOK_MASK) | LOOK_DONE
-        looked = MAX_LOOKED
-    flows.halves[row, FLAGS] = (flags & ~LOOKED_MASK) | looked << LOOKED_SHIFT

@@ -48,7 +48,7 @@ def new_flows(flows: int, max_flows: int) -> layout.Flows:
 
 
 def new_todo(rows: int) -> layout.Todo:
-    """An empty to-do list, and room for the hellos that the kernel gathers."""
+    """An empty to-do list, with room for the hellos that the kernel gathers and the clients that it sees."""
     words = np.zeros((rows, layout.TODO), np.uint64)
     gather = layout.Gather(
         np.zeros(layout.GATHER_PLACES * layout.GATHER_BYTES, np.uint8),
@@ -56,7 +56,8 @@ def new_todo(rows: int) -> layout.Todo:
         np.arange(layout.GATHER_PLACES)[::-1].copy(),
         np.array([layout.GATHER_PLACES, 0, 0]),
     )
-    return layout.Todo(words, words.view(np.int64), np.zeros(1, np.int64), gather)
+    clients = np.zeros((layout.CLIENTS, 2), np.uint64)
+    return layout.Todo(words, words.view(np.int64), np.zeros(1, np.int64), gather, clients)
 
 
 def new_slices(rows: int) -> layout.Slices:

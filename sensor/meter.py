@@ -80,7 +80,7 @@ class Meter:
         self._gaps = gaps.new_gaps()
         self._interfaces = walk.new_interfaces()
         self._sweep_at = 0
-        self._findings: list[tuple[int, int, int, int, int]] = []  # not yet told to the table; see late.settle
+        self._findings: list[tuple[int, ...]] = []  # not yet told to the table; see late.settle
         self._found: dict[int, tuple[int, int]] = {}  # flow -> name and flags that Python read since the last drain
         self._waiting = np.zeros((0, layout.SLICE), np.uint64)
         self.dropped_waiting = 0
@@ -254,7 +254,8 @@ class Meter:
         flags |= (layout.PARTIAL if finding.partial else 0) | (layout.ECH if finding.ech else 0)
         if number:
             self._found[uid] = number, flags
-        self._findings.append((int(row[layout.T_ROW]), uid, number, flags, int(finding.done)))
+        sender = int(row[layout.T_FROM_B])
+        self._findings.append((int(row[layout.T_ROW]), uid, number, flags, int(finding.done), sender, finding.hello))
 
     def _tell_table(self) -> None:
         """Carry what was found to the flows; many at once, as a call of the kernel costs more than a finding."""
@@ -308,7 +309,7 @@ class Meter:
         over = nameless & ~waiting
         self.flows_ech += int(np.count_nonzero(over & outer & (view.halves[:, layout.S_FLAGS] & layout.OLD == 0)))
         ports = rows[:, 4] >> np.uint64(32) & np.uint64(0xFFFF)
-        told = over & self.readers.dns.may_know(rows[:, 1], rows[:, 3])
+        told = over & self.readers.dns.memory.may_know(rows[:, 1], rows[:, 3])
         for port in layout.DNS_PORTS:
             told &= ports != port
         self._name_from_dns(view, np.flatnonzero(told))
@@ -339,7 +340,8 @@ class Meter:
         for n in which:
             row = view.words[n]
             client, server = row[0:2].byteswap().tobytes(), row[2:4].byteswap().tobytes()
-            told = self.readers.dns.names(client, server, int(view.signed[n, layout.S_FLOW_FIRST]) / layout.SECOND)
+            began = int(view.signed[n, layout.S_FLOW_FIRST]) / layout.SECOND
+            told = self.readers.dns.memory.names(client, server, began)
             services = {self._book.lookup(name) for name in told}
             if len(services) == 1 and OUTER not in services:
                 view.halves[n, layout.S_NAME] = self._book.number(told[0])

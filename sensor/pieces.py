@@ -30,6 +30,11 @@ class Pieces:
         """Where the first piece beyond a gap begins; -1 if there is none."""
         return self._offsets[0] if self._offsets else -1
 
+    def ranges(self) -> list[tuple[int, int]]:
+        """What is known, as (start, end) in order."""
+        later = [(at, at + len(piece)) for at, piece in zip(self._offsets, self._later, strict=True)]
+        return [(0, len(self.data)), *later] if self.data else later
+
     def add(self, offset: int, payload: bytes) -> None:
         """Take what is new of the bytes at `offset`."""
         if offset == len(self.data) and not self._later:

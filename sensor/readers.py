@@ -2,7 +2,8 @@
 
 `Readers.work` goes through the list while the block is still at hand. TCP streams whose hello did not come in order,
 HTTP requests, QUIC and DTLS hellos are gathered per flow, bounded in number and bytes; DNS answers go to the memory of
-names, IP fragments to `fragments`. What was found is handed to `settle`. It does not know the flow table.
+names (`sensor.dnsreader`), IP fragments to `fragments`. What was found is handed to `settle`. It does not know the
+flow table.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sensor import layout
-from sensor.dns import Answers, DnsMemory, read_answers
+from sensor.dnsreader import DnsReader, OnAnswers
 from sensor.dtls import DtlsHello
 from sensor.fragments import Reassembler
 from sensor.gather import free_place
@@ -28,6 +29,8 @@ SNI, QUIC_SNI, HTTP_HOST, DNS = (
 MAX_LOOKING = 16384  # flows whose hello is being put together
 MAX_HELD = 64 << 20  # bytes of theirs
 
+QUIC_KEYS = 40  # the bit that tells the keys of QUIC's readers, two for each flow, from flows' numbers
+
 Looker = StreamHello | QuicHello | DtlsHello
 
 
@@ -40,6 +43,7 @@ class Finding:
     partial: bool
     done: bool
     ech: bool = False
+    hello: bool = True  # the sender showed that it is the client
 
 
 class Readers:
@@ -49,14 +53,13 @@ class Readers:
         self,
         settle: Callable[[Any, Finding], None],
         dns_names: int,
-        on_answers: Callable[[bytes, bytes, Answers], None] | None = None,
+        on_answers: OnAnswers | None = None,
     ) -> None:
         self._settle = settle
-        self._on_answers = on_answers
         self._looking: OrderedDict[int, Looker] = OrderedDict()
         self._held_by: dict[int, int] = {}
         self._held = 0
-        self.dns = DnsMemory(dns_names)
+        self.dns = DnsReader(dns_names, on_answers)
         self.fragments = Reassembler()
         self.dropped_looking = 0
 
@@ -72,12 +75,12 @@ class Readers:
             elif kind == layout.TODO_GATHERED:
                 self._read_stream(row, words, todo.gather.bytes[start:end].tobytes())
                 free_place(todo.gather, start // layout.GATHER_BYTES)
-            elif kind == layout.TODO_DNS:
-                self._read_dns(row, buffer[start:end].tobytes())
+            elif kind == layout.TODO_DNS or kind == layout.TODO_DNS_TCP:
+                self._read_dns(row, words, buffer[start:end].tobytes())
             elif kind == layout.TODO_FRAGMENT:
                 self.fragments.add(buffer[start:end].tobytes(), words[layout.T_TIME], int(row[layout.T_VLAN]))
             elif kind == layout.TODO_QUIC:
-                self._read_quic(row, buffer[start:end].tobytes())
+                self._read_quic(row, words, buffer[start:end].tobytes())
             else:
                 self._read_dtls(row, buffer[start:end].tobytes())
         todo.count[0] = 0
@@ -137,23 +140,30 @@ class Readers:
         if reading.complete or reading.is_hello:
             self._settle(row, Finding(reading.name, SNI, not reading.complete, reading.complete, reading.ech))
 
-    def _read_quic(self, row: Any, payload: bytes) -> None:
-        uid = int(row[layout.T_UID])
-        looker = self._looker(uid, QuicHello)
-        if not isinstance(looker, QuicHello):
+    def _read_quic(self, row: Any, words: list[int], payload: bytes) -> None:
+        """Each direction has its own reader: either may be the client, and only a client's packets can be opened."""
+        key = words[layout.T_UID] << 1 | words[layout.T_FROM_B] | 1 << QUIC_KEYS
+        looker = self._looking.get(key)
+        if looker is None:
+            looker = QuicHello()
+        elif not isinstance(looker, QuicHello):
             return
         reading = looker.feed(payload)
         if reading.complete:
-            self._forget(uid)
+            self._forget(key)
+        else:
+            self._looker(key, lambda: looker)
+            self._hold(key, looker.held)
         if reading.complete or reading.is_hello:
-            self._settle(row, Finding(reading.name, QUIC_SNI, not reading.complete, reading.complete, reading.ech))
+            hello, done = reading.is_hello, reading.complete
+            self._settle(row, Finding(reading.name, QUIC_SNI, hello and not done, done, reading.ech, hello))
 
-    def _read_dns(self, row: Any, payload: bytes) -> None:
-        answers = read_answers(payload)
-        if answers is None:
-            return
+    def _read_dns(self, row: Any, words: list[int], payload: bytes) -> None:
         low, high = row[0:2].byteswap().tobytes(), row[2:4].byteswap().tobytes()
-        server, client = (high, low) if int(row[layout.T_FROM_B]) else (low, high)
-        if self._on_answers:
-            self._on_answers(client, server, answers)
-        self.dns.learn(client, answers, int(row[layout.T_TIME]) / layout.SECOND)
+        from_b, now = words[layout.T_FROM_B], words[layout.T_TIME] / layout.SECOND
+        server, client = (high, low) if from_b else (low, high)
+        if words[layout.T_KIND] == layout.TODO_DNS_TCP:
+            stream = words[layout.T_UID] << 1 | from_b
+            self.dns.segment(stream, client, server, words[layout.T_SEQUENCE] & 0xFFFFFFFF, payload, now)
+        else:
+            self.dns.datagram(client, server, words[4] >> (32 if from_b else 48) & 0xFFFF, payload, now)

@@ -19,6 +19,7 @@ import pyarrow as pa
 from sensor import layout
 from sensor.catalogue import Catalogue, load_catalogue
 from sensor.columns import Columns, Segments, new_columns, unpack
+from sensor.dnsmemory import is_local_name
 from sensor.meter import Meter, MeterLimits
 from sensor.names import OUTER
 from sensor.readers import EVIDENCE_CODES
@@ -83,6 +84,8 @@ class Sensor:
         self.feed_capture = functools.partial(self.meter.feed, to_sweep=True)
 
     def _lookup(self, host: str) -> int:
+        if is_local_name(host):  # whatever the catalogue says
+            return 0
         hit = self._catalogue.lookup(host)
         if hit is None:
             blindness = self._catalogue.blindness(host)
@@ -100,7 +103,7 @@ class Sensor:
 
     def counters(self) -> dict[str, int]:
         """Everything that is counted, since the start; names as in the store's coverage table."""
-        meter, c = self.meter, self.meter.counters
+        meter, c, dns = self.meter, self.meter.counters, self.meter.readers.dns
         return {
             "packets": int(c[layout.C_PACKETS]),
             "bytes": int(c[layout.C_BYTES]),
@@ -122,7 +125,13 @@ class Sensor:
             "evicted": int(c[layout.C_EVICTED]),
             "hellos_dropped": meter.hellos_dropped,
             "slices_unnamed_dropped": meter.dropped_waiting,
-            "dns_evicted": meter.readers.dns.evicted,
+            "dns_answers": dns.answers,
+            "dns_unreadable": dns.unreadable,
+            "dns_https": dns.https,
+            "dns_https_ech": dns.https_ech,
+            "dns_streams_dropped": dns.dropped_streams,
+            "dns_evicted": dns.memory.evicted,
+            "dns_evicted_noisy": dns.memory.evicted_noisy,
         }
 
     def table(self) -> pa.Table:

@@ -1,0 +1,115 @@
+"""What the kernel leaves to Python: packets on the to-do list, and a note of every flow whose name can be read.
+
+`push_todo` puts a packet on the list. `open_flow` counts a flow that begins to carry what a name can be read from, its
+client (so that the sensor can say how many clients' DNS it does not see), and whether it hides DNS: over TLS and over
+QUIC it is known by its port. It does not read payloads, apart from the first bytes on port 53.
+
+Sources: RFC 7766 (DNS over TCP), RFC 7858 (DNS over TLS), RFC 9250 (DNS over QUIC).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sensor.frames import SYN, TCP
+from sensor.layout import (
+    C_DOQ,
+    C_DOT,
+    C_NAMEABLE,
+    CLIENT_IS_B,
+    CLIENT_PROBES,
+    CLIENTS,
+    DOQ_DRAFT_PORTS,
+    DOT_PORT,
+    NEXT_SEQUENCE,
+    T_END,
+    T_FILLER,
+    T_FROM_B,
+    T_KIND,
+    T_NEXT,
+    T_PAYLOAD,
+    T_ROW,
+    T_SEQUENCE,
+    T_TIME,
+    T_UID,
+    T_VLAN,
+    TODO_DNS_TCP,
+    TODO_FRAGMENT,
+    UID,
+)
+from sensor.load import fold, kernel, load16
+
+
+@kernel
+def push_todo(todo, batch, i, kind, flows, row):
+    """Leave packet `i` of a flow to Python."""
+    n = np.uint64(todo.count[0])
+    item = todo.signed[n]
+    for k in range(5):
+        todo.words[n, k] = batch.key[i, k]
+    item[T_KIND] = kind
+    item[T_TIME] = batch.time[i]
+    item[T_PAYLOAD] = batch.payload[i]
+    item[T_END] = batch.payload_end[i]
+    item[T_SEQUENCE] = batch.sequence[i] + (1 if batch.flags[i] & SYN else 0)
+    item[T_UID] = flows.cold[row, UID]
+    item[T_FROM_B] = batch.source_is_b[i]
+    item[T_NEXT] = flows.cold[row, NEXT_SEQUENCE]
+    item[T_ROW] = row
+    item[T_FILLER] = 0
+    todo.count[0] += 1
+
+
+@kernel
+def push_fragment(todo, batch, i):
+    """The same for a packet that has no flow yet, as it is only a part."""
+    n = np.uint64(todo.count[0])
+    row = todo.signed[n]
+    row[T_KIND] = TODO_FRAGMENT
+    row[T_TIME] = batch.time[i]
+    row[T_PAYLOAD] = batch.payload[i]
+    row[T_END] = batch.payload_end[i]
+    todo.words[n, T_VLAN] = batch.vlan[i]
+    todo.count[0] += 1
+
+
+@kernel
+def open_flow(batch, i, flags, todo, counters):
+    """A flow begins to carry what a name can be read from: count it, its client, and whether it hides DNS."""
+    counters[C_NAMEABLE] += 1
+    key = batch.key
+    client_is_b = flags & CLIENT_IS_B != 0
+    port = np.int64(key[i, 4] >> np.uint64(48 if client_is_b else 32)) & 0xFFFF
+    if np.int64(key[i, 4] >> np.uint64(24)) & 0xFF == TCP:
+        counters[C_DOT] += port == DOT_PORT
+    else:
+        counters[C_DOQ] += port == DOT_PORT or port in DOQ_DRAFT_PORTS
+    at = np.uint64(2 if client_is_b else 0)
+    high = key[i, at]
+    low = key[i, at + np.uint64(1)]
+    clients = todo.clients
+    spread = fold(high ^ np.uint64(0x9E3779B97F4A7C15), low ^ np.uint64(0xC2B2AE3D27D4EB4F))
+    for k in range(CLIENT_PROBES):
+        slot = ((spread & np.uint64(CLIENTS - 1)) + np.uint64(k)) & np.uint64(CLIENTS - 1)
+        if clients[slot, 0] == high and clients[slot, 1] == low:
+            return
+        if clients[slot, 0] == 0 and clients[slot, 1] == 0:
+            clients[slot, 0] = high
+            clients[slot, 1] = low
+            return
+
+
+@kernel
+def is_dns_over_tcp(buf, p, end, batch, i):
+    """Does this segment belong to DNS on port 53, either way? TLS there is TLS (or a message of 5 kB, which can go)."""
+    ports = batch.key[i, 4] >> np.uint64(32)
+    if ports >> np.uint64(16) != np.uint64(53) and ports & np.uint64(0xFFFF) != np.uint64(53):
+        return False
+    return load16(buf, p, end) != 0x1603
+
+
+@kernel
+def push_dns_over_tcp(batch, i, flows, row, todo):
+    """A segment of DNS goes to Python if a server sent it."""
+    if batch.key[i, 4] >> np.uint64(32 if batch.source_is_b[i] else 48) & np.uint64(0xFFFF) == np.uint64(53):
+        push_todo(todo, batch, i, TODO_DNS_TCP, flows, row)
