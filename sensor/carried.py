@@ -115,12 +115,15 @@ class _Stream:
         return len(self.known) if gap < 0 else gap
 
     def records(self) -> list[_Record]:
-        """The TLS records that begin among the contiguous bytes, from the first hello on."""
+        """The TLS records that begin among the contiguous bytes: from the first hello on, else from the start.
+
+        A stream whose beginning was not captured may begin amid a record; what its bytes look like then is by chance.
+        """
         data = bytes(self.data[: self.contiguous()])
         first = _FIRST_RECORD.search(data)
         found: list[_Record] = []
-        at, in_clear = (first.start() if first else len(data)), True
-        while at + 5 <= len(data) and data[at] in RECORD_WORDS and data[at + 1] == 3:
+        at, in_clear = (first.start() if first else 0), True
+        while at + 5 <= len(data) and data[at] in RECORD_WORDS and data[at + 1] == 3 and data[at + 2] <= 4:
             end = at + 5 + int.from_bytes(data[at + 3 : at + 5], "big")
             words = RECORD_WORDS[data[at]]
             if data[at] == 22:

@@ -77,6 +77,7 @@ class FlowReading:
     packets: int = 0
     first_frame: int = 0
     last_frame: int = 0
+    names: list[str] = field(default_factory=list)  # as they became known, a hello's outer name included
     named_at: int | None = None  # frame
     told: list[Told] = field(default_factory=list)
     hello: HelloFacts | None = None
@@ -88,10 +89,7 @@ def read_flow(path: Path, flow: Flow, limit: int = 200) -> FlowReading:
     Raises CaptureError or OSError as `open_capture` does.
     """
     reading = FlowReading(flow, packets=flow["packets_up"] + flow["packets_down"])
-    watched = _find_frames(path, _Watch.of(flow), reading)
-    _Stepper(reading, limit).run(path, watched)
-    if not reading.steps:  # its clock runs backwards, so the flow's first time is not its first packet's
-        _Stepper(reading, limit, any_connection=True).run(path, watched)
+    _Stepper(reading, limit).run(path, _find_frames(path, _Watch.of(flow), reading))
     return reading
 
 
@@ -120,7 +118,7 @@ class _Watch:
         return (batch.key[:n] == self.key).all(axis=1) & (batch.skip[:n] == 0)
 
     def may_tell(self, batch: Any, n: int) -> Any:
-        """Which of the first n rows are DNS responses to the client, or pieces of packets that may become anything."""
+        """Which of the first n rows are DNS responses to the client, or fragments, which may become anything."""
         b = batch.source_is_b[:n] != 0
         ports = np.where(b, batch.key[:n, 4] >> np.uint64(32), batch.key[:n, 4] >> np.uint64(48)) & np.uint64(0xFFFF)
         target = np.where(b[:, None], batch.key[:n, 0:2], batch.key[:n, 2:4])
@@ -131,18 +129,24 @@ class _Watch:
 
 @dataclass(frozen=True, slots=True)
 class _Fed:
-    """Some frames that the meter has just been fed: number of the first, how many, and where the first lies."""
+    """Some frames that the meter has just been fed: number of the first, how many, and where each lies.
+
+    Where the meter's last batch has other places, it held a datagram that was put together from fragments.
+    """
 
     number: int
     count: int
     buffer: Any
-    place: int
+    places: Any
+
+    def elsewhere(self, batch: Any) -> bool:
+        return bool((batch.frame[: self.count] != self.places).any())
 
 
 def _feed(path: Path, meter: Meter, sizes: Callable[[int], int]) -> Iterator[_Fed]:
     """Feed a capture a few frames at a time: `sizes(number)` of them from frame `number` on, at most BATCH."""
     capture, ahead = open_capture(path), new_batch()
-    number, fed = 1, _Fed(1, 0, None, 0)
+    number, fed = 1, _Fed(1, 0, None, None)
 
     def feed(buffer: Any, start: int, end: int, state: Any, interfaces: Any) -> int:
         nonlocal fed
@@ -151,7 +155,7 @@ def _feed(path: Path, meter: Meter, sizes: Callable[[int], int]) -> Iterator[_Fe
             count, after = walk.walk_pcap(buffer, start, end, trial, ahead, sizes(number))
         else:
             count, after = walk.walk_pcapng(buffer, start, end, trial, interfaces.copy(), ahead, sizes(number))
-        fed = _Fed(number, int(count), buffer, int(ahead.frame[0]))
+        fed = _Fed(number, int(count), buffer, ahead.frame[:count])
         return meter.feed(buffer, start, int(after) if count else end, state, interfaces)
 
     for _ in capture.read(feed):
@@ -177,7 +181,8 @@ def _find_frames(path: Path, watch: _Watch, reading: FlowReading) -> list[int]:
     watched: list[int] = []
     for fed in _feed(path, meter, lambda _: BATCH):
         own = watch.own(meter.decoded, fed.count)
-        watched += (fed.number + np.flatnonzero(own | watch.may_tell(meter.decoded, fed.count))).tolist()
+        marked = own | watch.may_tell(meter.decoded, fed.count) | fed.elsewhere(meter.decoded)
+        watched += (fed.number + np.flatnonzero(marked)).tolist()
         if own.any():
             reading.last_frame = fed.number + int(np.flatnonzero(own)[-1])
     return watched
@@ -186,8 +191,8 @@ def _find_frames(path: Path, watch: _Watch, reading: FlowReading) -> list[int]:
 class _Stepper:
     """Feeds the watched frames one by one, and notes what each did."""
 
-    def __init__(self, reading: FlowReading, limit: int, any_connection: bool = False) -> None:
-        self._reading, self._limit, self._any_connection = reading, limit, any_connection
+    def __init__(self, reading: FlowReading, limit: int) -> None:
+        self._reading, self._limit = reading, limit
         self._watch = _Watch.of(reading.flow)
         self._words = TcpWords() if reading.flow["transport"] == "tcp" else UdpWords()
         self._bases: dict[bool, int] = {}
@@ -233,23 +238,26 @@ class _Stepper:
         """The one frame just fed has the flow's ports: is it of the same connection, and what did it bring?"""
         reading, batch = self._reading, self._meter.decoded
         known = _known(self._meter, batch.hash[0])
-        if known is None or not (self._any_connection or known.first / layout.SECOND == reading.flow["first"]):
+        if known is None or known.first / layout.SECOND != reading.flow["first"]:
             return
         up = bool(batch.source_is_b[0]) == self._watch.client_is_b
-        here = int(batch.frame[0]) == fed.place  # not where fragments were put together
-        payload = fed.buffer[int(batch.payload[0]) : int(batch.payload_end[0])].tobytes() if here else b""
+        together = fed.elsewhere(batch)
+        payload = b"" if together else fed.buffer[int(batch.payload[0]) : int(batch.payload_end[0])].tobytes()
         flags, sequence = int(batch.flags[0]), None
-        carried: tuple[str, ...] = ()
+        carried: tuple[str, ...] = ("put together from fragments",) if together else ()
         if isinstance(self._words, TcpWords):
             raw = int(batch.sequence[0]) & 0xFFFFFFFF
             sequence = (raw - self._bases.setdefault(up, raw)) & 0xFFFFFFFF
             self._words.add(up, raw, bool(flags & SYN), bool(flags & PSH), payload)
         else:
-            carried = self._words.add(up, payload)
-        named = known.name if known.name != self._before else ""
-        reading.named_at = reading.named_at or (fed.number if named else None)
-        self._before = known.name
+            carried += self._words.add(up, payload)
+        named = known.words if known.words != self._before else ""
+        if named:
+            reading.named_at = reading.named_at or fed.number
+            reading.names.append(known.name)
+        self._before = known.words
         reading.first_frame = reading.first_frame or fed.number
+        reading.last_frame = max(reading.last_frame, fed.number)
         reading.steps.append(
             Step(
                 fed.number,
@@ -269,7 +277,7 @@ class _Stepper:
         reading.hello = self._words.hello_facts()
         if isinstance(self._words, TcpWords):
             said = zip(reading.steps, self._words.words(), strict=True)
-            reading.steps = [replace(step, carried=carried) for step, carried in said]
+            reading.steps = [replace(step, carried=(*step.carried, *words)) for step, words in said]
         if reading.flow["evidence"] == Evidence.DNS:
             names = [told.frame for told in reading.told if told.in_time and told.name == reading.flow["name"]]
             reading.named_at = names[-1] if names else None
@@ -277,10 +285,11 @@ class _Stepper:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the flow table holds of a flow: time of its first packet (ns), and its name in words, '' while unknown."""
+    """What the flow table holds of a flow: time of its first packet (ns), its name and how it is known; '' while not."""
 
     first: int
     name: str
+    words: str
 
 
 def _known(meter: Meter, key_hash: Any) -> _Known | None:
@@ -290,8 +299,8 @@ def _known(meter: Meter, key_hash: Any) -> _Known | None:
     if row == 0:
         return None
     flags = int(flows.halves[row, layout.FLAGS])
-    name = meter.name_of(int(flows.halves[row, layout.NAME]))
+    name = words = meter.name_of(int(flows.halves[row, layout.NAME]))
     if name:
-        name += f" by {EVIDENCE_CODES[(flags & layout.EVIDENCE_MASK) >> layout.EVIDENCE_SHIFT]}"
-        name += ", from a hello that is not whole yet" if flags & layout.PARTIAL else ""
-    return _Known(int(flows.cold[row, layout.FLOW_FIRST]), name)
+        words += f" by {EVIDENCE_CODES[(flags & layout.EVIDENCE_MASK) >> layout.EVIDENCE_SHIFT]}"
+        words += ", from a hello that is not whole yet" if flags & layout.PARTIAL else ""
+    return _Known(int(flows.cold[row, layout.FLOW_FIRST]), name, words)

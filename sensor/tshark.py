@@ -34,7 +34,7 @@ _PREFERENCES = {
     "ip.defragment": "TRUE",
 }
 _SAYS_A_NAME = (
-    "tls.handshake.type == 1 or dtls.handshake.type == 1 or gquic.tag.sni or http.request or quic.crypto.offset"
+    "(tls.handshake.extensions_server_name or dtls.handshake.extensions_server_name or gquic.tag.sni or http.request)"
 )
 _NAME_FIELDS = (
     ("quic", "tls.handshake.extensions_server_name", Evidence.QUIC_SNI),
@@ -117,7 +117,7 @@ def read_opinion(path: Path, reading: FlowReading) -> Opinion:
 def read_names(path: Path) -> dict[Ends, set[tuple[str, Evidence]]]:
     """Every name of a capture by client, client port, server and server port, as tshark reads them."""
     opinion, found = Opinion(tshark_version()), defaultdict(set)
-    for packet in _packets(path, f"({_SAYS_A_NAME}) and not icmp and not icmpv6", opinion):
+    for packet in _packets(path, f"{_SAYS_A_NAME} and not icmp and not icmpv6", opinion):
         for name in _names(packet):
             found[_ends(packet)].add(name)
     return found
@@ -129,9 +129,12 @@ def compare(reading: FlowReading, opinion: Opinion) -> Verdict:
     ours = _plain(flow["name"] or "")
     if flow["evidence"] == Evidence.DNS:
         theirs = {seen.name for seen in opinion.names}
-        if theirs:
+        if theirs - set(reading.names):
             return Verdict(False, f"They differ: we took the name {ours} from DNS, {version} reads {_listed(theirs)}.")
         told = {seen.name for seen in opinion.told}
+        if theirs and ours in told:
+            hides = f"Both agree: the hello names {_listed(theirs)}, which hides another name"
+            return Verdict(True, f"{hides}, and DNS gave this client {ours} before it.")
         if ours in told:
             return Verdict(True, f"Both agree: no name in the flow itself, and DNS gave this client {ours} before it.")
         return Verdict(False, f"They differ: {version} does not see the DNS answer for {ours}.")
