@@ -285,7 +285,7 @@ class _Stepper:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the flow table holds of a flow: time of its first packet (ns), its name and how it is known; '' while not."""
+    """What the flow table holds of a flow: time of its first packet (ns), its name, how it is known; '' while not."""
 
     first: int
     name: str

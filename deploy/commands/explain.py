@@ -205,8 +205,10 @@ def _text(reading: FlowReading, opinion: Opinion | None, verdict: Verdict | None
         )
         if step.named:
             yield f"{'':18} = the name becomes known: {step.named}"
-    if reading.packets > len(reading.steps):
-        yield f"        and {reading.packets - len(reading.steps)} packets more; --packets shows them"
+    if not reading.steps:
+        yield "        the flow's packets came in fragments that never became whole: they cannot be shown one by one"
+    elif reading.packets > len(reading.steps):
+        yield f"        and {reading.packets - len(reading.steps)} packets more; --packets shows more of them"
     yield ""
     yield from _told(reading)
     yield f"Name:      {_name_words(reading)}"

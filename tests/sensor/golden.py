@@ -153,7 +153,7 @@ def compare_answers(file: str, answers: Iterable[Row], truth: Iterable[Row]) -> 
         for record in response["answers"]:
             told = (*pair, dns_name(record["name"]), record["type"], dns_data(record["data"]))
             read.add(told)
-            read.add((*told, dns_name(response["qname"])))
+            read.add((*told, dns_name(response["qname"] or "")))
     for row in truth:
         way = {"mdns": "mDNS", "llmnr": "LLMNR"}.get(row["proto"], f"DNS over {row['transport'].upper()}")
         for record in row["answers"]:
