@@ -11,24 +11,24 @@ Frames are numbered from 1 as in Wireshark. It does not know tshark (`sensor.tsh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sensor import layout, walk
-from sensor.capture import open_capture
+from sensor import layout
 from sensor.carried import HelloFacts, TcpWords
 from sensor.carriedudp import UdpWords
 from sensor.choose import Flow
 from sensor.classify import CLASSIFY_LIMITS
 from sensor.dns import Answers
-from sensor.frames import ACK, BATCH, FIN, PSH, RST, SYN, TCP, UDP, new_batch
+from sensor.frames import ACK, BATCH, FIN, PSH, RST, SYN, TCP, UDP
 from sensor.meter import Meter
 from sensor.readers import EVIDENCE_CODES
 from sensor.slices import pack_address, unpack_address
+from sensor.stepping import Fed, feed_few
 from sensor.table import find
 from sensor.wire import SKIP_FRAGMENT
 from sensor.words import Evidence
@@ -127,43 +127,6 @@ class _Watch:
         return tells | (batch.skip[:n] == SKIP_FRAGMENT)
 
 
-@dataclass(frozen=True, slots=True)
-class _Fed:
-    """Some frames that the meter has just been fed: number of the first, how many, and where each lies.
-
-    Where the meter's last batch has other places, it held a datagram that was put together from fragments.
-    """
-
-    number: int
-    count: int
-    buffer: Any
-    places: Any
-
-    def elsewhere(self, batch: Any) -> bool:
-        return bool((batch.frame[: self.count] != self.places).any())
-
-
-def _feed(path: Path, meter: Meter, sizes: Callable[[int], int]) -> Iterator[_Fed]:
-    """Feed a capture a few frames at a time: `sizes(number)` of them from frame `number` on, at most BATCH."""
-    capture, ahead = open_capture(path), new_batch()
-    number, fed = 1, _Fed(1, 0, None, None)
-
-    def feed(buffer: Any, start: int, end: int, state: Any, interfaces: Any) -> int:
-        nonlocal fed
-        trial = state.copy()  # walking ahead must not move the capture's own state
-        if state[walk.FORMAT] == walk.FORMAT_PCAP:
-            count, after = walk.walk_pcap(buffer, start, end, trial, ahead, sizes(number))
-        else:
-            count, after = walk.walk_pcapng(buffer, start, end, trial, interfaces.copy(), ahead, sizes(number))
-        fed = _Fed(number, int(count), buffer, ahead.frame[:count])
-        return meter.feed(buffer, start, int(after) if count else end, state, interfaces)
-
-    for _ in capture.read(feed):
-        if fed.count:
-            yield fed
-        number += fed.count
-
-
 def _new_meter(on_answers: Callable[[bytes, bytes, Answers], None] | None = None) -> Meter:
     numbers: dict[str, int] = {}  # every name its own number, as in sensor.classify
     return Meter(
@@ -179,7 +142,7 @@ def _find_frames(path: Path, watch: _Watch, reading: FlowReading) -> list[int]:
     """Numbers of the frames to look at one by one, in order."""
     meter = _new_meter()
     watched: list[int] = []
-    for fed in _feed(path, meter, lambda _: BATCH):
+    for fed in feed_few(path, meter, lambda _: BATCH):
         own = watch.own(meter.decoded, fed.count)
         marked = own | watch.may_tell(meter.decoded, fed.count) | fed.elsewhere(meter.decoded)
         watched += (fed.number + np.flatnonzero(marked)).tolist()
@@ -210,7 +173,7 @@ class _Stepper:
             until = watched[at] - number if at < len(watched) else BATCH
             return min(until, BATCH) or 1
 
-        for fed in _feed(path, self._meter, sizes):
+        for fed in feed_few(path, self._meter, sizes):
             if fed.count == 1:
                 self._note(fed.number, int(self._meter.decoded.time[0]))
                 if self._watch.own(self._meter.decoded, 1)[0]:
@@ -234,7 +197,7 @@ class _Stepper:
                 told = Told(number, time / layout.SECOND, unpack_address(resolver), answers.qname, ttl, in_time)
                 self._reading.told = [*self._reading.told[1 - MAX_TOLD :], told]
 
-    def _step(self, fed: _Fed) -> None:
+    def _step(self, fed: Fed) -> None:
         """The one frame just fed has the flow's ports: is it of the same connection, and what did it bring?"""
         reading, batch = self._reading, self._meter.decoded
         known = _known(self._meter, batch.hash[0])
