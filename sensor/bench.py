@@ -2,27 +2,34 @@
 
 The limit is a compiled loop that reads each record's length and one 8-byte word at the IP addresses, the file being
 in memory: nothing that looks at every packet header can be faster. Beside it, in the same run and alone: the kernel
-(decode, flow table, names; no slices wanted) and the full sensor (slices as Arrow tables, counters). Medians of
-several rounds.
+(decode, flow table, names; no slices wanted) and the full sensor (slices as Arrow tables, counters). The parts take
+turns, so that a machine that is busy for a while slows them alike; rates and shares are medians over the rounds.
 """
 
 from __future__ import annotations
 
+import math
+import os
+import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sensor import walk
-from sensor.bench_traffic import capture
+from sensor.bench_traffic import CAPTURES
 from sensor.capture import CHUNK
 from sensor.catalogue import Catalogue, load_catalogue
 from sensor.load import kernel, load32, load64
 from sensor.meter import Meter
 from sensor.sense import Sensor
 from sensor.walk import swap32
+
+HEADER = 24  # of a pcap file
 
 
 @kernel
@@ -45,6 +52,7 @@ class Result:
     name: str
     packets: int
     flows: int
+    named: int
     mean_bytes: float
     slices: int
     limit: float
@@ -53,23 +61,61 @@ class Result:
     kernel_share: float
     full_share: float
 
+    @property
+    def named_a_second(self) -> float:
+        """Flows that the full sensor names in a second."""
+        return self.full * self.named / self.packets
 
-def _seconds(run: Callable[[], object]) -> float:
+
+def floored(value: float, digits: int = 0) -> str:
+    """A number for people, cut after so many digits, never rounded up."""
+    scale = 10**digits
+    cut = math.floor(value * scale + 1e-9) / scale  # 0.29 is 0.28999... as a float, and means 0.29
+    return f"{cut:,.{digits}f}"
+
+
+def machine() -> dict[str, str]:
+    """Where and with what: CPU, cores, memory, kernel, Python, Numba, date."""
+    described = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    cpu = next((line.partition(":")[2].strip() for line in described if line.startswith("model name")), "unknown")
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "cpu": cpu,
+        "cores": str(len(os.sched_getaffinity(0))),
+        "memory": f"{pages >> 20} MiB",
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "numba": version("numba"),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """How long it takes."""
     begin = time.perf_counter()
     run()
     return time.perf_counter() - begin
 
 
-def _pcap_state() -> Any:
+def in_turns(parts: Sequence[Callable[[], object]], rounds: int) -> Any:
+    """Seconds of each part in each round, as [round, part]; each part has run once before the first round."""
+    for part in parts:
+        part()
+    return np.array([[seconds(part) for part in parts] for _ in range(rounds)])
+
+
+def pcap_state() -> Any:
+    """A walker's state for what `sensor.bench_traffic` makes."""
     state = walk.new_state()
     state[walk.FORMAT], state[walk.SWAPPED], state[walk.NANO], state[walk.LINK] = walk.FORMAT_PCAP, 1, 1, 1
     return state
 
 
-def _run_full(buf: Any, catalogue: Catalogue) -> int:
+def run_full(buf: Any, catalogue: Catalogue) -> tuple[int, dict[str, int]]:
+    """The whole sensor over a capture in memory; number of slices, and counters."""
     sensor = Sensor(catalogue, ())
-    state = _pcap_state()
-    slices, at = 0, 24
+    state = pcap_state()
+    slices, at = 0, HEADER
     while at < len(buf):
         after = sensor.feed(buf, at, min(at + CHUNK, len(buf)), state)
         slices += sensor.table().num_rows
@@ -77,38 +123,33 @@ def _run_full(buf: Any, catalogue: Catalogue) -> int:
             break
         at = after
     sensor.meter.finish()
-    return slices + int(sensor.table().num_rows)
+    return slices + int(sensor.table().num_rows), sensor.counters()
 
 
-def _run_kernel(buf: Any) -> None:
-    Meter(lambda host: 0, lambda slices, count: None).feed(buf, 24, len(buf), _pcap_state())
+def run_kernel(buf: Any) -> None:
+    """The meter over a capture in memory, its slices wanted by nobody."""
+    Meter(lambda host: 0, lambda slices, count: None).feed(buf, HEADER, len(buf), pcap_state())
 
 
-def measure(name: str, packets: int, flows: int, hot: float, rounds: int = 5) -> Result:
-    """Measure one generated capture. The three parts take turns, so that a busy machine slows them alike."""
-    buf = capture(packets, flows, hot=hot)
+def measure(name: str, buf: Any, rounds: int = 5) -> Result:
+    """Measure one capture that lies in memory."""
     catalogue = load_catalogue()
-    parts: tuple[Callable[[], object], ...] = (
-        lambda: header_touch(buf, 24, len(buf)),
-        lambda: _run_kernel(buf),
-        lambda: _run_full(buf, catalogue),
+    slices, counters = run_full(buf, catalogue)
+    parts = (
+        lambda: header_touch(buf, HEADER, len(buf)),
+        lambda: run_kernel(buf),
+        lambda: run_full(buf, catalogue),
     )
-    slices = _run_full(buf, catalogue)  # everything is compiled and in memory before the first round
-    for part in parts:
-        part()
-    times = np.array([[_seconds(part) for part in parts] for _ in range(rounds)])
+    times = in_turns(parts, rounds)
+    packets = counters["packets"]
     limit, kernel_s, full = np.median(times, axis=0)
     shares = np.median(times[:, :1] / times, axis=0)
     return Result(
-        name, packets, flows, (len(buf) - 24) / packets - 16, slices,
-        packets / limit, packets / kernel_s, packets / full,
-        round(float(shares[1]), 3), round(float(shares[2]), 3),
+        name, packets, counters["flows_all"], counters["flows_named"], (len(buf) - HEADER) / packets - 16, slices,
+        packets / limit, packets / kernel_s, packets / full, float(shares[1]), float(shares[2]),
     )  # fmt: skip
 
 
-def run(packets: int = 2_000_000, rounds: int = 5) -> list[dict[str, Any]]:
-    """The two captures of the table: flows used evenly, and 80 % of packets in 2 % of the flows."""
-    return [
-        asdict(measure("even", packets, 60_000, 0.0, rounds)),
-        asdict(measure("hot", packets, 60_000, 0.8, rounds)),
-    ]
+def run(names: Sequence[str] = ("even", "hot"), packets: int = 2_000_000, rounds: int = 5) -> list[dict[str, Any]]:
+    """Makes and measures the captures of these names, one after the other."""
+    return [asdict(measure(name, CAPTURES[name](packets), rounds)) for name in names]
