@@ -213,10 +213,11 @@ def _spread(
     need = (mean - HEADERS) * packets - float(payload.sum(dtype=np.int64))
     up[~opens], payload[~opens] = _laid_out(need / max(plain, 1), plain, random)
     flags[~opens & (payload > 0)] = PUSH_ACK
-    within = np.int64(HANDSHAKE_GAP_NS)
-    step = (int(minutes * MINUTE_NS) - within * (packets - len(tokens))) // len(tokens)
-    time = START_NS + np.cumsum(np.where(stage == 0, max(step, 1), within))
-    return written(Plan(flow, time, up, flags, content, payload), contents, flows)
+    step = int(minutes * MINUTE_NS - HANDSHAKE_GAP_NS * (packets - len(tokens))) // len(tokens)
+    gaps = np.full(packets, HANDSHAKE_GAP_NS)
+    gaps[stage == 0] = max(step, 1)
+    plan = Plan(flow, START_NS + np.cumsum(gaps), up, flags, content, payload)
+    return written(plan, contents, flows)
 
 
 def capture(
@@ -231,7 +232,8 @@ def capture(
     if rest < 0:
         raise ValueError(f"{flows} flows need at least {len(OPENING) * flows} packets")
     random = np.random.default_rng(seed)
-    among: Any = np.where(random.random(rest) < hot, [max(1, flows // 50)], [flows])
+    among = np.full(rest, flows)
+    among[random.random(rest) < hot] = max(1, flows // 50)
     tokens = np.concatenate([np.arange(flows), (among * random.random(rest)).astype(np.int64)])
     random.shuffle(tokens)
     return _spread(tokens, flows, OPENING, mean, minutes, seed)

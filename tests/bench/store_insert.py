@@ -1,12 +1,13 @@
 """How many aggregate rows a second reach the embedded store: rows of `use_five`, in batches of 100,000.
 
-    python tests/bench/store_insert.py [--batches 10] [--json]
+    python -m tests.bench.store_insert [--batches 10] [--json] [--one-core]
 
 The rows are made before the clock starts; timed are encoding, insert and fsync. Target: 500,000 rows/s on one core.
 """
 
 import argparse
 import json
+import os
 import resource
 import tempfile
 import time
@@ -53,7 +54,10 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     arguments.add_argument("--batches", type=int, default=10)
     arguments.add_argument("--json", action="store_true")
+    arguments.add_argument("--one-core", action="store_true", help="keep the store's threads on one core")
     options = arguments.parse_args()
+    if options.one_core:
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     made = [rows(seed) for seed in range(options.batches)]
     total = BATCH * options.batches
     start = time.perf_counter()
