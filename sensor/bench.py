@@ -142,11 +142,11 @@ def measure(name: str, buf: Any, rounds: int = 5) -> Result:
     )
     times = in_turns(parts, rounds)
     packets = counters["packets"]
-    limit, kernel_s, full = np.median(times, axis=0)
-    shares = np.median(times[:, :1] / times, axis=0)
+    limit, kernel_s, full = np.median(times, axis=0).tolist()
+    _, kernel_share, full_share = np.median(times[:, :1] / times, axis=0).tolist()
     return Result(
         name, packets, counters["flows_all"], counters["flows_named"], (len(buf) - HEADER) / packets - 16, slices,
-        packets / limit, packets / kernel_s, packets / full, float(shares[1]), float(shares[2]),
+        packets / limit, packets / kernel_s, packets / full, kernel_share, full_share,
     )  # fmt: skip
 
 

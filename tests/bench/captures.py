@@ -14,15 +14,20 @@ from tests.bench.quic_traffic import quic_mix
 
 PACKETS = 2_000_000  # of `even`; the others as sensor.bench_traffic.CAPTURES says
 QUIC_FLOWS = 10_000
-TITLES = {
-    "even": "60,000 flows used evenly",
-    "hot": "80 % of the packets in 2 % of 60,000 flows",
-    "few": "500 flows",
-    "million": "a million flows of four packets",
-    "storm": "handshake storm, ten packets a flow",
-    "hybrid": "handshake storm, ML-KEM hellos in two segments",
-    "quic": "QUIC mix, ten datagrams a flow, half of the hellos in two Initials",
+TITLES = {  # with the number of flows
+    "even": "{:,} flows used evenly",
+    "hot": "80 % of the packets in 2 % of {:,} flows",
+    "few": "{:,} flows",
+    "million": "{:,} flows of four packets",
+    "storm": "handshake storm, {:,} flows of ten packets",
+    "hybrid": "handshake storm, {:,} flows, ML-KEM hellos in two segments",
+    "quic": "QUIC mix, {:,} flows, every other hello in two Initials",
 }
+
+
+def title(name: str, flows: int) -> str:
+    """What a capture is, in words."""
+    return TITLES[name].format(flows)
 
 
 class Captures:
@@ -44,15 +49,6 @@ class Captures:
     def bytes(self, name: str) -> Any:
         """The capture in memory."""
         return np.fromfile(self.file(name), np.uint8)
-
-    def title(self, name: str) -> str:
-        """What it is, in words; with the true number of flows if it has been made smaller."""
-        shrunk = "" if self.scale == 1 else f" (scaled by {self.scale:g})"
-        return TITLES[name] + shrunk
-
-    def forget(self, name: str) -> None:
-        """Remove the file."""
-        (self._folder / f"{name}.pcap").unlink(missing_ok=True)
 
     def _make(self, name: str) -> Any:
         if name == "tiny":

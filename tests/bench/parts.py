@@ -22,7 +22,7 @@ from sensor.bench import measure, run_full, seconds
 from sensor.capture import open_capture
 from sensor.catalogue import load_catalogue
 from sensor.sense import Sensor
-from tests.bench.captures import Captures
+from tests.bench.captures import Captures, title
 from tests.bench.peers import PEERS, Counted, Peer
 from tests.bench.probes import REPEAT_LIMIT
 from tests.bench.school import make_school
@@ -64,22 +64,22 @@ def sensor(bench: Bench) -> Iterator[Row]:
             ("full sensor", result.full, result.full_share, full),
         ):
             target = Target(needed) if needed else None
-            title = f"{what}: {bench.captures.title(name)}"
-            yield Row("sensor", title, rate, "packets/s", "limit", result.limit, share, target, note)
+            label = f"{what}: {title(name, result.flows)}"
+            yield Row("sensor", label, rate, "packets/s", "limit", result.limit, share, target, note)
 
 
 def names(bench: Bench) -> Iterator[Row]:
     """Storms: flows that only begin. Packets a second, and named flows a second."""
     for name, packets, flows in (("storm", 1e6, None), ("hybrid", None, None), ("quic", None, 15e3)):
         result = measure(name, bench.captures.bytes(name), bench.rounds)
-        title = bench.captures.title(name)
+        label = title(name, result.flows)
         note = f"{result.named:,} of {result.flows:,} flows named"
         for unit, value, needed in (
             ("packets/s", result.full, packets),
             ("named/s", result.named_a_second, flows),
         ):
             target = Target(needed, of_ratio=False) if needed else None
-            yield Row("names", title, value, unit, target=target, note=note if unit == "named/s" else "")
+            yield Row("names", label, value, unit, target=target, note=note if unit == "named/s" else "")
 
 
 # -- other meters -----------------------------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ def run_file(path: Path) -> Counted:
 def peers(bench: Bench) -> Iterator[Row]:
     """Ours and the peers in turns on the same files. Ours includes reading the file, theirs too."""
     here = [peer for peer in PEERS if peer.lacking() is None]
-    bench.lacking += [text for peer in PEERS if (text := peer.lacking())]
+    bench.lacking.extend(text for peer in PEERS if (text := peer.lacking()))
     rounds = min(bench.rounds, 3)
     tiny = bench.captures.file("tiny")
     starts = {peer.name: median(peer.seconds(tiny)[0] for _ in range(rounds)) for peer in here}
@@ -122,7 +122,7 @@ def peers(bench: Bench) -> Iterator[Row]:
             theirs = found.get(peer.name) or peer.count(path)
             ratio = median(them / us for them, us in zip(times[peer.name], mine, strict=True))
             yield Row(
-                "peers", bench.captures.title(name), ours.packets / median(mine), "packets/s", labels[peer.name],
+                "peers", title(name, ours.flows), ours.packets / median(mine), "packets/s", labels[peer.name],
                 theirs.packets / median(times[peer.name]), ratio,
                 Target(needed[peer.name]) if name in ("even", "hot") and peer.name in needed else None,
                 peer_note(ours, theirs),
@@ -241,9 +241,9 @@ def way(bench: Bench) -> Iterator[Row]:
             stores.mkdir()
             took = child("tests.bench.probes", "way", school, bench.captures.file("tiny"), path, stores)
             replay.append(took["seconds"] - took["tiny"])
-        done = took["result"]
+        done, label = took["result"], title(name, counters["flows_all"])
         yield Row(
-            "way", f"replay: {bench.captures.title(name)}", packets / median(replay), "packets/s", "full sensor",
+            "way", f"replay: {label}", packets / median(replay), "packets/s", "full sensor",
             packets / median(full), median(us / all_ for us, all_ in zip(full, replay, strict=True)), Target(0.5),
             f"{done['slices']:,} slices, {done['rows']:,} rows stored",
         )  # fmt: skip
