@@ -172,7 +172,7 @@ def memory(bench: Bench) -> Iterator[Row]:
     """Peak resident memory above the idle process."""
     used = child("tests.bench.probes", "memory", bench.captures.file("million"), bench.captures.file("tiny"))
     above = (used["peak"] - used["idle"]) / KIB_A_MIB
-    idle = f"{used['idle'] // KIB_A_MIB} MiB idle, with a buffer of 64 MiB as a ring"
+    idle = f"{used['idle'] // KIB_A_MIB} MiB idle, with a buffer of 64 MiB as a ring; {used['evicted']:,} flows evicted"
     what = f"memory above the idle process, {used['flows']:,} flows"
     yield Row("process", what, above, "MiB", target=Target(512, of_ratio=False), note=idle)
 
