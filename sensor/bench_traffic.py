@@ -288,5 +288,5 @@ CAPTURES: dict[str, Callable[[int], Any]] = {
     "few": lambda packets: capture(packets, min(500, packets // 8)),
     "million": lambda packets: brief(packets // 2),
     "storm": lambda packets: storm(packets // 10),
-    "hybrid": lambda packets: storm(packets // 20, hybrid=True),
+    "hybrid": lambda packets: storm(packets // 40, hybrid=True),
 }  # by name: how to make it, given about how many packets; of two million: 60,000 flows, 500, a million, 200,000

@@ -158,14 +158,14 @@ def trial(namespace: str, rate: float, seconds: float) -> Trial:
 
 
 def row(t: Trial, target: bool = False) -> Row:
-    """A trial as a row; one in which the sender did not reach the rate tests nothing and has no target."""
+    """A trial as a row; if the sender did not reach the rate and nothing was lost, the target has not been tested."""
     slow = bool(t.asked) and t.offered < 0.99 * t.asked
     what = f"{t.asked:,.0f} packets/s for {t.seconds:.0f} s" if t.asked else f"the sender's best for {t.seconds:.0f} s"
     drops = f"ring drops {t.ring_drops:,}, NIC drops {t.nic_drops:,}"
     note = f"{t.sent:,} sent, {t.offered:,.0f}/s; {drops}; {t.flows:,} flows"
     if slow:
         note += "; the sender did not reach the rate"
-    wanted = Target(0, of_ratio=False) if target and not slow else None
+    wanted = Target(0, of_ratio=False) if target and (t.lost or not slow) else None
     return Row("live", what, t.lost, "packets lost", target=wanted, note=note)
 
 

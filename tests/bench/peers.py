@@ -45,6 +45,7 @@ class Peer(Protocol):
     """A flow meter that is not ours."""
 
     name: str
+    reads_names: bool
 
     def lacking(self) -> str | None:
         """None if it is there, else what to do to get it."""
@@ -98,7 +99,7 @@ def ndpi_counts(output: str, table: Iterable[str]) -> Counted:
 
 
 class NdpiReader:
-    name = "ndpiReader"
+    name, reads_names = "ndpiReader", True
 
     def lacking(self) -> str | None:
         return None if shutil.which(self.name) else "ndpiReader is missing; get it: apt-get install libndpi-bin"
@@ -129,7 +130,7 @@ def nfstream_found(output: str) -> tuple[float, Counted]:
 
 
 class NFStream:
-    name = "NFStream"
+    name, reads_names = "NFStream", True
 
     def lacking(self) -> str | None:
         return None if VENV_PYTHON.exists() else "NFStream is missing; get it: deploy/peers"
@@ -151,7 +152,7 @@ def nfpcapd_counts(output: str) -> Counted:
 
 
 class Nfpcapd:
-    name = "nfpcapd"
+    name, reads_names = "nfpcapd", False
 
     def lacking(self) -> str | None:
         return None if shutil.which(self.name) else "nfpcapd is missing; get it: apt-get install nfdump"

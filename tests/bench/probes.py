@@ -74,7 +74,9 @@ def memory(capture: str, warm: str) -> None:
     Path("/proc/self/clear_refs").write_text(RESET_PEAK, encoding="utf-8")
     idle = _status("VmRSS")
     meter(capture, sensor)
-    print(json.dumps({"idle": idle, "peak": _status("VmHWM"), "flows": sensor.counters()["flows_all"]}))
+    counters = sensor.counters()
+    found = {"flows": counters["flows_all"], "named": counters["flows_named"], "evicted": counters["evicted"]}
+    print(json.dumps({"idle": idle, "peak": _status("VmHWM")} | found))
 
 
 def worker(capture: str, core: str) -> None:

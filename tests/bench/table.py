@@ -163,7 +163,7 @@ def markdown(report: Report) -> str:
     ]
     for title, rows in _groups(report.rows):
         lines += ["", f"**{title}**", "", f"| {' | '.join(HEAD)} | remark |", "|---" * (len(HEAD) + 1) + "|"]
-        lines += [f"| {' | '.join(_cells(row))} | {row.note} |".replace("|  |", "| |") for row in rows]
+        lines += [f"| {' | '.join(_cells(row))} | {row.note} |" for row in rows]
     if report.lacking:
         lines += ["", *report.lacking]
     return "\n".join(lines)
