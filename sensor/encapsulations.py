@@ -115,15 +115,6 @@ def read_gre(buf, p, end):
 
 
 @kernel
-def _vxlan(buf, p, end, whole):
-    flags = load32(buf, p, end)
-    grouped = flags & 0xFFB70000 == 0x88000000  # group policy: flags G, I and in the second byte D, A; then a group
-    if (flags != 0x08000000 and not grouped) or load8(buf, p + 7, end) != 0:
-        return 0, p
-    return _checked(buf, ETHERNET, p + 8, end, whole), p + 8
-
-
-@kernel
 def _vxlan_gpe(buf, p, end, whole):
     flags = load32(buf, p, end)
     kind = flags & 0xFF
@@ -140,6 +131,17 @@ def _vxlan_gpe(buf, p, end, whole):
     else:
         return 0, p
     return _checked(buf, kind, p + 8, end, whole), p + 8
+
+
+@kernel
+def _vxlan(buf, p, end, whole):
+    flags = load32(buf, p, end)
+    if flags >> 24 == 0x0C:
+        return _vxlan_gpe(buf, p, end, whole)  # drafts had it on the same port
+    grouped = flags & 0xFFB70000 == 0x88000000  # group policy: flags G, I and in the second byte D, A; then a group
+    if (flags != 0x08000000 and not grouped) or load8(buf, p + 7, end) != 0:
+        return 0, p
+    return _checked(buf, ETHERNET, p + 8, end, whole), p + 8
 
 
 @kernel

@@ -85,9 +85,11 @@ def read_llc(buf, p, end):
 
 @kernel
 def read_80211(buf, p, end):
-    """An 802.11 data frame in the clear: what lies behind its LLC header."""
+    """What lies behind the LLC header of an 802.11 data frame in the clear (in CAPWAP, Cisco swaps its first bytes)."""
     control = load8(buf, p, end)
     flags = load8(buf, p + 1, end)
+    if control & 0x0F != 8 and flags & 0x0F == 8:
+        control, flags = flags, control
     if control & 0x0F != 8 or control & 0x40 or flags & 0x44:  # not data, no data, or more fragments or encrypted
         return 0, p
     size = 24

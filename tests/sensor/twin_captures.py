@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable
 
-from scapy.layers.inet import IP, TCP
+from scapy.layers.inet import IP, TCP, fragment
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop
 from scapy.layers.l2 import CookedLinux, Dot1AD, Dot1Q
 from scapy.layers.l2 import Ether as AnyEther
@@ -27,6 +27,7 @@ from tests.sensor.building import (
     pcapng_section,
     quic_datagrams,
 )
+from tests.sensor.wrappings import LINKS, OVER_IP, OVER_LINK, TEREDO, Wrap
 
 HELLO = client_hello("www.facebook.com")
 LONG = client_hello("www.instagram.com", alpn=25)
@@ -83,6 +84,40 @@ def shapes() -> list[Packet]:
     return [Packet(ns(i), bytes(f)) for i, f in enumerate(frames)]
 
 
+def tunnels() -> list[Packet]:
+    """Every wrapping, plain and in another one, and cut at some places."""
+    four, six = IP(src="10.20.0.5", dst="203.0.113.7"), IPv6(src="fd00::5", dst="2001:db8::7")
+    tcp = TCP(sport=50000, dport=443, flags="PA") / HELLO
+    frames = [bytes(wrap(four / tcp)) for wrap in OVER_LINK.values()]
+    frames += [bytes(ETHER / wrap(packet / tcp)) for wrap in OVER_IP.values() for packet in (four, six)]
+    frames += [bytes(ETHER / TEREDO[name](OVER_IP["GRE in IPv6"](six / tcp))) for name in TEREDO]
+    frames += [frame[:size] for frame in frames for size in (30, 60, 90, 120)]
+    return [Packet(ns(i), frame) for i, frame in enumerate(frames)]
+
+
+def fragments() -> list[Packet]:
+    """Hellos in fragments: in order, backwards, overlapping, twice, in a tunnel, without the last one."""
+    out: list[bytes] = []
+    for number in range(6):
+        packet = IP(src="10.20.0.5", dst="203.0.113.7", id=number) / TCP(sport=50000 + number, dport=443) / HELLO
+        pieces = [OVER_IP["VXLAN"](piece) if number == 4 else piece for piece in fragment(packet, 200)]
+        order = [pieces, pieces[::-1], [*pieces, *pieces], pieces[:1] + pieces, pieces[1:] + pieces[:1], pieces[:-1]]
+        out += [bytes(ETHER / piece) for piece in order[number]]
+    return [Packet(ns(i / 100), frame) for i, frame in enumerate(out)]
+
+
+def seen_twice() -> list[Packet]:
+    """A mirror on both sides of a router, and one that shows a port's packets as they come and go."""
+    out = []
+    for i, p in enumerate(conversation()):
+        packet = IP(p.frame[14:])
+        del packet.chksum, packet[TCP].chksum
+        frame, packet.ttl = bytes(ETHER / packet), packet.ttl - i % 2
+        del packet.chksum
+        out += [Packet(p.time, frame), Packet(p.time + 300_000 * (i % 5), bytes(ETHER / packet))]
+    return out
+
+
 def pcapng(order: str, packets: int = 20) -> bytes:
     out = pcapng_section(order) + pcapng_interface(order, resolution=9) + pcapng_interface(order, resolution=0x80 | 20)
     for i, p in enumerate(conversation()[:packets]):
@@ -115,6 +150,11 @@ def raw(header: bytes, link: int) -> Callable[[], bytes]:
     return lambda: pcap([Packet(p.time, header + p.frame[14:]) for p in pieces()], link=link)
 
 
+def on(link: int, wrap: Wrap) -> Callable[[], bytes]:
+    """The pieces on another link."""
+    return lambda: pcap([Packet(p.time, bytes(wrap(IP(p.frame[14:])))) for p in pieces()], link=link)
+
+
 CAPTURES: dict[str, Callable[[], bytes]] = {
     "conversation": lambda: pcap(conversation()),
     "conversation, big-endian, microseconds": lambda: pcap(conversation(), order=">", nano=False),
@@ -123,6 +163,10 @@ CAPTURES: dict[str, Callable[[], bytes]] = {
     "datagrams": lambda: pcap(datagrams()),
     "crowd": lambda: pcap(crowd()),
     "shapes": lambda: pcap(shapes()),
+    "tunnels": lambda: pcap(tunnels()),
+    "fragments": lambda: pcap(fragments()),
+    "seen twice": lambda: pcap(seen_twice()),
+    **{f"link, {name}": on(*link) for name, link in LINKS.items()},
     "raw": raw(b"", 101),
     "cooked": raw(bytes(CookedLinux()), 113),
     "null": raw(b"\2\0\0\0", 0),
