@@ -36,6 +36,11 @@ def looks_like_request(data: bytes) -> bool:
     return bool(only) and only[2].lower() in _TARGETS  # type: ignore[index]
 
 
+def is_request(data: bytes) -> bool:
+    """Do these bytes show that an HTTP/1 request begins here?"""
+    return bool(_START.match(data))
+
+
 def is_connect(data: bytes) -> bool:
     """A CONNECT request: its Host is where the tunnel leads, and a TLS hello may follow inside."""
     return data.startswith(b"CONNECT ")

@@ -24,7 +24,7 @@ MAX_BYTES = 32768
 MAX_PIECES = 256  # beyond gaps
 MAX_UNSTARTED = 8  # segments looked at before giving up on seeing a hello's first byte
 MAX_DIALOGUE = 48  # segments of a stream that begins like nothing known
-MAX_FILLERS = 64
+MAX_FILLERS = 1024
 MAX_STARTS = 8  # places where a hello may begin
 
 _PROXY2 = b"\r\n\r\n\0\r\nQUIT\n"
@@ -76,7 +76,7 @@ class StreamHello:
     def _without_base(self, sequence: int, payload: bytes) -> Reading:
         """Wait for a segment that begins like a hello or a request."""
         self._unplaced.append((sequence, payload))
-        if _is_start(payload) or http.looks_like_request(payload):
+        if _is_start(payload) or http.is_request(payload):
             self._base = sequence
             for known, data in self._unplaced:
                 offset = (known - sequence) & 0xFFFFFFFF
