@@ -218,7 +218,9 @@ def look_tcp(buf, flows, row, batch, i, names, todo, counters):
     if flags & LOOK_MASK == LOOK_PYTHON:
         if from_client:
             _push_segment(todo, batch, i, flows, row, filler)
-        return
+            return
+        if flags & SYN_SEEN or find_hello_name(buf, p, end)[0] == NOT_HELLO:
+            return
     if flags & LOOK_MASK == LOOK_GATHER:
         if from_client:
             _gather_more(buf, flows, row, batch, i, sequence, names, todo, counters, filler)
@@ -264,8 +266,8 @@ def look_tcp(buf, flows, row, batch, i, names, todo, counters):
         flags = (flags & ~LOOK_MASK) | LOOK_DONE  # in the middle of a TLS connection
     elif from_client:
         first = load8(buf, p, end)
-        letters = 65 <= first <= 90 and not flags & PAYLOAD_SEEN
-        short = end - p < 6 and (first == 22 or letters)  # too short to show what it begins
+        begins = (65 <= first <= 90 or first == 13 or first == 32) and not flags & PAYLOAD_SEEN
+        short = end - p < 6 and (first == 22 or begins)  # too short to show what it begins
         late = not known and not flags & PAYLOAD_SEEN  # perhaps the later part of a hello, come first
         if 0 < ahead < 65536 or short or late or _http_like(buf, p, end) or _header_like(buf, p, end):
             flags = (flags & ~LOOK_MASK) | LOOK_PYTHON

@@ -27,6 +27,7 @@ MAX_DIALOGUE = 48  # segments of a stream that begins like nothing known
 MAX_FILLERS = 1024
 MAX_STARTS = 8  # places where a hello may begin
 
+_BEGINNING = ((0, tls.HANDSHAKE), (1, 3), (5, tls.CLIENT_HELLO), (6, 0))  # offset and byte
 _PROXY2 = b"\r\n\r\n\0\r\nQUIT\n"
 
 
@@ -145,7 +146,10 @@ class StreamHello:
 
 def _is_start(payload: bytes) -> bool:
     """Does a segment begin like a hello, as far as it goes?"""
-    return tls.read_stream(payload).is_hello
+    for at, byte in _BEGINNING:
+        if len(payload) > at and payload[at] != byte:
+            return False
+    return bool(payload)
 
 
 def _after_header(data: bytes) -> int | None:
