@@ -59,7 +59,7 @@ from sensor.layout import (
     TODO_STREAM,
     UID,
 )
-from sensor.load import kernel, load8, load16, load32
+from sensor.load import kernel, load8, load32
 from sensor.names import INCOMPLETE, MAX_NAME, NOT_HELLO, find_hello_name, intern
 from sensor.todo import is_dns_over_tcp, open_flow, push_dns_over_tcp, push_todo
 

@@ -117,23 +117,22 @@ def capture(cases: list[Case], interleaved: bool) -> bytes:
 def said(data: bytes, count: int) -> list[Outcome]:
     """What the sensor says of each connection."""
     known: dict[str, int] = {}
+    out: list[Outcome] = [(None, False, False)] * count
+
+    def give(slices: layout.Slices, rows: int) -> None:
+        halves = slices.halves[:rows]
+        numbers, names = slices.words[:rows, 1] & np.uint64(0xFFFFFF), halves[:, layout.S_NAME]
+        for number, name, flags in zip(
+            numbers.tolist(), names.tolist(), halves[:, layout.S_FLAGS].tolist(), strict=True
+        ):
+            out[number] = meter.name_of(name) or None, bool(flags & layout.PARTIAL), bool(flags & layout.ECH)
+
     limits = MeterLimits(names=1 << 13, first_flows=1 << 14)
-    meter = Meter(lambda name: known.setdefault(name, len(known) + 1), limits, emit_all=True)
+    meter = Meter(lambda name: known.setdefault(name, len(known) + 1), give, limits, emit_all=True)
     state, buffer = walk.new_state(), np.frombuffer(data, np.uint8)
     state[walk.FORMAT], state[walk.SWAPPED], state[walk.LINK] = walk.FORMAT_PCAP, 1, 1
     assert meter.feed(buffer, 24, len(data), state) == len(data)
     meter.finish()
-    out: list[Outcome] = [(None, False, False)] * count
-    for raw in meter.take():
-        numbers = raw.words[:, 1] & np.uint64(0xFFFFFF)
-        for number, name, flags in zip(
-            numbers.tolist(),
-            raw.halves[:, layout.S_NAME].tolist(),
-            raw.halves[:, layout.S_FLAGS].tolist(),
-            strict=True,
-        ):
-            text = meter.name_of(name) or None
-            out[number] = text, bool(flags & layout.PARTIAL), bool(flags & layout.ECH)
     return out
 
 
