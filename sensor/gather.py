@@ -26,7 +26,7 @@ from sensor.layout import (
     GATHER_USED,
     LOW32,
 )
-from sensor.load import kernel, load8
+from sensor.load import copy_bytes, kernel
 
 IN_ORDER, SEEN_BEFORE, GAP = 0, 1, 2
 
@@ -75,9 +75,6 @@ def add_bytes(gather, n, buf, p, end, sequence):
         if p >= end:
             return SEEN_BEFORE
     room = min(gather.places[n, G_WANTED], GATHER_BYTES) - held
-    base = n * GATHER_BYTES + held
-    size = min(end - p, room)
-    for k in range(size):
-        gather.bytes[base + k] = load8(buf, p + k, end)
+    size = copy_bytes(gather.bytes, n * GATHER_BYTES + held, buf, p, min(end - p, room), end)
     gather.places[n, G_HELD] = held + size
     return IN_ORDER

@@ -15,14 +15,15 @@ from sensor.tls import NEED_MORE, NOT_A_HELLO, Reading
 
 MAX_HEAD = 16384
 # A method is any token, but those in use (registered ones, UPnP's, Microsoft's) are capitals, "-" and "_".
+# Several spaces do for one (RFC 9112 3).
 _START = re.compile(
-    rb"[A-Z][A-Z_-]{2,19} (?:[/*]|[hH][tT][tT][pP][sS]?:)"
-    rb"|(?:GET|POST|HEAD|PUT|OPTIONS|DELETE|PATCH|CONNECT) [^ \r\n]"
+    rb"[A-Z][A-Z_-]{2,19} +(?:[/*]|[hH][tT][tT][pP][sS]?:)"
+    rb"|(?:GET|POST|HEAD|PUT|OPTIONS|DELETE|PATCH|CONNECT) +[^ \r\n]"
 )
 _TARGETS = (b"", b"h", b"ht", b"htt", b"http", b"https")
 _METHOD_PART = re.compile(rb"[A-Z][A-Z_-]{0,19}\Z")
-_METHOD_ONLY = re.compile(rb"([A-Z][A-Z_-]{2,19}) (.{0,5})\Z", re.DOTALL)
-_REQUEST_LINE = re.compile(rb"[A-Z_-]+ ([^\r\n]{1,8192}) HTTP/1\.[0-9]\r?\n")
+_METHOD_ONLY = re.compile(rb"([A-Z][A-Z_-]{2,19}) +([^ ]{0,5})\Z", re.DOTALL)
+_REQUEST_LINE = re.compile(rb"[A-Z_-]+ +([^\r\n]{1,8192}) HTTP/1\.[0-9]\r?\n")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")  # a bare line feed also ends a line (RFC 9112 2.2)
 _HOST = re.compile(rb"\r?\nhost[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r?\n", re.IGNORECASE)
 _AUTHORITY = re.compile(rb"https?://(?:[^/?#@ ]*@)?([^/?#@ ]*)", re.IGNORECASE)
@@ -34,6 +35,11 @@ def looks_like_request(data: bytes) -> bool:
         return True
     only = _METHOD_ONLY.match(data)
     return bool(only) and only[2].lower() in _TARGETS  # type: ignore[index]
+
+
+def is_request(data: bytes) -> bool:
+    """Do these bytes show that an HTTP/1 request begins here?"""
+    return bool(_START.match(data))
 
 
 def is_connect(data: bytes) -> bool:

@@ -98,6 +98,15 @@ if INTERPRETED:
 
         return np.uint64(_read(buffer, offset, end, 8))
 
+    def copy_bytes(target: Any, at: int, buffer: Any, offset: int, size: int, end: int) -> int:
+        """Copy buffer[offset : offset + size] to target[at:]; returns size, or 0 if either would be left."""
+        if size <= 0 or offset < 0 or offset + size > end or at < 0 or at + size > len(target):
+            return 0
+        if end > len(buffer):
+            raise IndexError(f"end {end} lies beyond the buffer of {len(buffer)} bytes")
+        target[at : at + size] = buffer[offset : offset + size]
+        return size
+
     def fold(a: Any, b: Any) -> Any:
         """The two halves of the 128-bit product of two uint64, xored."""
         import numpy as np
@@ -173,6 +182,24 @@ else:
         if offset < 0 or offset + 8 > end:
             return types.uint64(0)
         return _raw64(buffer, offset)
+
+    @intrinsic
+    def _copy(context: Any, target: Any, at: Any, buffer: Any, offset: Any, size: Any) -> Any:
+        def build(ctx: Any, builder: Any, signature: Any, args: Any) -> Any:
+            to = ctx.make_array(signature.args[0])(ctx, builder, args[0])
+            source = ctx.make_array(signature.args[2])(ctx, builder, args[2])
+            target_at, source_at = builder.gep(to.data, [args[1]]), builder.gep(source.data, [args[3]])
+            cgutils.raw_memcpy(builder, target_at, source_at, args[4], 1)
+            return ctx.get_dummy_value()
+
+        return types.void(target, types.int64, buffer, types.int64, types.int64), build
+
+    @kernel
+    def copy_bytes(target, at, buffer, offset, size, end):
+        if size <= 0 or offset < 0 or offset + size > end or at < 0 or at + size > len(target):
+            return 0
+        _copy(target, at, buffer, offset, size)  # type: ignore[call-arg]
+        return size
 
     @intrinsic
     def fold(context: Any, a: Any, b: Any) -> Any:

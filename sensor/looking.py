@@ -59,7 +59,7 @@ from sensor.layout import (
     TODO_STREAM,
     UID,
 )
-from sensor.load import kernel, load8, load16, load32
+from sensor.load import kernel, load8, load32
 from sensor.names import INCOMPLETE, MAX_NAME, NOT_HELLO, find_hello_name, intern
 from sensor.todo import is_dns_over_tcp, open_flow, push_dns_over_tcp, push_todo
 
@@ -172,13 +172,13 @@ def _gather_more(buf, flows, row, batch, i, sequence, names, todo, counters, fil
     whole = gather.places[place, G_HELD] >= gather.places[place, G_WANTED]
     if flows.halves[row, NAME] and not whole:
         return
-    _, at, length, ech, _ = find_hello_name(gather.bytes, start, end)
+    what, at, length, ech, _ = find_hello_name(gather.bytes, start, end)
     if 0 < length <= MAX_NAME:
         _named(flows, row, names, gather.bytes, at, length, end, counters)
         flags = (flags & ~EVIDENCE_MASK) | 1 << EVIDENCE_SHIFT
     if ech:
         flags |= ECH
-    if whole:
+    if whole or what == NOT_HELLO:
         flags = (flags & ~(LOOK_MASK | PARTIAL)) | LOOK_DONE
         free_place(gather, place)
     flows.halves[row, FLAGS] = flags
@@ -218,7 +218,9 @@ def look_tcp(buf, flows, row, batch, i, names, todo, counters):
     if flags & LOOK_MASK == LOOK_PYTHON:
         if from_client:
             _push_segment(todo, batch, i, flows, row, filler)
-        return
+            return
+        if flags & SYN_SEEN or find_hello_name(buf, p, end)[0] == NOT_HELLO:
+            return
     if flags & LOOK_MASK == LOOK_GATHER:
         if from_client:
             _gather_more(buf, flows, row, batch, i, sequence, names, todo, counters, filler)
@@ -258,15 +260,15 @@ def look_tcp(buf, flows, row, batch, i, names, todo, counters):
         if what != INCOMPLETE:
             flags = (flags & ~LOOK_MASK) | LOOK_DONE
         else:
-            gathered = _begin_gathering(buf, p, end, sequence, flows, row, todo, size)
+            gathered = ahead == 0 and _begin_gathering(buf, p, end, sequence, flows, row, todo, size)
             flags = (flags & ~LOOK_MASK) | (PARTIAL | LOOK_GATHER if gathered else LOOK_PYTHON)
-    elif not flags & SYN_SEEN and load16(buf, p, end) == 0x1703:
+    elif not flags & SYN_SEEN and 0x170301 <= load32(buf, p, end) >> 8 <= 0x170304:
         flags = (flags & ~LOOK_MASK) | LOOK_DONE  # in the middle of a TLS connection
     elif from_client:
         first = load8(buf, p, end)
-        letters = 65 <= first <= 90 and not flags & PAYLOAD_SEEN
-        short = end - p < 6 and (first == 22 or letters)  # too short to show what it begins
-        late = not known and not flags & PAYLOAD_SEEN and first != 23  # perhaps the later part of a hello, come first
+        begins = (65 <= first <= 90 or first == 13 or first == 32) and not flags & PAYLOAD_SEEN
+        short = end - p < 6 and (first == 22 or begins)  # too short to show what it begins
+        late = not known and not flags & PAYLOAD_SEEN  # perhaps the later part of a hello, come first
         if 0 < ahead < 65536 or short or late or _http_like(buf, p, end) or _header_like(buf, p, end):
             flags = (flags & ~LOOK_MASK) | LOOK_PYTHON
         elif known and ahead == 0:

@@ -18,6 +18,7 @@ from sensor.load import kernel, load8, load16
 NOT_HELLO, WHOLE, NAMELESS, INCOMPLETE = 0, 1, 2, 3
 MAX_NAME = 1024  # longer than any DNS name (RFC 1035 2.3.4: 255); longer ones are no names
 MAX_EXTENSIONS = 256
+MIN_HELLO, MAX_SESSION_ID = 38, 32  # bytes of a ClientHello's body, of its legacy_session_id
 
 COUNT, USED_BYTES = 0, 1  # indices into Names.state
 
@@ -117,13 +118,15 @@ def find_hello_name(buf, p, end):
     record_end = p + 5 + load16(buf, p + 3, end)
     if record_end < p + 10:  # the message's own header goes over several records
         return (INCOMPLETE if load8(buf, p + 5, record_end) == 1 else NOT_HELLO), 0, 0, 0, 0
-    if load16(buf, p + 5, end) != 0x0100 or load8(buf, p + 9, end) != 3:
+    if load16(buf, p + 5, end) != 0x0100 or load8(buf, p + 9, end) != 3 or load16(buf, p + 7, end) < MIN_HELLO:
         return NOT_HELLO, 0, 0, 0, 0
     hello_end = p + 9 + load16(buf, p + 7, end)
     incomplete = record_end > end or hello_end > record_end
     size = hello_end - p if hello_end <= record_end else 0
     here = min(hello_end, record_end, end)
     q = p + 9 + 2 + 32
+    if load8(buf, q, here) > MAX_SESSION_ID:
+        return NOT_HELLO, 0, 0, 0, 0
     q += 1 + load8(buf, q, here)
     q += 2 + load16(buf, q, here)
     q += 1 + load8(buf, q, here)

@@ -24,9 +24,10 @@ MAX_BYTES = 32768
 MAX_PIECES = 256  # beyond gaps
 MAX_UNSTARTED = 8  # segments looked at before giving up on seeing a hello's first byte
 MAX_DIALOGUE = 48  # segments of a stream that begins like nothing known
-MAX_FILLERS = 64
+MAX_FILLERS = 1024
 MAX_STARTS = 8  # places where a hello may begin
 
+_BEGINNING = ((0, tls.HANDSHAKE), (1, 3), (5, tls.CLIENT_HELLO), (6, 0))  # offset and byte
 _PROXY2 = b"\r\n\r\n\0\r\nQUIT\n"
 
 
@@ -76,7 +77,7 @@ class StreamHello:
     def _without_base(self, sequence: int, payload: bytes) -> Reading:
         """Wait for a segment that begins like a hello or a request."""
         self._unplaced.append((sequence, payload))
-        if _is_start(payload) or http.looks_like_request(payload):
+        if _is_start(payload) or http.is_request(payload):
             self._base = sequence
             for known, data in self._unplaced:
                 offset = (known - sequence) & 0xFFFFFFFF
@@ -145,7 +146,10 @@ class StreamHello:
 
 def _is_start(payload: bytes) -> bool:
     """Does a segment begin like a hello, as far as it goes?"""
-    return tls.read_stream(payload).is_hello
+    for at, byte in _BEGINNING:
+        if len(payload) > at and payload[at] != byte:
+            return False
+    return bool(payload)
 
 
 def _after_header(data: bytes) -> int | None:

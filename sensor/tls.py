@@ -17,8 +17,10 @@ import struct
 from typing import NamedTuple
 
 HANDSHAKE, CLIENT_HELLO, SERVER_NAME, HOST_NAME, ENCRYPTED_CLIENT_HELLO = 22, 1, 0, 0, 0xFE0D
+MIN_HELLO = 38  # bytes of a body: version, random, and four lengths
 MAX_HELLO = 65535  # more than any real hello; post-quantum key shares make about 2 KB
 MAX_RECORD = 16384 + 2048
+MAX_SESSION_ID = 32
 
 _TWO = struct.Struct(">HH")
 _ONE = struct.Struct(">H")
@@ -83,7 +85,7 @@ def read_body(data: bytes, length: int, *, version: int = 3, cookie: bool = Fals
     """Read a ClientHello's body of `length` bytes, of which a prefix is here; DTLS has version 254 and a cookie."""
     if len(data) > length:
         data = data[:length]
-    if data and data[0] != version:
+    if length < MIN_HELLO or (data and data[0] != version) or (len(data) > 34 and data[34] > MAX_SESSION_ID):
         return NOT_A_HELLO
     name, ech = _extensions(data, length, cookie)
     return Reading(True, len(data) >= length, name, ech)

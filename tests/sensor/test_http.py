@@ -74,6 +74,13 @@ def test_a_whole_url_as_target_goes_before_host(target: bytes, name: bytes) -> N
     assert names(talk.packets) == [(name.decode(), "http_host", False)]
 
 
+def test_several_spaces_do_for_one() -> None:
+    request = REQUEST.replace(b"GET /", b"GET      /")
+    assert read_host(request).name == b"www.one.example"
+    assert all(looks_like_request(request[:size]) for size in range(1, len(request)))
+    assert names(Talk(server_port=80).open(0).up(0.1, request).packets) == [("www.one.example", "http_host", False)]
+
+
 def test_http2_over_cleartext_has_no_name_that_we_read() -> None:
     """RFC 9113 3.4: the preface looks like a request of HTTP/2.0."""
     assert read_host(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") == Reading(False, True)

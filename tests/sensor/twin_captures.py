@@ -10,6 +10,7 @@ from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop
 from scapy.layers.l2 import CookedLinux, Dot1AD, Dot1Q
 from scapy.layers.l2 import Ether as AnyEther
 
+from pcaps.hellos import hellos
 from tests.sensor.building import (
     SERVER,
     Packet,
@@ -58,6 +59,21 @@ def pieces() -> list[Packet]:
         .up(3.1, b"CONNECT x.com:443 HTTP/1.1\r\nHost: x.com:443\r\n\r\n")
     )
     return [*talk.packets, *request.packets, *proxy.down(3.2, b"HTTP/1.1 200 OK\r\n\r\n").up(3.3, HELLO).packets]
+
+
+def gathered() -> list[Packet]:
+    """Hellos of real stacks in segments in order, with a gap, a retransmission and padded ACKs; DTLS in fragments."""
+    packets: list[Packet] = []
+    for n, hello in enumerate(hellos()):
+        talk, step = Talk(client_port=50100 + n).open(n), 100 + 90 * n
+        for i, at in enumerate(range(0, len(hello.stream), step)):
+            talk.segment(n + i / 10, at, hello.stream[at : at + step + n % 3])
+            if n % 5 == 1:
+                talk.segment(n + i / 10, at + step, bytes(2), "A").segment(n + i / 10, 0, b"x" * step)
+        packets += talk.packets if n % 4 else talk.packets[:4] + talk.packets[:3:-1]
+    for n, hello in enumerate(hellos("udp")):
+        packets += [datagram(50 + n, part, port=50200 + n) for part in hello.parts]
+    return packets
 
 
 def datagrams() -> list[Packet]:
@@ -160,6 +176,7 @@ CAPTURES: dict[str, Callable[[], bytes]] = {
     "conversation, big-endian, microseconds": lambda: pcap(conversation(), order=">", nano=False),
     "conversation, cut frames": lambda: pcap(conversation(), snap=80),
     "pieces": lambda: pcap(pieces()),
+    "gathered": lambda: pcap(gathered()),
     "datagrams": lambda: pcap(datagrams()),
     "crowd": lambda: pcap(crowd()),
     "shapes": lambda: pcap(shapes()),
