@@ -6,6 +6,7 @@ record; the monitor itself never writes names out.
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -58,6 +59,8 @@ def classify_file(
     def lookup(name: str) -> int:
         return OUTER if catalogue.blindness(name) == "ech" else numbers.setdefault(name, len(numbers) + 1)
 
+    if dns_only:  # each message of the file, however often the mirror delivered it
+        limits = dataclasses.replace(limits, drop_duplicates=False)
     meter = Meter(lookup, on_slices, limits, emit_all=True, on_answers=on_answers)
     for _ in capture.read(meter.feed):
         pass

@@ -4,7 +4,7 @@ Each function takes the offset of its header and answers (Ethertype, offset of w
 that leads to IP. It does not know IP.
 
 Sources: tcpdump.org/linktypes.html; RFC 1661 and 1662 (PPP), RFC 1042 and IEEE 802.2 (LLC and SNAP), IEEE 802.11-2020
-9.2.4 and 9.3.2 (data frames), radiotap.org.
+9.2.4 and 9.3.2 (data frames), radiotap.org; tcpdump.org/linktypes/LINKTYPE_NFLOG.html; RFC 1051 and 1201 (ARCNET).
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from sensor.wire import (
     IPV4,
     IPV6,
     LINK_80211,
+    LINK_ARCNET,
     LINK_CISCO_HDLC,
     LINK_IPV4,
     LINK_IPV6,
     LINK_LOOP,
+    LINK_NFLOG,
     LINK_NULL,
     LINK_PPP,
     LINK_PPP_ETHERNET,
@@ -36,6 +38,8 @@ from sensor.wire import (
 
 UNKNOWN_LINK = -1
 LLC_SNAP, LLC_IP = 0xAAAA03, 0x060603
+NFLOG_PAYLOAD, MAX_ATTRIBUTES = 9, 64
+ARCNET_IP, ARCNET_RFC1051_IP = 0xD4, 0xF0
 
 
 @kernel
@@ -120,6 +124,35 @@ def _read_family(buf, p, end):
 
 
 @kernel
+def _read_nflog(buf, p, end):
+    """Linux's NFLOG: attributes of a length and a type in the host's byte order, one of them the packet."""
+    p += 4
+    for _ in range(MAX_ATTRIBUTES):
+        size = load16(buf, p, end)
+        kind = load16(buf, p + 2, end)
+        if kind & 0xFF == 0 and kind:  # written by a little-endian host: types are small numbers
+            size = (size & 0xFF) << 8 | size >> 8
+            kind = kind >> 8
+        if size < 4 or p + size > end:
+            return 0, p
+        if kind == NFLOG_PAYLOAD:
+            return by_version(buf, p + 4, end)
+        p += (size + 3) & ~3
+    return 0, p
+
+
+@kernel
+def _read_arcnet(buf, p, end):
+    """ARCNET as Linux shows it: addresses, offset, protocol; RFC 1201 adds a split flag and a sequence number."""
+    protocol = load8(buf, p + 4, end)
+    if protocol == ARCNET_RFC1051_IP:
+        return by_version(buf, p + 5, end)
+    if protocol == ARCNET_IP and load8(buf, p + 5, end) == 0:  # not split
+        return by_version(buf, p + 8, end)
+    return 0, p
+
+
+@kernel
 def read_link(buf, p, end, link):
     """The frame of a capture whose link is not Ethernet; Ethertype UNKNOWN_LINK if nobody here knows it."""
     if link == LINK_SLL:
@@ -140,6 +173,10 @@ def read_link(buf, p, end, link):
         return read_80211(buf, p, end)
     if link == LINK_RADIOTAP:
         return read_80211(buf, p + (load8(buf, p + 3, end) << 8 | load8(buf, p + 2, end)), end)
+    if link == LINK_NFLOG:
+        return _read_nflog(buf, p, end)
+    if link == LINK_ARCNET:
+        return _read_arcnet(buf, p, end)
     return UNKNOWN_LINK, p
 
 

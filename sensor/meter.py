@@ -174,6 +174,13 @@ class Meter:
         """Give out every slice that is written and whose flow's name is settled."""
         self._drain(force=True)
 
+    def take_clients(self) -> Any:
+        """Addresses that opened a flow whose name could be read since the last call: uint64[n, 2]; at most CLIENTS."""
+        seen = self._todo.clients
+        taken = seen[seen.any(axis=1)]
+        seen[:] = 0
+        return taken
+
     @property
     def services(self) -> Any:
         """int32 per name number: 0 = the catalogue does not want it, else what `lookup` said of it."""

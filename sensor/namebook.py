@@ -13,7 +13,7 @@ import numpy as np
 
 from sensor.names import COUNT, MAX_NAME, OUTER, intern, new_names
 
-Lookup = Callable[[str], int]  # host name -> 0, 1 + index of a (service, role) pair, or OUTER
+Lookup = Callable[[str], int]  # host name -> 0, 1 + index of a (service, role) pair, or OUTER, DOH, VPN
 
 MAX_REMEMBERED = 1 << 14
 

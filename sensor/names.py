@@ -24,6 +24,7 @@ COUNT, USED_BYTES = 0, 1  # indices into Names.state
 
 SERVICE_UNKNOWN = -1  # a name that the catalogue has not seen yet
 OUTER = -2  # a name that only hides another: the outer one of an encrypted ClientHello
+DOH, VPN = -3, -4  # a name of a resolver over HTTPS, or of a tunnel: no service, but what it hides is counted
 
 
 class Names(NamedTuple):
@@ -34,7 +35,7 @@ class Names(NamedTuple):
     start: Any  # int64 per id, offset in the arena
     length: Any  # int64 per id
     arena: Any  # uint8
-    service: Any  # int32 per id: SERVICE_UNKNOWN, OUTER, 0 = in no catalogue, else 1 + index of (service, role)
+    service: Any  # int32 per id: negative as above, 0 = in no catalogue, else 1 + index of (service, role)
     state: Any  # int64: COUNT, USED_BYTES
 
 

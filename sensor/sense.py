@@ -18,10 +18,11 @@ import pyarrow as pa
 
 from sensor import layout
 from sensor.catalogue import Catalogue, load_catalogue
+from sensor.clients import count_clients, inside_ranges
 from sensor.columns import Columns, Segments, new_columns, unpack
 from sensor.dnsmemory import is_local_name
 from sensor.meter import Meter, MeterLimits
-from sensor.names import OUTER
+from sensor.names import DOH, OUTER, VPN
 from sensor.readers import EVIDENCE_CODES
 from sensor.settings import SegmentRule, SensorSettings
 from sensor.slices import slice_table
@@ -30,6 +31,7 @@ from sensor.words import Role, Segment
 SEGMENT_CODES = tuple(Segment)
 ROLE_CODES = tuple(Role)
 CHUNK_ROWS = 1 << 16
+HIDDEN = {"ech": OUTER, "doh": DOH, "vpn": VPN}
 
 
 def segment_table(rules: Sequence[SegmentRule]) -> Segments:
@@ -70,6 +72,9 @@ class Sensor:
         self._segments = segment_table(segments)
         self._counted: dict[str, int] = {}
         self.blind = 0
+        self._inside = inside_ranges(segments)
+        self._clients = self._clients_without_dns = 0
+        self._flows_doh = self._flows_vpn = 0
         self.ring_drops = 0
         self.ring_freezes = 0
         self.nic_drops = 0
@@ -91,7 +96,7 @@ class Sensor:
             blindness = self._catalogue.blindness(host)
             if blindness:
                 self.blind += 1
-            return OUTER if blindness == "ech" else 0
+            return HIDDEN.get(blindness or "", 0)
         pair = (hit.service, hit.role)
         if pair not in self._number:
             self._number[pair] = len(self._number) + 1
@@ -102,7 +107,11 @@ class Sensor:
         return self._number[pair]
 
     def counters(self) -> dict[str, int]:
-        """Everything that is counted, since the start; names as in the store's coverage table."""
+        """Everything that is counted, since the start; names as in the store's coverage table.
+
+        Flows of DNS over TLS and QUIC are known by port, over HTTPS by the resolver's name; none of them is use.
+        `clients` adds up the distinct ones between one table and the next, and so does `clients_without_dns`.
+        """
         meter, c, dns = self.meter, self.meter.counters, self.meter.readers.dns
         return {
             "packets": int(c[layout.C_PACKETS]),
@@ -111,6 +120,12 @@ class Sensor:
             "flows_all": int(c[layout.C_FLOWS]),
             "flows_named": int(c[layout.C_NAMED]),
             "names_blind": self.blind,
+            "flows_dot": int(c[layout.C_DOT]),
+            "flows_doq": int(c[layout.C_DOQ]),
+            "flows_doh": self._flows_doh,
+            "flows_vpn": self._flows_vpn,
+            "clients": self._clients,
+            "clients_without_dns": self._clients_without_dns,
             "duplicates": int(c[layout.C_DUPLICATES]),
             "fragments_completed": meter.readers.fragments.completed,
             "fragments_dropped": meter.readers.fragments.dropped,
@@ -137,6 +152,9 @@ class Sensor:
     def table(self) -> pa.Table:
         """Slices that are ready, and what was counted since the last table."""
         self.meter.flush()
+        clients, without = count_clients(self.meter.take_clients(), self._inside, self.meter.readers.dns.memory)
+        self._clients += clients
+        self._clients_without_dns += without
         now = self.counters()
         delta = {name: value - self._counted.get(name, 0) for name, value in now.items()}
         self._counted = now
@@ -154,6 +172,8 @@ class Sensor:
 
     def _collect(self, slices: layout.Slices, count: int) -> None:
         """Take raw slices from the meter."""
+        if self.blind:
+            self._count_hidden(slices, count)
         if not self._chunks or self._chunks[-1][1] + count > len(self._chunks[-1][0].minute):
             self._chunks.append((new_columns(max(CHUNK_ROWS, count)), 0))
         columns, rows = self._chunks[-1]
@@ -161,6 +181,16 @@ class Sensor:
             slices, count, self.meter.services, self._service_of, self._role_of, self._segments, columns, rows
         )
         self._chunks[-1] = columns, rows
+
+    def _count_hidden(self, slices: layout.Slices, count: int) -> None:
+        """Count flows whose name hides what they are for, once each; those known by port are counted by the kernel."""
+        halves = slices.halves[:count]
+        service = self.meter.services[halves[:, layout.S_NAME]]
+        begins = halves[:, layout.S_FLAGS] & layout.OLD == 0
+        port = slices.words[:count, 4] >> np.uint64(32) & np.uint64(0xFFFF)
+        known = np.isin(port, (layout.DOT_PORT, *layout.DOQ_DRAFT_PORTS))
+        self._flows_doh += int(np.count_nonzero(begins & (service == DOH) & ~known))
+        self._flows_vpn += int(np.count_nonzero(begins & (service == VPN)))
 
     def _arrow(self, columns: Columns, rows: int) -> dict[str, Any]:
         filled = Columns(*(column[:rows] for column in columns))

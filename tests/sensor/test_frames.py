@@ -51,6 +51,15 @@ def test_an_old_qinq_ethertype() -> None:
     check(bytes(E / Dot1AD(vlan=5) / four()).replace(b"\x88\xa8", b"\x91\x00", 1), vlan=(5,))
 
 
+def attributes(order: str, packet: bytes) -> bytes:
+    """NFLOG's list: a packet header, a prefix of three bytes, the packet."""
+    listed = ((1, b"\x08\0\1\0"), (10, b"in\0"), (9, packet))
+    return b"".join(
+        (struct.pack(order + "HH", 4 + len(data), kind) + data).ljust(-(-(4 + len(data)) // 4) * 4, b"\0")
+        for kind, data in listed
+    )
+
+
 LINKS: dict[str, tuple[int, Callable[[Layer], bytes]]] = {
     "raw": (101, bytes),
     "raw of OpenBSD": (12, bytes),
@@ -61,6 +70,10 @@ LINKS: dict[str, tuple[int, Callable[[Layer], bytes]]] = {
     "loop": (108, lambda p: (b"\0\0\0\2" if p.version == 4 else b"\0\0\0\x18") + bytes(p)),
     "cooked": (113, lambda p: bytes(CookedLinux(proto=0x0800 if p.version == 4 else 0x86DD) / p)),
     "cooked 2": (276, lambda p: bytes(CookedLinuxV2(proto=0x0800 if p.version == 4 else 0x86DD) / p)),
+    "nflog": (239, lambda p: bytes((2 if p.version == 4 else 10, 0, 0, 5)) + attributes("<", bytes(p))),
+    "nflog from a big-endian host": (239, lambda p: bytes((2, 0, 0, 5)) + attributes(">", bytes(p))),
+    "arcnet": (129, lambda p: b"\x50\xbe\x06\x08\xf0" + bytes(p)),
+    "arcnet of RFC 1201": (129, lambda p: b"\x50\xbe\xf0\x53\xd4\0\1\x69" + bytes(p)),
     "ppp": (9, lambda p: bytes(PPP(proto=0x21 if p.version == 4 else 0x57) / p)),
     "ppp in hdlc": (9, lambda p: bytes(HDLC() / PPP(proto=0x21 if p.version == 4 else 0x57) / p)),
     "ppp, compressed": (9, lambda p: (b"\x21" if p.version == 4 else b"\x57") + bytes(p)),
