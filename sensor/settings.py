@@ -134,7 +134,7 @@ class SensorSettings(Table):
     exempt: tuple[Subnet, ...] = Field(
         default=(),
         description="Networks never watched live: the kernel keeps away every packet from or to them, also under VLAN "
-        "tags, MPLS and PPPoE and inside two tunnels (GRE, ERSPAN, VXLAN, Geneve, IP in IP); `replay` reads all.",
+        "tags, MPLS and PPPoE and inside two tunnels (GRE, ERSPAN, VXLAN, Geneve, TZSP, IP in IP); `replay` reads all.",
     )
     spool: PathName = Field(default=Path("spool"), description="Folder of slices that wait for the store.")
     spool_cap_mib: Whole = Field(

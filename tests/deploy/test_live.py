@@ -34,7 +34,7 @@ from sensor.spool import Spool
 from tests.conftest import SampleDay
 from tests.deploy.command import SCRIPT, contents
 
-NEEDED = ("ip", "ethtool", "tcpreplay")
+NEEDED = ("ip", "ethtool", "tcpreplay", "setpriv")
 lacking = [tool for tool in NEEDED if shutil.which(tool) is None]
 if os.geteuid() != 0:
     lacking.insert(0, "root")
@@ -46,6 +46,8 @@ LUNCH = 1_794_918_000  # 2026-11-17 12:20 UTC, when staff, pupils and guests all
 PATIENCE_S = 150.0
 EXACT = ("packets", "bytes", "flows", "flows_named", "skipped", "evicted", "ring_drops", "names_blind")
 Sums = Counter[tuple[Any, ...]]
+INSIDE = ("ip", "netns", "exec", NAMESPACE)
+ONLY_CAPTURE = (*INSIDE, "setpriv", "--bounding-set=-all,+net_raw", "--inh-caps=-all", "--")
 
 
 def tell(*words: object) -> None:
@@ -68,10 +70,9 @@ def wire() -> Iterator[None]:
 def plug_in() -> None:
     link("add", "mon0", "type", "veth", "peer", "name", "src0")
     for name in ("mon0", "src0"):
-        inside = ("ip", "netns", "exec", NAMESPACE)
-        tell(*inside, "sysctl", "-qw", f"net.ipv6.conf.{name}.disable_ipv6=1")
+        tell(*INSIDE, "sysctl", "-qw", f"net.ipv6.conf.{name}.disable_ipv6=1")
         offloads = ("gro", "gso", "tso", "tx", "rxvlan", "txvlan")
-        tell(*inside, "ethtool", "-K", name, *(word for offload in offloads for word in (offload, "off")))
+        tell(*INSIDE, "ethtool", "-K", name, *(word for offload in offloads for word in (offload, "off")))
         link("set", name, "mtu", "9000", "arp", "off", "up")
 
 
@@ -103,7 +104,7 @@ def captures(sample_day: SampleDay, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def send(capture: Path) -> None:
-    tell("ip", "netns", "exec", NAMESPACE, "tcpreplay", "-q", "-i", "src0", "-p", PACE, capture)
+    tell(*INSIDE, "tcpreplay", "-q", "-i", "src0", "-p", PACE, capture)
 
 
 @pytest.fixture
@@ -177,7 +178,7 @@ def runs(process: int) -> bool:
 @contextmanager
 def running(school: Path, *options: str) -> Iterator[Run]:
     """`schoolgate run` on mon0, from the moment at which it watches; killed if a test fails."""
-    command = ["ip", "netns", "exec", NAMESPACE, str(SCRIPT), "run", "--config", str(school), "--interface", "mon0"]
+    command = [*ONLY_CAPTURE, str(SCRIPT), "run", "--config", str(school), "--interface", "mon0"]
     process = subprocess.Popen(
         [*command, "--no-pages", *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -328,7 +329,11 @@ def test_two_workers_see_together_what_one_sees_and_all_of_a_client(
         for capture in captures:
             send(capture)
         run.until("packets in the spool", lambda: spooled(shared)[0]["packets"] >= PACKETS)
+        health = examined(shared)
         run.stop()
+    for check in ("interface", "capability", "promiscuous", "sensor", "ring_drops", "nic_drops"):
+        assert health[check]["severity"] == "ok", health[check]
+    assert health["sensor"]["value"] == "2 of 2"
     (one, ones), (two, others) = (spooled(shared, name) for name in SHARES)
     assert not clients(ones) & clients(others)
     assert min(len(clients(ones)), len(clients(others))) > 0.25 * len(clients(flows))
@@ -337,6 +342,14 @@ def test_two_workers_see_together_what_one_sees_and_all_of_a_client(
     assert {name: one[name] + two[name] for name in by_packet} == {name: wanted[name] for name in by_packet}
     stored = metrics(shared)
     assert {name: stored[name] for name in by_packet} == {name: wanted[name] for name in by_packet}
+
+
+def examined(school: Path) -> dict[str, dict[str, str]]:
+    """What the doctor finds meanwhile."""
+    command = [*INSIDE, str(SCRIPT), "doctor", "--config", str(school), "--interface", "mon0", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode in (0, 1, 2), done.stderr
+    return {finding["id"]: finding for finding in json.loads(done.stdout)}
 
 
 def test_a_killed_worker_leaves_the_others_alone_and_its_packets_wait_for_its_successor(
