@@ -26,7 +26,6 @@ from typing import Any
 
 from sensor import interface
 from sensor.filters import inside_subnets
-from sensor.mirror import MirrorLook
 from sensor.ring import RETIRE_MS, Ring, RingError, Share
 from sensor.settings import SensorSettings
 from sensor.status import Recent, Status, remove_status, write_status
@@ -80,6 +79,11 @@ class Worker:
         """Capture until stopped. Raises RingError without the capability."""
         self._ring = self._open()  # first of all: from now on the kernel keeps packets for us
         self._prepare()
+        while not self._spool.hold():
+            self._say(f"another sensor writes to {self._plan.spool}; waiting until it ends", "spool")
+            time.sleep(WAIT_MS / 1000)
+            if self._stop:
+                return
         while not self._stop:
             if self._ring is None:
                 self._pause()
@@ -94,7 +98,8 @@ class Worker:
         remove_status(self._plan.spool, self._plan.name)
 
     def _prepare(self) -> None:
-        from sensor.sense import sensor_of  # it takes a second to load, in which packets come already
+        from sensor.mirror import MirrorLook  # all this takes a second to load, in which packets come already
+        from sensor.sense import sensor_of
         from sensor.spool import Spool
 
         s = self._plan.settings
