@@ -1,4 +1,4 @@
-"""The owner process of a live Schoolgate: starts the sensor workers, brings the spool into the store, serves the pages.
+"""The owner process of a live Schoolgate: tends the sensor workers, brings the spool into the store, serves the pages.
 
 Only this process opens the database; only the workers open the network card; the spool lies between them. A worker
 that dies is started again, and the others go on. The school's files and feeds are read again when they change. On
@@ -8,10 +8,7 @@ decided by what lies in the spool.
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -20,11 +17,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from deploy.assembly import SchoolFiles, SchoolWatch
 from deploy.pages import listen
-from deploy.sensing import WorkerProcess, plans
+from deploy.sensing import Sensing
 from pipeline.ingest import Ingest
 from pipeline.store import Store, StoreError
 from sensor.spool import Spool, SpoolError
-from sensor.worker import WorkerPlan
 
 if TYPE_CHECKING:
     from pipeline.assess import Assessor
@@ -33,38 +29,41 @@ DRAIN_EVERY_S = 2
 
 
 class Owner:
-    """See the module's header. `run` returns after SIGTERM or SIGINT."""
+    """See the module's header. `run` returns when `stopping` is set."""
 
     def __init__(
-        self, store: Store, assessor: Assessor, files: SchoolFiles, interface: str, *, with_pages: bool, finish: bool
+        self,
+        store: Store,
+        assessor: Assessor,
+        files: SchoolFiles,
+        interface: str,
+        sensing: Sensing,
+        stopping: threading.Event,
+        *,
+        with_pages: bool,
+        finish: bool,
     ) -> None:
         settings = files.settings
         self._watch = SchoolWatch(files)
         self._settings = settings
         self._store = store
-        sensor = settings.sensor
-        plan = WorkerPlan(sensor, interface, sensor.spool, interface)
-        self._workers = [WorkerProcess(one) for one in plans(plan, sensor.workers, os.getpid())]
-        self._spool = Spool(sensor.spool, sensor.spool_cap_mib << 20, "owner")
-        self._ingest = Ingest(store, assessor, interface, workers=[worker.plan.name for worker in self._workers])
+        self._sensing = sensing
+        self._spool = Spool(settings.sensor.spool, settings.sensor.spool_cap_mib << 20, "owner")
+        self._ingest = Ingest(store, assessor, interface, workers=sensing.names)
         self._with_pages, self._finish = with_pages, finish
-        self._stopping = threading.Event()
+        self._stopping = stopping
         self._lock = threading.Lock()
 
     def run(self) -> None:
         """Work until stopped. Raises OSError if the pages' address cannot be had."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
         pages = self._start_pages() if self._with_pages else None
-        for worker in self._workers:
-            worker.start()
         scheduler = BackgroundScheduler(timezone="UTC")
         scheduler.add_job(self._tick, "interval", seconds=DRAIN_EVERY_S, max_instances=1, coalesce=True)
         scheduler.start()
         while not self._stopping.wait(1.0):
             pass
         scheduler.shutdown(wait=True)
-        self._stop_workers()
+        self._sensing.stop()
         self._drain()
         if self._finish:
             self._ingest.finish()
@@ -77,24 +76,9 @@ class Owner:
             f"{len(self._spool.files())} files wait in the spool"
         )
 
-    def _stop(self, _signal: int, _frame: FrameType | None) -> None:
-        self._stopping.set()
-
-    def _stop_workers(self) -> None:
-        for worker in self._workers:
-            worker.ask_to_stop()
-        for worker in self._workers:
-            if not worker.stop():
-                click.echo(f"schoolgate: {_named(worker)} did not stop in time; what it held is lost", err=True)
-
     def _tick(self) -> None:
-        for worker in self._workers:
-            worker.take_ring()
-            if not worker.alive and not self._stopping.is_set():
-                click.echo(
-                    f"schoolgate: {_named(worker)} ended with status {worker.status}; starting it again", err=True
-                )
-                worker.start()
+        if not self._stopping.is_set():
+            self._sensing.tend()
         self._drain()
 
     def _read_again(self) -> None:
@@ -125,7 +109,3 @@ class Owner:
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, server_header=False))
         threading.Thread(target=server.run, args=([listener],), name="pages", daemon=True).start()
         return server
-
-
-def _named(worker: WorkerProcess) -> str:
-    return f"the sensor {worker.plan.name}" if worker.plan.share else "the sensor"

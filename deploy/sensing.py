@@ -1,4 +1,4 @@
-"""A sensor worker's process as the owner starts it, and what the owner does for it.
+"""The sensor workers' processes as the owner starts them, and what the owner does for them.
 
 When the owner is gone, however it went, the worker ends too: one that outlived its owner would write into the spool
 beside the worker of the next one. The owner keeps a second handle on the worker's ring, without reading it: if the
@@ -17,8 +17,11 @@ import threading
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 
+import click
+
 from sensor.filters import inside_subnets
 from sensor.ring import Share
+from sensor.settings import SensorSettings
 from sensor.worker import WorkerPlan, work
 
 PATIENCE_S = 20.0  # to write what it holds
@@ -51,6 +54,9 @@ class WorkerProcess:
         self._ours.setblocking(False)
         self._ring: socket.socket | None = None
         self._process: BaseProcess | None = None
+
+    def __str__(self) -> str:
+        return f"the sensor {self.plan.name}" if self.plan.share else "the sensor"
 
     def start(self) -> None:
         """Start the process, with the ring of its predecessor if there is one."""
@@ -104,9 +110,41 @@ class WorkerProcess:
         return well
 
 
-def plans(of: WorkerPlan, workers: int, group: int) -> list[WorkerPlan]:
+class Sensing:
+    """All workers of one interface. As soon as they are started, packets are kept."""
+
+    def __init__(self, settings: SensorSettings, interface: str) -> None:
+        alone = WorkerPlan(settings, interface, settings.spool, interface)
+        self._workers = [WorkerProcess(plan) for plan in _plans(alone, settings.workers, os.getpid())]
+
+    @property
+    def names(self) -> list[str]:
+        return [worker.plan.name for worker in self._workers]
+
+    def start(self) -> None:
+        for worker in self._workers:
+            worker.start()
+
+    def tend(self) -> None:
+        """Start again what has died."""
+        for worker in self._workers:
+            worker.take_ring()
+            if not worker.alive:
+                click.echo(f"schoolgate: {worker} ended with status {worker.status}; starting it again", err=True)
+                worker.start()
+
+    def stop(self) -> None:
+        """Let all write what they hold, and wait for it."""
+        for worker in self._workers:
+            worker.ask_to_stop()
+        for worker in self._workers:
+            if not worker.stop():
+                click.echo(f"schoolgate: {worker} did not stop in time; what it held is lost", err=True)
+
+
+def _plans(alone: WorkerPlan, workers: int, group: int) -> list[WorkerPlan]:
     """The plans of so many workers that share what one would do alone."""
     if workers == 1:
-        return [of]
-    share = Share(group, inside_subnets(of.settings.segments))
-    return [replace(of, name=f"{of.name}-{n}", number=n, share=share) for n in range(workers)]
+        return [alone]
+    share = Share(group, inside_subnets(alone.settings.segments))
+    return [replace(alone, name=f"{alone.name}-{n}", number=n, share=share) for n in range(workers)]

@@ -1,10 +1,10 @@
 """Writes, for classic BPF, the search for the addresses that count in a packet: those that `sensor.frames` would find.
 
 Theory of operation. The search goes behind VLAN tags (the outer one is not in the frame, the kernel has taken it out),
-PPPoE and MPLS, and into up to two tunnels of the kinds that mirrors use: GRE, ERSPAN I, II and III, VXLAN, Geneve, IP
-in IP. There are no loops in this machine, so each level is written out once more. Every load is checked against the
-packet's length first, as a load outside would end the program. A tunnel with anything but IP in it counts by its own
-addresses. It does not know what is done with the addresses.
+PPPoE and MPLS, and into up to two tunnels of the kinds that mirrors use: GRE, ERSPAN I, II and III, VXLAN, Geneve,
+TZSP, IP in IP. `sensor.tunnels` knows more, and what is in those goes by the addresses outside, as does what is no IP.
+There are no loops in this machine, so each level is written out once more. Every load is checked against the packet's
+length first, as one outside would end the program. It does not know what is done with the addresses.
 
 Sources: RFC 2784, 2890 (GRE), draft-foschiano-erspan-03, RFC 7348 4.1, 5 (VXLAN), RFC 8926 3.4 (Geneve), RFC 2516 4
 (PPPoE), RFC 3032 2.1 (MPLS), RFC 8200 4; Linux Documentation/networking/filter.rst.
@@ -36,11 +36,9 @@ OFFSET, _TYPE, FAMILY, _PROTOCOL, SOURCE, TARGET, SOURCE_PORT, TARGET_PORT, FLAG
 )
 FOUND, NOTHING = "found", "nothing"  # labels at which the search ends; at FOUND the cells are filled
 
-_IPV4, _IPV6, _BRIDGED = 0x0800, 0x86DD, 0x6558
-_VLAN_TYPES = (0x8100, 0x88A8, 0x9100)
-_PPPOE, _MPLS = 0x8864, 0x8847
-_ERSPAN, _ERSPAN_3 = 0x88BE, 0x22EB
-_VXLAN_PORTS, _GENEVE_PORT = (4789, 8472), 6081
+_IPV4, _IPV6, _BRIDGED, _VLAN_TYPES = 0x0800, 0x86DD, 0x6558, (0x8100, 0x88A8, 0x9100)
+_PPPOE, _MPLS, _ERSPAN, _ERSPAN_3 = 0x8864, 0x8847, 0x88BE, 0x22EB
+_VXLAN_PORTS, _GENEVE_PORT, _TZSP_PORT = (4789, 8472), 6081, 37008
 
 
 class AddressWalk:
@@ -122,7 +120,6 @@ class AddressWalk:
         self._a.keep(OFFSET)
 
     def _skip_loaded(self) -> None:
-        """M[OFFSET] += A."""
         self._a.recall_x(OFFSET)
         self._a.compute_x(ADD)
         self._a.keep(OFFSET)
@@ -272,17 +269,25 @@ class AddressWalk:
     def _udp(self, level: int) -> None:
         a, inner = self._a, level + 1
         a.label(f"udp {level}")
-        vxlan, geneve = a.new_label(), a.new_label()
+        vxlan, geneve, tzsp = a.new_label(), a.new_label(), a.new_label()
         self._need(16, f"ports {level}")
         a.load(H, 2)
         for port in _VXLAN_PORTS:
             a.jump_if(JEQ, port, vxlan)
         a.jump_if(JEQ, _GENEVE_PORT, geneve)
+        a.jump_if(JEQ, _TZSP_PORT, tzsp)
         a.jump(f"ports {level}")
         a.label(vxlan)
         a.load(B, 8)
         a.jump_unless(JSET, 8, f"ports {level}")
         self._skip(16)
+        a.jump(f"ethernet {inner}")
+        a.label(tzsp)  # only as MikroTik sends it: a received frame, and no fields
+        a.load(W, 8)
+        a.jump_unless(JEQ, 0x01000001, f"ports {level}")
+        a.load(B, 12)
+        a.jump_unless(JEQ, 1, f"ports {level}")
+        self._skip(13)
         a.jump(f"ethernet {inner}")
         a.label(geneve)
         a.load(B, 8)

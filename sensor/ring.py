@@ -23,12 +23,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensor import cbpf, filters, interface, walk
+from sensor import cbpf, filters, interface
 
 if TYPE_CHECKING:
     from sensor.settings import Subnet
@@ -41,6 +42,7 @@ BLOCK_BYTES = 1 << 20
 FRAME_BYTES = 2048
 RETIRE_MS = 100  # a block that is not full is handed over after this long
 _STATUS_WORD, _PACKETS_WORD, _FIRST_WORD = 2, 3, 4  # 32-bit words of struct tpacket_block_desc
+_LEFT = 6  # sensor.walk.LEFT
 _SEQUENCE_WORD = 3  # its 64-bit word: counts the blocks as the kernel opens them
 
 
@@ -102,9 +104,17 @@ class Ring:
         self._poll = select.poll()
         self._poll.register(self.socket.fileno(), select.POLLIN | select.POLLERR)
         self._at = self._oldest() if kept else 0
-        self.state = walk.new_state()
-        self.state[walk.FORMAT] = walk.FORMAT_RING
-        self.state[walk.LINK] = 1 if card.link_header else 101
+        self._framed = card.link_header > 0
+
+    @cached_property
+    def state(self) -> Any:
+        """For the walker; made when it is asked for, as its module takes a while to load and packets come meanwhile."""
+        from sensor import walk
+
+        state = walk.new_state()
+        state[walk.FORMAT] = walk.FORMAT_RING
+        state[walk.LINK] = 1 if self._framed else 101
+        return state
 
     def _ask_for_memory(self, ring_mib: int) -> None:
         self.socket.setsockopt(SOL_PACKET, PACKET_VERSION, struct.pack("i", TPACKET_V3))
@@ -194,7 +204,7 @@ class Ring:
         """
         base = self._at * self._block_bytes
         header = base // 4
-        self.state[walk.LEFT] = int(self._words[header + _PACKETS_WORD])
+        self.state[_LEFT] = int(self._words[header + _PACKETS_WORD])
         try:
             yield self._bytes, base + int(self._words[header + _FIRST_WORD]), base + self._block_bytes
         finally:

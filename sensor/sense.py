@@ -78,6 +78,7 @@ class Sensor:
         self.ring_drops = 0
         self.ring_freezes = 0
         self.nic_drops = 0
+        self.spool_dropped = 0  # tables that the disk refused for too long, or that lay beyond the cap
         self._name = name
         self._from = 0.0
         self._service_of = np.zeros(1, np.int16)  # by pair; 0 = none
@@ -136,6 +137,7 @@ class Sensor:
             "ring_drops": self.ring_drops,
             "ring_freezes": self.ring_freezes,
             "nic_drops": self.nic_drops,
+            "spool_dropped": self.spool_dropped,
             **meter.upstream(),
             "evicted": int(c[layout.C_EVICTED]),
             "hellos_dropped": meter.hellos_dropped,

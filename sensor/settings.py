@@ -15,6 +15,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from sensor import cbpf
 from sensor.words import Segment
 
 
@@ -133,7 +134,7 @@ class SensorSettings(Table):
     exempt: tuple[Subnet, ...] = Field(
         default=(),
         description="Networks never watched live: the kernel keeps away every packet from or to them, also under VLAN "
-        "tags, MPLS and PPPoE and inside two tunnels (GRE, ERSPAN, VXLAN, Geneve, IP in IP); `replay` reads all.",
+        "tags, MPLS and PPPoE and inside two tunnels (GRE, ERSPAN, VXLAN, Geneve, TZSP, IP in IP); `replay` reads all.",
     )
     spool: PathName = Field(default=Path("spool"), description="Folder of slices that wait for the store.")
     spool_cap_mib: Whole = Field(
@@ -148,6 +149,21 @@ class SensorSettings(Table):
     segments: tuple[SegmentRule, ...] = Field(
         default=(), description="Whose network is whose; written as `[[segment]]` tables."
     )
+
+    @model_validator(mode="after")
+    def _fit_into_the_kernel(self) -> Self:
+        from sensor import filters  # which knows the types of this module
+
+        try:
+            if self.exempt:
+                at, mend = "exempt", "name fewer or wider networks"
+                filters.exempt_program(self.exempt)
+            if self.workers > 1:
+                at, mend = "workers", "give the segments fewer or wider subnets, or set workers = 1"
+                filters.share_program(filters.inside_subnets(self.segments))
+        except cbpf.ProgramTooLong as error:
+            raise refuse(Refusal(f"the kernel's filter would have {error}", mend, (at,))) from None
+        return self
 
     @field_validator("segments")
     @classmethod

@@ -8,6 +8,7 @@ are dropped, and counted. It does not know what the tables mean.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 from pathlib import Path
@@ -36,13 +37,23 @@ class Spool:
         self._writer = writer
         self.dropped = 0
         folder.mkdir(parents=True, exist_ok=True)
-        last = max((int(p.name.split("-")[0]) for p in self.files()), default=0)
-        self._next = last + 1
-        for leftover in folder.glob(f".{writer}-*"):  # half-written when an earlier process died
-            leftover.unlink(missing_ok=True)
+        self._next = 0  # number of the next file; known when it is written
+
+    def hold(self) -> bool:
+        """Be the only process that writes under this name, until this object goes; False if another one is."""
+        self._held = (self.folder / f".{self._writer}.lock").open("w")
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._held.close()
+            return False
+        self._begin()
+        return True
 
     def write(self, table: pa.Table) -> Path:
         """Put a table on disk for good; returns its path. Raises OSError if the disk refuses."""
+        if not self._next:
+            self._begin()
         temporary = self.folder / f".{self._writer}-{self._next:012d}"
         final = self.folder / f"{self._next:012d}-{self._writer}{SUFFIX}"
         with temporary.open("wb") as file:
@@ -55,6 +66,11 @@ class Spool:
         self._next += 1
         self._keep_below_cap()
         return final
+
+    def _begin(self) -> None:
+        self._next = 1 + max((int(path.name.split("-")[0]) for path in self.files()), default=0)
+        for leftover in self.folder.glob(f".{self._writer}-*"):  # half-written when an earlier process died
+            leftover.unlink(missing_ok=True)
 
     def files(self) -> list[Path]:
         """Files waiting, oldest first."""

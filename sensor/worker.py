@@ -12,23 +12,30 @@ Workers share nothing but the interface and the spool's folder.
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from sensor import interface
+from sensor.filters import inside_subnets
 from sensor.ring import RETIRE_MS, Ring, RingError, Share
 from sensor.settings import SensorSettings
+from sensor.status import Recent, Status, remove_status, write_status
 
 WRITE_EVERY_S = 5.0
 LOOK_EVERY_S = 1.0  # at the interface
+MIRROR_EVERY_S = 2.0
 SWEEP_AFTER_S = 2.0  # after the minute ends: packets still in the ring's blocks must come first
 WAIT_MS = 100
+MAX_UNWRITTEN = 60  # tables kept while the disk refuses them: five minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +64,11 @@ class Worker:
         self._plan = plan
         self._keep, self._kept = keep, kept
         self._stop = False
-        self._said = ""
+        self._said: dict[str, str] = {}  # by subject: what was said last
         self._ring: Ring | None = None
         self._index: int | None = None  # of the interface that was last watched
         self._swept = int(time.time()) // 60
-        self._next_write = self._next_look = 0.0
+        self._next_write = self._next_look = self._next_mirror = 0.0
         self._card_dropped: int | None = None
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
@@ -72,6 +79,11 @@ class Worker:
         """Capture until stopped. Raises RingError without the capability."""
         self._ring = self._open()  # first of all: from now on the kernel keeps packets for us
         self._prepare()
+        while not self._spool.hold():
+            self._say(f"another sensor writes to {self._plan.spool}; waiting until it ends", "spool")
+            time.sleep(WAIT_MS / 1000)
+            if self._stop:
+                return
         while not self._stop:
             if self._ring is None:
                 self._pause()
@@ -83,14 +95,19 @@ class Worker:
             self._let_go(self._ring)
         self._sensor.meter.finish()
         self._write()
+        remove_status(self._plan.spool, self._plan.name)
 
     def _prepare(self) -> None:
-        from sensor.sense import sensor_of  # it takes a second to load, in which packets come already
+        from sensor.mirror import MirrorLook  # all this takes a second to load, in which packets come already
+        from sensor.sense import sensor_of
         from sensor.spool import Spool
 
         s = self._plan.settings
         self._sensor = sensor_of(s, self._plan.name, secrets.randbits(63))
         self._spool = Spool(self._plan.spool, s.spool_cap_mib << 20, self._plan.name)
+        self._mirror = MirrorLook(inside_subnets(s.segments))
+        self._recent = Recent()
+        self._unwritten: deque[Any] = deque()
         self._next_write = time.monotonic() + WRITE_EVERY_S
 
     # -- the ring -----------------------------------------------------------------------------------------------
@@ -137,6 +154,9 @@ class Worker:
 
     def _meter(self, ring: Ring) -> None:
         with ring.block() as (buffer, start, end):
+            if time.monotonic() >= self._next_mirror:
+                self._mirror.look(buffer, start, end, ring.state)
+                self._next_mirror = time.monotonic() + MIRROR_EVERY_S
             self._sensor.feed(buffer, start, end, ring.state)
 
     def _empty(self, ring: Ring) -> None:
@@ -184,9 +204,10 @@ class Worker:
     def _gone(self) -> str:
         return f"{self._plan.interface} is gone"
 
-    def _say(self, what: str) -> None:
-        if what != self._said:
-            self._said = what
+    def _say(self, what: str, of: str = "interface") -> None:
+        """Tell people, once until it changes."""
+        if what != self._said.get(of):
+            self._said[of] = what
             print(f"schoolgate: {what}", flush=True)
 
     # -- the clock ----------------------------------------------------------------------------------------------
@@ -216,7 +237,29 @@ class Worker:
         self._card_dropped = dropped
 
     def _write(self) -> None:
-        self._spool.write(self._sensor.table())
+        """Write what is ready; what the disk refuses is tried again, up to a limit."""
+        self._unwritten.append(self._sensor.table())
+        try:
+            while self._unwritten:
+                self._spool.write(self._unwritten[0])
+                self._unwritten.popleft()
+            self._tell_status()
+        except OSError as error:
+            self._say(f"cannot write to {self._plan.spool}: {error.strerror}; trying again", "spool")
+            if len(self._unwritten) > MAX_UNWRITTEN:
+                self._unwritten.popleft()
+                self._sensor.spool_dropped += 1
+        else:
+            if "spool" in self._said:
+                self._say(f"writing to {self._plan.spool} again", "spool")
+        self._sensor.spool_dropped += self._spool.dropped
+        self._spool.dropped = 0
+
+    def _tell_status(self) -> None:
+        now, plan, clients = time.time(), self._plan, self._mirror.clients()
+        since, counters = self._recent.add(now, self._sensor.counters())
+        state = self._said["interface"]
+        write_status(plan.spool, Status(plan.name, plan.interface, os.getpid(), state, now, since, counters, *clients))
 
 
 def work(plan: WorkerPlan, keep: Keep | None = None, kept: socket.socket | None = None) -> None:

@@ -3,7 +3,7 @@
 SELECT
     c.start AS time,
     sumIf(c.value, c.metric = 'packets') AS packets,
-    sumIf(c.value, c.metric = 'ring_drops') AS lost,
+    sumIf(c.value, c.metric IN ('ring_drops', 'nic_drops')) AS lost,
     sumIf(c.value, c.metric = 'slices') AS slices,
     sumIf(c.value, c.metric = 'flows') AS flows,
     sumIf(c.value, c.metric = 'flows_named') AS flows_named,

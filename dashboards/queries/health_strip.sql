@@ -2,7 +2,7 @@
 -- about: The way of the data on the day: packets seen and lost, the share of flows with a name, of minutes of use with a known person, and of those with a timetable.
 SELECT
     sumIf(c.value, c.metric = 'packets') AS packets,
-    sumIf(c.value, c.metric = 'ring_drops') AS lost,
+    sumIf(c.value, c.metric IN ('ring_drops', 'nic_drops')) AS lost,
     sumIf(c.value, c.metric = 'slices') AS slices,
     sumIf(c.value, c.metric = 'flows') AS flows,
     sumIf(c.value, c.metric = 'flows_named') AS flows_named,

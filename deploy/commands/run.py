@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import signal
+import threading
 from pathlib import Path
 
 import click
@@ -39,20 +41,36 @@ def command(path: Path, interface: str | None, store_path: Path | None, no_pages
     Example:  schoolgate run --config /etc/schoolgate/schoolgate.toml --interface eth1
     """
     with failing_well():
-        from deploy.assembly import assemble, read_school
-        from deploy.owner import Owner
-        from pipeline.store import open_store
-        from sensor.ring import Ring, RingError
+        from deploy.assembly import settings_path
+        from deploy.settings import load_settings
 
-        files = read_school(path)
-        card = interface or files.settings.sensor.interface
+        settings = load_settings(settings_path(path))
+        card = interface or settings.sensor.interface
         if card is None:
             fail("no interface to watch; give --interface, or set sensor.interface in the settings")
+        from deploy.sensing import Sensing
+        from sensor.ring import Ring, RingError
+
         try:
             Ring(card, 2).close()
         except RingError as error:
             if error.errno != errno.ENETDOWN:  # the worker waits for it to come up
                 fail(error.strerror)
-        assessor = assemble(files, note)
-        with open_store(store_path or files.settings.store.path) as store:
-            Owner(store, assessor, files, card, with_pages=not no_pages, finish=finish).run()
+        settings.sensor.spool.mkdir(parents=True, exist_ok=True)
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        sensing = Sensing(settings.sensor, card)
+        sensing.start()  # before all that takes longer: packets are kept from now on
+        try:
+            from deploy.assembly import assemble, read_school
+            from deploy.owner import Owner
+            from pipeline.store import open_store
+
+            files = read_school(path)
+            assessor = assemble(files, note)
+            with open_store(store_path or settings.store.path) as store:
+                owner = Owner(store, assessor, files, card, sensing, stopping, with_pages=not no_pages, finish=finish)
+                owner.run()
+        finally:
+            sensing.stop()

@@ -34,7 +34,7 @@ from sensor.spool import Spool
 from tests.conftest import SampleDay
 from tests.deploy.command import SCRIPT, contents
 
-NEEDED = ("ip", "ethtool", "tcpreplay")
+NEEDED = ("ip", "ethtool", "tcpreplay", "setpriv")
 lacking = [tool for tool in NEEDED if shutil.which(tool) is None]
 if os.geteuid() != 0:
     lacking.insert(0, "root")
@@ -43,8 +43,11 @@ pytestmark = pytest.mark.skipif(bool(lacking), reason=f"needs {', '.join(lacking
 NAMESPACE = f"schoolgate-test-{os.getpid()}"
 PACKETS, PACE = 50_000, 20_000  # packets sent, and per second
 LUNCH = 1_794_918_000  # 2026-11-17 12:20 UTC, when staff, pupils and guests all use something
-PATIENCE_S = 60.0
+PATIENCE_S = 150.0
+EXACT = ("packets", "bytes", "flows", "flows_named", "skipped", "evicted", "ring_drops", "names_blind")
 Sums = Counter[tuple[Any, ...]]
+INSIDE = ("ip", "netns", "exec", NAMESPACE)
+ONLY_CAPTURE = (*INSIDE, "setpriv", "--bounding-set=-all,+net_raw", "--inh-caps=-all", "--")
 
 
 def tell(*words: object) -> None:
@@ -58,16 +61,23 @@ def wire() -> Iterator[None]:
     if made.returncode:
         pytest.skip(f"no network namespaces here: {made.stderr.strip()}")
     try:
-        tell("ip", "-n", NAMESPACE, "link", "add", "mon0", "type", "veth", "peer", "name", "src0")
-        for name in ("mon0", "src0"):
-            inside = ("ip", "netns", "exec", NAMESPACE)
-            tell(*inside, "sysctl", "-qw", f"net.ipv6.conf.{name}.disable_ipv6=1")
-            offloads = ("gro", "gso", "tso", "tx", "rxvlan", "txvlan")
-            tell(*inside, "ethtool", "-K", name, *(word for offload in offloads for word in (offload, "off")))
-            tell("ip", "-n", NAMESPACE, "link", "set", name, "mtu", "9000", "arp", "off", "up")
+        plug_in()
         yield
     finally:
         tell("ip", "netns", "del", NAMESPACE)
+
+
+def plug_in() -> None:
+    link("add", "mon0", "type", "veth", "peer", "name", "src0")
+    for name in ("mon0", "src0"):
+        tell(*INSIDE, "sysctl", "-qw", f"net.ipv6.conf.{name}.disable_ipv6=1")
+        offloads = ("gro", "gso", "tso", "tx", "rxvlan", "txvlan")
+        tell(*INSIDE, "ethtool", "-K", name, *(word for offload in offloads for word in (offload, "off")))
+        link("set", name, "mtu", "9000", "arp", "off", "up")
+
+
+def link(*words: str) -> None:
+    tell("ip", "-n", NAMESPACE, "link", *words)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +104,7 @@ def captures(sample_day: SampleDay, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def send(capture: Path) -> None:
-    tell("ip", "netns", "exec", NAMESPACE, "tcpreplay", "-q", "-i", "src0", "-p", PACE, capture)
+    tell(*INSIDE, "tcpreplay", "-q", "-i", "src0", "-p", PACE, capture)
 
 
 @pytest.fixture
@@ -107,6 +117,14 @@ def school(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def shared(school: Path) -> Path:
+    """The same with two sensor workers."""
+    settings = school / "schoolgate.toml"
+    settings.write_text("[sensor]\nworkers = 2\n\n" + settings.read_text(encoding="utf-8"), encoding="utf-8")
+    return school
+
+
 @dataclass
 class Run:
     """A `schoolgate run`, and what it says."""
@@ -117,13 +135,19 @@ class Run:
     def hears(self, text: str, times: int = 1) -> bool:
         return sum(text in line for line in self.said) >= times
 
-    def sensor(self) -> int:
-        """The process of the sensor worker."""
+    def sensors(self) -> list[int]:
+        """The processes of the sensor workers, in the order of their start."""
+        found = []
         for child in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
             for number in child.read_text().split():
                 if b"spawn_main" in Path(f"/proc/{number}/cmdline").read_bytes():
-                    return int(number)
-        raise LookupError("no sensor worker")
+                    found.append(int(number))
+        return sorted(found)
+
+    def sensor(self) -> int:
+        """The process of the only sensor worker."""
+        (number,) = self.sensors()
+        return number
 
     def kill(self) -> None:
         """Ends the owner, and nothing else, without a word."""
@@ -154,7 +178,7 @@ def runs(process: int) -> bool:
 @contextmanager
 def running(school: Path, *options: str) -> Iterator[Run]:
     """`schoolgate run` on mon0, from the moment at which it watches; killed if a test fails."""
-    command = ["ip", "netns", "exec", NAMESPACE, str(SCRIPT), "run", "--config", str(school), "--interface", "mon0"]
+    command = [*ONLY_CAPTURE, str(SCRIPT), "run", "--config", str(school), "--interface", "mon0"]
     process = subprocess.Popen(
         [*command, "--no-pages", *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -167,18 +191,19 @@ def running(school: Path, *options: str) -> Iterator[Run]:
         yield run
     finally:
         if process.poll() is None:
-            with suppress(LookupError, OSError):
-                os.kill(run.sensor(), signal.SIGKILL)
+            with suppress(OSError):
+                for number in run.sensors():
+                    os.kill(number, signal.SIGKILL)
             process.kill()
         process.wait()
         reader.join(PATIENCE_S)
 
 
-def spooled(school: Path, from_: frozenset[Path] = frozenset()) -> tuple[Counter[str], Sums]:
+def spooled(school: Path, sensor: str = "*") -> tuple[Counter[str], Sums]:
     """What the sensor has written to the spool: its counters, and packets and bytes by flow, VLAN and segment."""
     counters: Counter[str] = Counter()
     flows: Sums = Counter()
-    for path in sorted(set((school / "spool").glob("[0-9]*.arrow")) - from_):
+    for path in sorted((school / "spool").glob(f"[0-9]*-{sensor}.arrow")):
         table = Spool.read(path)
         counters.update(json.loads((table.schema.metadata or {})[b"counters"]))
         flows.update(sums(table))
@@ -228,13 +253,12 @@ def test_all_that_is_sent_is_counted(wire: None, captures: tuple[Path, Path], sc
         run.until("packets in the spool", lambda: spooled(school)[0]["packets"] >= PACKETS)
         run.stop()
     counters, got = spooled(school)
-    exact = ("packets", "bytes", "flows", "flows_named", "skipped", "evicted", "ring_drops", "names_blind")
-    assert {name: counters[name] for name in exact} == {name: wanted[name] for name in exact}
+    assert {name: counters[name] for name in EXACT} == {name: wanted[name] for name in EXACT}
     assert counters["packets"] == PACKETS
     assert counters["ring_drops"] == 0
     assert got == flows
     stored = metrics(school)
-    assert {name: stored[name] for name in exact} == {name: wanted[name] for name in exact}
+    assert {name: stored[name] for name in EXACT} == {name: wanted[name] for name in EXACT}
     assert stored["slices"] == sum(stored[f"slices_{segment}"] for segment in ("staff", "pupil", "guest"))
     assert all(stored[f"slices_{segment}"] > 0 for segment in ("staff", "pupil", "guest"))
     assert re.search(r"schoolgate: stopped; [12] windows stored, ", "".join(run.said))
@@ -287,3 +311,101 @@ def test_a_sensor_ends_with_its_owner_and_writes_what_it_holds(
             assert time.monotonic() < end, "the sensor lives on"
             time.sleep(0.05)
     assert spooled(school)[1] == sensed(captures[0])[1]
+
+
+SHARES = ("mon0-0", "mon0-1")
+
+
+def clients(flows: Sums) -> set[Any]:
+    return {flow[0] for flow in flows}
+
+
+def test_two_workers_see_together_what_one_sees_and_all_of_a_client(
+    wire: None, captures: tuple[Path, Path], shared: Path
+) -> None:
+    wanted, flows = sensed(*captures)
+    with running(shared, "--finish") as run:
+        run.until("both workers", lambda: run.hears("schoolgate: watching mon0", times=2))
+        for capture in captures:
+            send(capture)
+        run.until("packets in the spool", lambda: spooled(shared)[0]["packets"] >= PACKETS)
+        health = examined(shared)
+        run.stop()
+    for check in ("interface", "capability", "promiscuous", "sensor", "ring_drops", "nic_drops"):
+        assert health[check]["severity"] == "ok", health[check]
+    assert health["sensor"]["value"] == "2 of 2"
+    (one, ones), (two, others) = (spooled(shared, name) for name in SHARES)
+    assert not clients(ones) & clients(others)
+    assert min(len(clients(ones)), len(clients(others))) > 0.25 * len(clients(flows))
+    assert ones + others == flows
+    by_packet = [name for name in EXACT if name != "names_blind"]  # that counts names, and two may meet the same one
+    assert {name: one[name] + two[name] for name in by_packet} == {name: wanted[name] for name in by_packet}
+    stored = metrics(shared)
+    assert {name: stored[name] for name in by_packet} == {name: wanted[name] for name in by_packet}
+
+
+def examined(school: Path) -> dict[str, dict[str, str]]:
+    """What the doctor finds meanwhile."""
+    command = [*INSIDE, str(SCRIPT), "doctor", "--config", str(school), "--interface", "mon0", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode in (0, 1, 2), done.stderr
+    return {finding["id"]: finding for finding in json.loads(done.stdout)}
+
+
+def test_a_killed_worker_leaves_the_others_alone_and_its_packets_wait_for_its_successor(
+    wire: None, captures: tuple[Path, Path], shared: Path
+) -> None:
+    first, second = captures
+    with running(shared, "--finish") as run:
+        run.until("both workers", lambda: run.hears("schoolgate: watching mon0", times=2))
+        send(first)
+        run.until("the first packets in the spool", lambda: spooled(shared)[0]["packets"] >= PACKETS // 2)
+        victim = run.sensors()[1]
+        os.kill(victim, signal.SIGKILL)
+        send(second)  # some of it while nobody reads the second ring
+        run.until("a new worker", lambda: run.hears("schoolgate: watching mon0", times=3))
+        assert run.hears("schoolgate: the sensor mon0-1 ended with status -9; starting it again")
+        run.until("the second packets in the spool", lambda: spooled(shared)[0]["packets"] >= PACKETS)
+        run.stop()
+    counters = spooled(shared)[0]
+    assert (counters["packets"], counters["ring_drops"]) == (PACKETS, 0)
+    _, undisturbed = sensed(*captures)
+    (_, ones), (_, others) = (spooled(shared, name) for name in SHARES)
+    assert not clients(ones) & clients(others), "no client has moved"
+    assert ones == Counter({flow: n for flow, n in undisturbed.items() if flow[0] in clients(ones)})
+    assert others <= undisturbed
+
+
+def test_an_interface_that_goes_away_is_waited_for(wire: None, captures: tuple[Path, Path], school: Path) -> None:
+    half, sent = PACKETS // 2, 0
+
+    def comes_through(run: Run) -> None:
+        nonlocal sent
+        send(captures[sent % 2])
+        sent += 1
+        run.until("packets in the spool", lambda: spooled(school)[0]["packets"] >= sent * half)
+
+    with running(school) as run:
+        comes_through(run)
+        link("set", "mon0", "down")
+        run.until("word that it is down", lambda: run.hears("schoolgate: mon0 is down; waiting for it"))
+        link("set", "mon0", "up")
+        run.until("word that it is up", lambda: run.hears("schoolgate: watching mon0", times=2))
+        comes_through(run)
+        for words in (("down",), ("name", "mon9"), ("up",)):
+            link("set", "mon0" if words != ("up",) else "mon9", *words)
+        run.until("word of its new name", lambda: run.hears("schoolgate: watching mon9, as mon0 is called now"))
+        comes_through(run)
+        for words in (("down",), ("name", "mon0"), ("up",)):
+            link("set", "mon9" if words != ("up",) else "mon0", *words)
+        run.until("word of its old name", lambda: run.said[-1] == "schoolgate: watching mon0\n")
+        link("del", "mon0")
+        run.until("word that it is gone", lambda: run.hears("schoolgate: mon0 is gone; waiting for it"))
+        plug_in()
+        run.until("word that it is back", lambda: run.said[-1] == "schoolgate: watching mon0\n")
+        comes_through(run)
+        run.stop()
+    assert spooled(school)[0]["packets"] == 4 * half
+    assert not [line for n, line in enumerate(run.said) if line in run.said[max(0, n - 1) : n]], (
+        "each state is said once"
+    )

@@ -134,6 +134,18 @@ def test_segments_must_not_overlap(tmp_path: Path) -> None:
     ]
 
 
+def test_what_the_kernel_has_no_room_for_is_refused(tmp_path: Path) -> None:
+    many = ", ".join(f'"10.{n // 128}.{n * 2 % 256}.0/24"' for n in range(3000))
+    (refused,) = errors(tmp_path, f"{SCHOOL}[sensor]\nexempt = [{many}]\n")
+    assert refused.startswith("6: sensor.exempt: the kernel's filter would have ")
+    assert refused.endswith(" instructions, and the kernel takes 4096; name fewer or wider networks")
+    segment = f'[[segment]]\nsegment = "staff"\nsubnets = [{many}]\n'
+    (refused,) = errors(tmp_path, f"{SCHOOL}[sensor]\nworkers = 2\n{segment}")
+    assert refused.startswith("6: sensor.workers: the kernel's filter would have ")
+    assert refused.endswith("; give the segments fewer or wider subnets, or set workers = 1")
+    load_settings(write(tmp_path, f"{SCHOOL}[sensor]\nworkers = 1\n{segment}"))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

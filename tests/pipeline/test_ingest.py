@@ -188,6 +188,51 @@ def test_crashes_of_a_live_run_leave_no_trace(judge: Assessor, seed: int) -> Non
     assert pieces[oldest][1] >= pieces[-1][1] - kept_min * 60, "files that no window needs any more stay behind"
 
 
+def of_worker(name: str, pieces: list[tuple[pa.Table, float]]) -> list[tuple[float, pa.Table]]:
+    return [(until, t.replace_schema_metadata({**t.schema.metadata, b"sensor": name.encode()})) for t, until in pieces]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 1 << 32))
+def test_windows_wait_for_all_workers(judge: Assessor, seed: int) -> None:
+    """Two workers with clients of their own, each at its own pace, the owner dying now and then: as if it were one."""
+    rng, slices = random.Random(seed), traffic(seed)
+    alone, store, spool = MemoryStore(), MemoryStore(), MemorySpool()
+    run(judge, alone, files(slices, rng))
+    shares = [[s for s in slices if (int(s.client[-1]) % 2 == 0) is first] for first in (True, False)]
+    left = [of_worker(f"eth1-{n}", files(share, rng)) for n, share in enumerate(shares)]
+    stale = slice_rows([]).replace_schema_metadata({"until": str((FIRST + 500) * 60), "sensor": "eth1-7"})
+    spool.waiting[Path("000000")] = stale  # of an earlier start, with more workers
+    number, ingest = 0, None
+    while any(left):
+        behind = min((n for n in (0, 1) if left[n]), key=lambda n: left[n][0][0])
+        ahead = [n for n in (0, 1) if left[n] and left[n][0][0] < left[behind][0][0] + 600]
+        number += 1
+        spool.waiting[Path(f"{number:06}")] = left[rng.choice(ahead)].pop(0)[1]
+        if rng.random() < 0.7:
+            ingest = ingest or Ingest(store, judge, now=lambda: 1.0, workers=("eth1-0", "eth1-1"))
+            assert ingest.drain(spool).late == 0
+        if rng.random() < 0.1:
+            ingest = None
+    ingest = Ingest(store, judge, now=lambda: 1.0, workers=("eth1-0", "eth1-1"))
+    ingest.drain(spool)
+    ingest.finish()
+    for table in ("use_five", "use_period", "use_day", "episode", "minute_mark"):
+        assert store.contents().get(table) == alone.contents().get(table), table
+    assert store.sums("coverage", "metric", value="value") == alone.sums("coverage", "metric", value="value")
+
+
+def test_a_worker_that_brings_nothing_holds_the_others_back_for_a_quarter_of_an_hour(judge: Assessor) -> None:
+    store, spool = MemoryStore(), MemorySpool()
+    ingest = Ingest(store, judge, workers=("eth1-0", "eth1-1"))
+    for n in range(8):
+        table = slice_rows([Slice(FIRST + n * 5 + m, "10.0.0.1", "facebook", down=200_000) for m in range(5)])
+        metadata = {"until": str((FIRST + n * 5 + 5) * 60), "sensor": "eth1-0"}
+        spool.waiting[Path(f"{n:03}")] = table.replace_schema_metadata(metadata)
+        ingest.drain(spool)
+        assert ingest.progress.windows_stored == max(0, n - 4)
+
+
 def test_a_file_goes_only_when_no_window_needs_it(judge: Assessor) -> None:
     store, spool = MemoryStore(), MemorySpool()
     ingest = Ingest(store, judge)

@@ -79,7 +79,7 @@ def test_all_of_a_client_goes_to_one_worker(
     build: Any = tcp if is_tcp else udp
     data = {"data": b"x" * 20} if is_tcp else {"data": b"y" * 20}
     if not is_tcp:
-        tunnel_ports = (4789, 8472, 6081)
+        tunnel_ports = (4789, 8472, 6081, 37008)
         near, far = (n + 1 if n in tunnel_ports else n for n in (near, far))
     for packet in (build(client, near, server, far, **data), build(server, far, client, near, **data)):
         frame = on_wire(wrapped(packet, inside_of, [mirror] * len(inside_of)), way)

@@ -168,7 +168,8 @@ def test_killed_before_the_rename(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob(".0-*"))) == 1, "another worker's file is not ours to remove"
     assert [other.read(p).num_rows for p in other.files()] == [20_000]
     spool = Spool(tmp_path)
-    assert list(tmp_path.glob(".*")) == []
+    assert spool.hold()
+    assert list(tmp_path.glob(".0-*")) == []
     spool.write(table(7))
     assert [p.name for p in spool.files()] == ["000000000001-0.arrow", "000000000002-0.arrow"]
 
@@ -191,3 +192,16 @@ def test_a_broken_file_is_set_aside(tmp_path: Path) -> None:
     spool.set_aside(broken.value.path)
     assert spool.files() == []
     assert path.with_name("000000000001-0.arrow.broken").exists()
+
+
+def test_two_processes_do_not_write_under_one_name(tmp_path: Path) -> None:
+    first, other = Spool(tmp_path, writer="eth1"), Spool(tmp_path, writer="eth2")
+    assert first.hold()
+    assert other.hold()
+    assert not Spool(tmp_path, writer="eth1").hold()
+    first.write(table(1))
+    del first
+    successor = Spool(tmp_path, writer="eth1")
+    assert successor.hold()
+    successor.write(table(2))
+    assert numbers(successor) == [1, 2]

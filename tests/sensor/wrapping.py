@@ -44,6 +44,7 @@ TUNNELS: dict[str, Wrap] = {
     "VXLAN with tags": lambda p, s, t: vxlan(ethernet(p, (100, 20)), s, t),
     "Geneve": lambda p, s, t: geneve(0x6558, ethernet(p, (10,)), s, t),
     "Geneve with options": lambda p, s, t: geneve(_type(p), p, s, t, bytes(12)),
+    "TZSP": lambda p, s, t: udp(s, 54323, t, 37008, b"\1\0\0\1\1" + ethernet(p, (10,))),
     "IP in IP": lambda p, s, t: ip(s, t, 41 if p[0] >> 4 == 6 else 4, p),
 }
 
