@@ -6,8 +6,8 @@ next bytes until the hello is whole; its name is given as soon as that is. Whate
 several TLS records or longer than GATHER_BYTES) is handed to Python with what has come so far. Bytes already here are
 never replaced: what came first counts.
 
-Places are bounded: when none is free, the one that a moving hand meets next is taken from its flow (counted when that
-speaks again), unless it waits to be read by Python. This room knows places and bytes; `sensor.looking` decides.
+Places are bounded: when none is free, the one that a moving hand meets next is taken from its flow and counted, unless
+it waits to be read by Python. This room knows places and bytes; `sensor.looking` decides.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sensor.layout import (
     GATHER_FREE,
     GATHER_FREE_COUNT,
     GATHER_HAND,
+    GATHER_LOST,
     GATHER_PLACES,
     GATHER_USED,
     LOW32,
@@ -43,6 +44,7 @@ def take_place(gather, owner, start, wanted):
             at = gather.state[GATHER_HAND]
             gather.state[GATHER_HAND] = (at + 1) % GATHER_PLACES
             if gather.places[at, G_STATE] == GATHER_USED:
+                gather.state[GATHER_LOST] += 1
                 n = at
                 break
     if n >= 0:

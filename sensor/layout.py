@@ -57,7 +57,7 @@ TODO_STREAM, TODO_QUIC, TODO_DNS, TODO_FRAGMENT, TODO_DTLS, TODO_GATHERED, TODO_
 G_STATE, G_OWNER, G_START, G_HELD, G_WANTED = 0, 1, 2, 3, 4
 GATHER_FREE, GATHER_USED, GATHER_HANDED = 0, 1, 2
 GATHER_PLACES, GATHER_BYTES = 4096, 4096
-# Indices into Gather.state. LOST: flows that found their place taken.
+# Indices into Gather.state. LOST: hellos whose place another took.
 GATHER_FREE_COUNT, GATHER_HAND, GATHER_LOST = 0, 1, 2
 
 # Counters. NAMEABLE: flows that carried something a name can be read from.

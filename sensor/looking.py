@@ -32,7 +32,6 @@ from sensor.layout import (
     G_WANTED,
     GATHER_BYTES,
     GATHER_HANDED,
-    GATHER_LOST,
     GATHER_USED,
     LOOK_BUDGET,
     LOOK_BYTES,
@@ -156,7 +155,6 @@ def _gather_more(buf, flows, row, batch, i, sequence, names, todo, counters, fil
     place = flows.cold[row, PROGRESS]
     flags = np.int64(flows.halves[row, FLAGS])
     if gather.places[place, G_OWNER] != flows.cold[row, UID] or gather.places[place, G_STATE] != GATHER_USED:
-        gather.state[GATHER_LOST] += 1
         flows.halves[row, FLAGS] = (flags & ~LOOK_MASK) | LOOK_DONE
         return
     how = GAP if filler else add_bytes(gather, place, buf, batch.payload[i], batch.payload_end[i], sequence)
