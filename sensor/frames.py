@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sensor.links import UNKNOWN_LINK, read_link
-from sensor.load import fold, inlined, kernel, load8, load16, load32, load64
+from sensor.load import fold, inlined, kernel, load8, load16, load32, load64, peek32, peek64
 from sensor.tunnels import push_tag, tunnel_ports, unwrap
 from sensor.wire import (
     IPV4,
@@ -83,7 +83,16 @@ _S16 = np.uint64(16)
 _S24 = np.uint64(24)
 _S48 = np.uint64(48)
 _V4 = np.uint64(0x0000FFFF00000000)
+_S8 = np.uint64(8)
+_S56 = np.uint64(56)
+_S60 = np.uint64(60)
 _LOW16 = np.uint64(0xFFFF)
+_LOW32 = np.uint64(0xFFFFFFFF)
+_ZERO = np.uint64(0)
+_PLAIN_IPV4 = np.uint64(0x45)  # version, and a header of five words
+_FRAGMENT = np.uint64(0x3FFF)  # more fragments, and the offset
+_IPV6 = np.uint64(6)
+_FLOW_LABEL = np.uint64(0xFFFFF)
 _USED = np.uint64(1)
 _TOP = np.uint64(1 << 63)
 
@@ -138,31 +147,32 @@ def decode(buf, batch, i, seed):
     b1 = np.uint64(0)
     same = np.uint64(0)  # what a router leaves alone in the IP header: identification, or flow label
     hops = 0
-    if ethertype == IPV4:
-        first = load32(buf, p, end)
-        fragment = load32(buf, p + 4, end)
-        same = np.uint64(fragment)
-        protocol = load8(buf, p + 9, end)
-        a1 = _V4 | np.uint64(load32(buf, p + 12, end))
-        b1 = _V4 | np.uint64(load32(buf, p + 16, end))
-        hops = load8(buf, p + 8, end)
-        whole = p + (first & 0xFFFF)
-        header = (first >> 24 & 15) * 4
-        p += header
-        plain = (first >> 28 == 4) & (header >= 20) & (whole >= p) & (p <= end) & (fragment & 0x3FFF == 0)
-    elif ethertype == IPV6:
-        first = load32(buf, p, end)
-        same = np.uint64(first & 0xFFFFF)
-        protocol = load8(buf, p + 6, end)
-        hops = load8(buf, p + 7, end)
-        whole = p + 40 + load16(buf, p + 4, end)
-        a0 = load64(buf, p + 8, end)
-        a1 = load64(buf, p + 16, end)
-        b0 = load64(buf, p + 24, end)
-        b1 = load64(buf, p + 32, end)
+    ports = 0
+    if ethertype == IPV4 and p + 40 <= end:  # no shorter than IP and TCP without options
+        first = peek64(buf, p)
+        second = peek64(buf, p + 8)
+        same = first & _LOW32
+        protocol = np.int64(second >> _S48) & 0xFF
+        hops = np.int64(second >> _S56)
+        a1 = _V4 | (second & _LOW32)
+        b1 = _V4 | np.uint64(peek32(buf, p + 16))
+        whole = p + (np.int64(first >> _S32) & 0xFFFF)
+        p += 20
+        plain = (first >> _S56 == _PLAIN_IPV4) & (first & _FRAGMENT == _ZERO) & (whole >= p)
+        ports = peek32(buf, p)
+    elif ethertype == IPV6 and p + 60 <= end:
+        first = peek64(buf, p)
+        same = first >> _S32 & _FLOW_LABEL
+        protocol = np.int64(first >> _S8) & 0xFF
+        hops = np.int64(first) & 0xFF
+        whole = p + 40 + (np.int64(first >> _S16) & 0xFFFF)
+        a0 = peek64(buf, p + 8)
+        a1 = peek64(buf, p + 16)
+        b0 = peek64(buf, p + 24)
+        b1 = peek64(buf, p + 32)
         p += 40
-        plain = (first >> 28 == 6) & (whole > p) & (p <= end)
-    ports = load32(buf, p, end)
+        plain = (first >> _S60 == _IPV6) & (whole > p)
+        ports = peek32(buf, p)
     if not (plain and (protocol == TCP or (protocol == UDP and not tunnel_ports(ports)))):
         skip, network, protocol, p, whole, end, vlan = unwrap(buf, ethertype, network, end, vlan)
         batch.skip[i] = skip
@@ -178,31 +188,31 @@ def decode(buf, batch, i, seed):
     if whole < end:
         end = whole  # what follows is link-layer padding
     if protocol == TCP:
-        header = (load8(buf, p + 12, end) >> 4) * 4
         if p + 20 > end:
             batch.skip[i] = SKIP_TRUNCATED
             return
+        unique = peek64(buf, p + 4)  # sequence and acknowledgement
+        checked = peek64(buf, p + 12)  # header length, flags, window, checksum, urgent pointer
+        header = np.int64(checked >> _S60) * 4
         if header < 20:
             batch.skip[i] = SKIP_MALFORMED
             return
-        batch.sequence[i] = load32(buf, p + 4, end)
-        batch.flags[i] = load8(buf, p + 13, end)
-        unique = load64(buf, p + 4, end)  # sequence and acknowledgement
-        checked = load64(buf, p + 12, end)  # flags, window, checksum
+        batch.sequence[i] = np.int64(unique >> _S32)
+        batch.flags[i] = np.int64(checked >> _S48) & 0xFF
         checksum = checked >> _S16 & _LOW16
     else:
         header = 8
         if p + 8 > end:
             batch.skip[i] = SKIP_TRUNCATED
             return
-        datagram = load16(buf, p + 4, end)
+        checked = np.uint64(peek32(buf, p + 4))  # length, checksum
+        datagram = np.int64(checked >> _S16)
         if datagram >= 8 and p + datagram < whole:
             whole = p + datagram
             if whole < end:
                 end = whole
         batch.flags[i] = 0
         unique = np.uint64(0)
-        checked = np.uint64(load32(buf, p + 4, end))  # length, checksum
         checksum = checked & _LOW16
     source = np.uint64(ports >> 16)
     target = np.uint64(ports & 0xFFFF)

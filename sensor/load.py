@@ -1,7 +1,8 @@
 """Bounded reads of network bytes: the only way the kernel touches a packet.
 
 `load8/16/32/64(buffer, offset, end)` read big-endian integers from a uint8 array; a read that would pass `end` (or
-start below zero) gives 0, so no packet can make the kernel read outside its block. Each has two bodies from one
+start below zero) gives 0, so no packet can make the kernel read outside its block. `peek32/64(buffer, offset)` do not
+compare: they are for a header whose whole length the caller has just compared with `end`. Each has two bodies from one
 contract: an unaligned machine load for Numba, and a Python twin that raises IndexError if a caller ever passes an
 `end` beyond the buffer (NUMBA_DISABLE_JIT=1 runs the whole kernel on the twins; tests do).
 
@@ -107,6 +108,18 @@ if INTERPRETED:
         target[at : at + size] = buffer[offset : offset + size]
         return size
 
+    def peek32(buffer: Any, offset: int) -> int:
+        """As load32, where the caller has already compared the whole header with `end`."""
+        if offset < 0 or offset + 4 > len(buffer):
+            raise IndexError(f"{offset} lies outside the buffer of {len(buffer)} bytes")
+        return _read(buffer, offset, len(buffer), 4)
+
+    def peek64(buffer: Any, offset: int) -> Any:
+        """As load64, where the caller has already compared the whole header with `end`."""
+        import numpy as np
+
+        return np.uint64(peek32(buffer, offset) << 32 | peek32(buffer, offset + 4))
+
     def fold(a: Any, b: Any) -> Any:
         """The two halves of the 128-bit product of two uint64, xored."""
         import numpy as np
@@ -158,6 +171,7 @@ else:
         return raw
 
     _raw8, _raw16, _raw32, _raw64 = _raw(8), _raw(16), _raw(32), _raw(64)
+    peek32, peek64 = _raw32, _raw64
 
     @inlined
     def load8(buffer, offset, end):
