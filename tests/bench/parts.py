@@ -238,10 +238,10 @@ def way(bench: Bench) -> Iterator[Row]:
     catalogue = load_catalogue()
     for name in ("even", "hot"):
         buf, path = bench.captures.bytes(name), bench.captures.file(name)
-        _, counters = run_full(buf, catalogue)
+        _, counters = run_full(buf, Sensor(catalogue, ()))
         packets, full, replay = counters["packets"], [], []
         for n in range(min(bench.rounds, 3)):
-            full.append(seconds(lambda buf=buf: run_full(buf, catalogue)))  # type: ignore[misc]
+            full.append(seconds(lambda buf=buf: run_full(buf, Sensor(catalogue, ()))))  # type: ignore[misc]
             stores = bench.folder / f"stores-{name}-{n}"
             stores.mkdir()
             took = child("tests.bench.probes", "way", school, bench.captures.file("tiny"), path, stores)

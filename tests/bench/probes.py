@@ -86,6 +86,7 @@ def worker(capture: str, core: str) -> None:
 
     from sensor.bench import HEADER, header_touch, run_full
     from sensor.catalogue import load_catalogue
+    from sensor.sense import Sensor
 
     buf, catalogue = np.fromfile(capture, np.uint8), load_catalogue()
 
@@ -93,7 +94,7 @@ def worker(capture: str, core: str) -> None:
         for _ in range(REPEAT_LIMIT):
             header_touch(buf, HEADER, len(buf))
 
-    parts = {"limit": limit, "full": lambda: run_full(buf, catalogue)}
+    parts = {"limit": limit, "full": lambda: run_full(buf, Sensor(catalogue, ()))}
     for part in parts.values():
         part()
     print(json.dumps({"ready": True}), flush=True)

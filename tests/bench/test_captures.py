@@ -15,6 +15,7 @@ import pytest
 from sensor.bench import HEADER, run_full
 from sensor.bench_traffic import CAPTURES, MANY_NAMES, MEAN_BYTES, SEGMENT, capture
 from sensor.catalogue import load_catalogue
+from sensor.sense import Sensor
 from tests.bench.captures import TITLES, Captures, title
 
 FLOWS = {"even": 300, "hot": 300, "few": 500, "million": 5000, "storm": 1000, "hybrid": 250}
@@ -47,7 +48,7 @@ def flow_of(frame: bytes) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("name", CAPTURES)
 def test_every_packet_is_counted_and_every_flow_named(name: str) -> None:
-    _, counters = run_full(np.frombuffer(bytearray(made(name)), np.uint8), load_catalogue())
+    _, counters = run_full(np.frombuffer(bytearray(made(name)), np.uint8), Sensor(load_catalogue(), ()))
     assert counters["packets"] == PACKETS[name]
     assert counters["flows_all"] == counters["flows"] == counters["flows_named"] == FLOWS[name]
     assert counters["skipped"] == counters["evicted"] == 0
@@ -144,7 +145,7 @@ def test_every_initial_of_the_quic_mix_has_a_connection_id_of_its_own(tmp_path: 
     assert Counter(initials.values()) == {1: QUIC_FLOWS // 2, 2: QUIC_FLOWS // 2}
     assert all(len(found) == 1 for found in ids.values())
     assert len(set.union(*ids.values())) == QUIC_FLOWS
-    _, counters = run_full(captures.bytes("quic"), load_catalogue())
+    _, counters = run_full(captures.bytes("quic"), Sensor(load_catalogue(), ()))
     assert counters["packets"] == 10 * QUIC_FLOWS
     assert counters["flows_named"] == counters["flows_all"] == QUIC_FLOWS
 
