@@ -26,7 +26,7 @@ from sensor.bench_traffic import CAPTURES
 from sensor.capture import CHUNK
 from sensor.catalogue import load_catalogue
 from sensor.load import kernel, load32, load64
-from sensor.meter import Meter
+from sensor.meter import Meter, MeterLimits
 from sensor.sense import Sensor
 from sensor.walk import swap32
 
@@ -129,9 +129,12 @@ def run_full(buf: Any, sensor: Sensor) -> tuple[int, dict[str, int]]:
     return slices + int(sensor.table().num_rows), sensor.counters()
 
 
+LIMITS = MeterLimits(claimed_flows=1 << 20)  # as a live sensor has it
+
+
 def idle_meter() -> Meter:
     """A meter whose slices nobody wants: what remains is the kernel's work."""
-    return Meter(lambda host: 0, lambda slices, count: None)
+    return Meter(lambda host: 0, lambda slices, count: None, LIMITS)
 
 
 def measure(name: str, buf: Any, rounds: int = 5) -> Result:
@@ -141,7 +144,7 @@ def measure(name: str, buf: Any, rounds: int = 5) -> Result:
     parts: tuple[Callable[[], Callable[[], object]], ...] = (
         lambda: partial(header_touch, buf, HEADER, len(buf)),
         lambda: partial(idle_meter().feed, buf, HEADER, len(buf), pcap_state()),
-        lambda: partial(run_full, buf, Sensor(catalogue, ())),
+        lambda: partial(run_full, buf, Sensor(catalogue, (), LIMITS)),
     )
     times = in_turns(parts, rounds)
     packets = counters["packets"]

@@ -10,6 +10,7 @@ Sources: draft-ietf-opsawg-pcap 4, draft-ietf-opsawg-pcapng 4.
 from __future__ import annotations
 
 import gzip
+import mmap
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from sensor import walk
+from sensor.memory import read_soon
 
 CHUNK = 64 << 20  # bytes of capture handled at a time
 
@@ -74,9 +76,14 @@ class Capture:
 
     def _read_mapped(self, feed: Feed) -> Iterator[None]:
         at, chunk = self.header, CHUNK
-        buffer = np.memmap(self.path, np.uint8, "c") if self.size > at else np.zeros(0, np.uint8)
+        if self.size <= at:
+            return
+        with self.path.open("rb") as file:
+            memory = mmap.mmap(file.fileno(), self.size, access=mmap.ACCESS_COPY)
+        buffer = np.frombuffer(memory, np.uint8)
         while at < self.size and not self.state[walk.BROKEN]:
             end = min(at + chunk, self.size)
+            read_soon(memory, at, end)
             after = feed(buffer, at, end, self.state, self.interfaces)
             if after == at and end == self.size:
                 self.note = f"the last record is cut short ({end - at} bytes left over)"

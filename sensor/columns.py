@@ -13,6 +13,7 @@ import numpy as np
 
 from sensor import layout
 from sensor.load import kernel, swap64
+from sensor.memory import Pool
 
 
 class Columns(NamedTuple):
@@ -43,6 +44,7 @@ class Columns(NamedTuple):
     gap_sumsq: Any
 
 
+_POOL = Pool()
 _PAIRS = ("client", "server")
 _TYPES = {
     **dict.fromkeys(("minute", "packets_up", "packets_down", "bursts", "burst_bytes", "burst_largest"), np.uint32),
@@ -56,10 +58,10 @@ _TYPES = {
 
 
 def new_columns(rows: int) -> Columns:
-    """Columns for so many slices, side by side in one piece of memory: only a large piece gets huge pages."""
+    """Columns for so many slices, side by side in one piece of memory."""
     widths = [np.dtype(_TYPES[name]).itemsize * (2 if name in _PAIRS else 1) for name in Columns._fields]
     starts = np.cumsum([0, *(width * rows + (-width * rows) % 64 for width in widths)])
-    memory = np.empty(starts[-1], np.uint8)
+    memory = _POOL.take(int(starts[-1]))
     columns: list[Any] = []
     for name, start, width in zip(Columns._fields, starts[:-1], widths, strict=True):
         column: Any = memory[start : start + width * rows].view(_TYPES[name])

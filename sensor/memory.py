@@ -7,41 +7,94 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import weakref
 from typing import Any
 
 import numpy as np
 
 from sensor import layout
 
+HUGE_PAGE = 2 << 20
+_POPULATE_READ, _POPULATE_WRITE = 22, 23  # madvise(2), Linux 5.14; the mmap module does not name them
 
-def _allocate(rows: int, words: int) -> Any:
-    """Zeroed uint64[rows, words] from a page's start; on huge pages if it is large (else a table walk misses the TLB).
 
-    Private memory: anonymous memory that is shared gets no huge pages.
+def _advise(memory: mmap.mmap, advice: int, start: int = 0, size: int | None = None) -> None:
+    """Tell the system what memory is for; one that does not know the advice goes on without."""
+    with contextlib.suppress(OSError, ValueError):
+        memory.madvise(advice, start, len(memory) - start if size is None else size)
+
+
+def claim(memory: mmap.mmap, size: int) -> None:
+    """Have the first `size` bytes there at once: page by page, each would cost a packet more than a hundred others."""
+    _advise(memory, _POPULATE_WRITE, 0, min(len(memory), size + -size % mmap.PAGESIZE))
+
+
+def read_soon(memory: mmap.mmap, start: int, end: int) -> None:
+    """The same for bytes of a file that are read next."""
+    start -= start % mmap.PAGESIZE
+    _advise(memory, _POPULATE_READ, start, end - start)
+
+
+def new_memory(size: int) -> mmap.mmap:
+    """Zeroed memory from a page's start; on huge pages if it is large (else a table walk misses the TLB).
+
+    It is private: anonymous memory that is shared gets no huge pages.
     """
-    size = rows * words * 8
-    memory = mmap.mmap(-1, size + (-size & (2 << 20) - 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if size >= 4 << 20 and hasattr(mmap, "MADV_HUGEPAGE"):
-        with contextlib.suppress(OSError):  # a kernel without transparent huge pages
-            memory.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(memory, np.uint64, rows * words).reshape(rows, words)
+    memory = mmap.mmap(-1, max(size + -size % HUGE_PAGE, HUGE_PAGE), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if size >= 2 * HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
+        _advise(memory, mmap.MADV_HUGEPAGE)
+    return memory
+
+
+class Pool:
+    """Memory of one size that is used again when nobody looks at it any more: fresh pages are dear."""
+
+    def __init__(self, kept: int = 4) -> None:
+        self._free: list[mmap.mmap] = []
+        self._kept = kept
+
+    def take(self, size: int) -> Any:
+        """uint8[size], its contents anything. It comes back by itself when the last view of it is gone."""
+        fitting = [memory for memory in self._free if len(memory) >= size]
+        memory = fitting[0] if fitting else new_memory(size)
+        if fitting:
+            self._free.remove(memory)
+        array = np.frombuffer(memory, np.uint8, size)
+        weakref.finalize(array, self._give_back, memory)
+        return array
+
+    def _give_back(self, memory: mmap.mmap) -> None:
+        if len(self._free) < self._kept:
+            self._free.append(memory)
+
+
+def _rows(rows: int, words: int) -> Any:
+    """Zeroed uint64[rows, words]."""
+    return np.frombuffer(new_memory(rows * words * 8), np.uint64, rows * words).reshape(rows, words)
+
+
+def _claim_rows(array: Any, rows: int) -> None:
+    claim(array.base.base.obj, rows * array.strides[0])  # the array, its one-dimensional base, the memory
 
 
 def new_index(flows: int) -> Any:
     """An empty index for so many flows, at most half full, so that few buckets overflow."""
-    return _allocate(1 << (2 * flows - 1).bit_length(), 1).reshape(-1)
+    index = _rows(1 << (2 * flows - 1).bit_length(), 1)
+    _claim_rows(index, len(index))
+    return index.reshape(-1)
 
 
-def new_flows(flows: int, max_flows: int) -> layout.Flows:
-    """An empty table, its index for `flows`, its rows for `max_flows`: memory that is not touched is not there.
+def claim_flows(flows: layout.Flows, rows: int) -> None:
+    """Have the first rows of a table there at once."""
+    _claim_rows(flows.words, rows)
+    _claim_rows(flows.keys, rows)
 
-    The first rows are touched here, as a fresh page costs a packet more than a hundred others.
-    """
-    words = _allocate(max_flows + 1, layout.ROW)
-    cold = _allocate(max_flows + 1, layout.COLD)
-    words[: flows + 1] = 0
-    cold[: flows + 1] = 0
-    return layout.Flows(
+
+def new_flows(flows: int, max_flows: int, claimed: int) -> layout.Flows:
+    """An empty table, its index for `flows`, its rows for `max_flows`, the first `claimed` there at once."""
+    words = _rows(max_flows + 1, layout.ROW)
+    cold = _rows(max_flows + 1, layout.COLD)
+    table = layout.Flows(
         new_index(flows),
         words,
         words.view(np.int64),
@@ -50,6 +103,8 @@ def new_flows(flows: int, max_flows: int) -> layout.Flows:
         cold,
         cold.view(np.float64),
     )
+    claim_flows(table, claimed + 1)
+    return table
 
 
 def new_todo(rows: int) -> layout.Todo:

@@ -47,7 +47,8 @@ class MeterLimits:
     udp_idle_s: int = 300  # RFC 4787 4.3 advises gateways to keep it for five minutes
     dns_names: int = 1 << 18
     names: int = NAME_CAPACITY
-    first_flows: int = 1 << 16  # room at the start; the table grows as it must
+    first_flows: int = 1 << 16  # room in the index at the start; it grows as it must
+    claimed_flows: int = 0  # rows whose memory is there from the start
     drop_duplicates: bool = True
 
 
@@ -71,7 +72,11 @@ class Meter:
         self._batch = new_batch()
         self._book = NameBook(lookup, self._limits.names)
         self.readers = Readers(self._settle, self._limits.dns_names, on_answers)
-        self._flows = new_flows(min(self._limits.first_flows, self._limits.max_flows), self._limits.max_flows)
+        self._flows = new_flows(
+            min(self._limits.first_flows, self._limits.max_flows),
+            self._limits.max_flows,
+            min(self._limits.claimed_flows, self._limits.max_flows),
+        )
         self._out = new_slices(SLICE_BUFFER)
         self._late = new_slices(SLICE_BUFFER)
         self._todo = new_todo(TODO_BUFFER)

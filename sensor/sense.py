@@ -30,7 +30,7 @@ from sensor.words import Role, Segment
 
 SEGMENT_CODES = tuple(Segment)
 ROLE_CODES = tuple(Role)
-CHUNK_ROWS = 1 << 16
+CHUNK_ROWS = 1 << 15
 HIDDEN = {"ech": OUTER, "doh": DOH, "vpn": VPN}
 
 
@@ -210,7 +210,9 @@ def sensor_of(settings: SensorSettings, name: str = "replay", seed: int = 0) -> 
     """A sensor as a school set it, with the shipped catalogue and the school's own rows."""
     s = settings
     once = s.duplicates == "once"
-    limits = MeterLimits(s.max_flows, s.tcp_idle_s, s.udp_idle_s, s.dns_names, drop_duplicates=once)
+    limits = MeterLimits(
+        s.max_flows, s.tcp_idle_s, s.udp_idle_s, s.dns_names, claimed_flows=s.max_flows, drop_duplicates=once
+    )
     return Sensor(load_catalogue(s.services), s.segments, limits, name, seed)
 
 

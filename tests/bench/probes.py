@@ -69,10 +69,10 @@ def memory(capture: str, warm: str) -> None:
         sensor.table()
 
     meter(warm, sensor_of(SensorSettings()))
-    sensor = sensor_of(SensorSettings())
     gc.collect()
     Path("/proc/self/clear_refs").write_text(RESET_PEAK, encoding="utf-8")
     idle = _status("VmRSS")
+    sensor = sensor_of(SensorSettings())
     meter(capture, sensor)
     counters = sensor.counters()
     found = {"flows": counters["flows_all"], "named": counters["flows_named"], "evicted": counters["evicted"]}
