@@ -12,7 +12,7 @@ carries payload: hosts do send the same acknowledgement or reset twice.
 
 What it does not know: packets without a checksum have no signature and are always counted; neither have packets without
 a time. A duplicate whose row was overwritten meanwhile is counted as a packet of its own. Address translation makes
-another packet, so both sides of it are flows.
+another packet, so both sides of it are flows; so does a router that rewrites the segment size of a SYN.
 
 Sources: RFC 1812 5.3.1 (what a router changes), RFC 6864 (IPv4 identification), RFC 6298 (retransmission times).
 """
