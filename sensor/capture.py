@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from sensor import walk
+from sensor.formats import HEAD, foreign
 from sensor.memory import read_soon
 
 CHUNK = 64 << 20  # bytes of capture handled at a time
@@ -33,19 +34,8 @@ _MAGIC = {  # first four bytes -> (little-endian, nanoseconds)
     b"\x4d\x3c\xb2\xa1": (1, 1),
 }
 _PCAPNG = b"\x0a\x0d\x0d\x0a"
+_PCAPNG_ORDERS = (b"\x1a\x2b\x3c\x4d", b"\x4d\x3c\x2b\x1a")
 _GZIP = b"\x1f\x8b"
-_OTHERS = {
-    b"snoop\0\0\0": "a snoop capture",
-    b"RTSS": "a Network Monitor 1 capture",
-    b"GMBU": "a Network Monitor 2 capture",
-    b"TRSNIFF data    \x1a": "a Sniffer capture",
-    b"\xa1\xb2\xcd\x34": "a modified (Kuznetzov) pcap",
-    b"\x34\xcd\xb2\xa1": "a modified (Kuznetzov) pcap",
-    b"PK\x03\x04": "a zip archive",
-    b"\x28\xb5\x2f\xfd": "a zstd file",
-    b"\xfd7zXZ\0": "an xz file",
-    b"BZh": "a bzip2 file",
-}
 
 
 class CaptureError(ValueError):
@@ -125,12 +115,12 @@ class Capture:
 def open_capture(path: Path) -> Capture:
     """Recognise a capture file. Raises CaptureError for anything else, OSError if it cannot be read."""
     with path.open("rb") as file:
-        head = file.read(32)
+        head = file.read(HEAD)
     compressed = head.startswith(_GZIP)
     if compressed:
         try:
             with gzip.open(path, "rb") as packed:
-                head = packed.read(32)
+                head = packed.read(HEAD)
         except (EOFError, OSError, zlib.error) as error:
             raise CaptureError(f"{path}: the gzip file is broken ({error}); copy it again") from None
     state = walk.new_state()
@@ -144,12 +134,13 @@ def open_capture(path: Path) -> Capture:
         state[walk.LINK] = int.from_bytes(head[20:24], "little" if swapped else "big") & 0xFFFF
         header = 24
     elif head[:4] == _PCAPNG:
+        if len(head) >= 12 and head[8:12] not in _PCAPNG_ORDERS:
+            raise CaptureError(f"{path}: the pcapng header has no byte order; copy the file again, not as text")
         state[walk.FORMAT] = walk.FORMAT_PCAPNG
         header = 0
     else:
-        for magic, name in _OTHERS.items():
-            if head.startswith(magic):
-                raise CaptureError(f"{path}: this is {name}; convert it with: editcap -F pcapng IN OUT")
+        if other := foreign(head):
+            raise CaptureError(f"{path}: this is {other[0]}; {other[1]}")
         what = "empty" if not head else "no pcap or pcapng capture"
         raise CaptureError(f"{path}: this file is {what}; give a file recorded by tcpdump, dumpcap or Wireshark")
     return Capture(path, state, walk.new_interfaces(), path.stat().st_size, header, compressed)

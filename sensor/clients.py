@@ -8,40 +8,45 @@ no address and knows no names.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from sensor.dnsmemory import DnsMemory, is_local_address
+from sensor.dnsmemory import DnsMemory
 from sensor.settings import SegmentRule
 
-Ranges = Sequence[tuple[bytes, bytes]]
+Ranges = Sequence[tuple[int, int]]
+
+_LOCAL = (  # RFC 1918, 3927, 4193, 4291 2.5.6
+    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10",
+)  # fmt: skip
+
+
+def _range(subnet: ipaddress.IPv4Network | ipaddress.IPv6Network) -> tuple[int, int]:
+    mapped = 0xFFFF << 32 if subnet.version == 4 else 0
+    return int(subnet.network_address) | mapped, int(subnet.broadcast_address) | mapped
 
 
 def inside_ranges(rules: Iterable[SegmentRule]) -> Ranges:
-    """First and last address of every subnet that the school named, 16 bytes each."""
-    return [
-        (_packed(int(subnet.network_address), subnet.version), _packed(int(subnet.broadcast_address), subnet.version))
-        for rule in rules
-        for subnet in rule.subnets
-    ]
+    """First and last address of every subnet that the school named, and of the private and link-local ones."""
+    named = [subnet for rule in rules for subnet in rule.subnets]
+    return [*map(_range, named), *(_range(ipaddress.ip_network(text)) for text in _LOCAL)]
 
 
-def _packed(address: int, version: int) -> bytes:
-    return (address | (0xFFFF << 32 if version == 4 else 0)).to_bytes(16, "big")
+def _between(addresses: npt.NDArray[np.uint64], first: int, last: int) -> npt.NDArray[np.bool_]:
+    high, low = addresses[:, 0], addresses[:, 1]
+    (first_high, first_low), (last_high, last_low) = (divmod(address, 1 << 64) for address in (first, last))
+    above = (high > first_high) | ((high == first_high) & (low >= first_low))
+    return above & ((high < last_high) | ((high == last_high) & (low <= last_low)))
 
 
 def count_clients(addresses: npt.NDArray[np.uint64], inside: Ranges, told: DnsMemory) -> tuple[int, int]:
-    """(clients inside, those of them without DNS); addresses are uint64[n, 2] in host order.
-
-    Inside is what the school named as a segment, and any private or link-local address.
-    """
-    packed = addresses.byteswap().tobytes()
-    clients = without = 0
-    for at in range(0, len(packed), 16):
-        address = packed[at : at + 16]
-        if is_local_address(address) or any(first <= address <= last for first, last in inside):
-            clients += 1
-            without += address not in told
-    return clients, without
+    """(clients inside, those of them without DNS); addresses are uint64[n, 2] in host order."""
+    lies_inside = np.zeros(len(addresses), np.bool_)
+    for first, last in inside:
+        lies_inside |= _between(addresses, first, last)
+    packed = addresses[lies_inside].byteswap().tobytes()
+    clients = [packed[at : at + 16] for at in range(0, len(packed), 16)]
+    return len(clients), sum(client not in told for client in clients)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sensor.duplicates import BARE
 from sensor.links import UNKNOWN_LINK, read_link
 from sensor.load import fold, inlined, kernel, load8, load16, load32, load64, peek32, peek64
 from sensor.tunnels import push_tag, tunnel_ports, unwrap
@@ -58,7 +59,7 @@ class Batch(NamedTuple):
     payload_length: Any  # int64 its length on the wire
     vlan: Any  # uint64 VLAN stack (sensor.slices.pack_vlan)
     signature: Any  # uint64 of all that a router leaves alone (sensor.duplicates), 0 = the packet has no checksum
-    hops: Any  # int64 time to live or hop limit
+    hops: Any  # int64 time to live or hop limit, and duplicates.BARE
     closing: Any  # int64 rows of this batch whose flows are in an earlier minute; a list, not a column
 
 
@@ -92,7 +93,6 @@ _ZERO = np.uint64(0)
 _PLAIN_IPV4 = np.uint64(0x45)  # version, and a header of five words
 _FRAGMENT = np.uint64(0x3FFF)  # more fragments, and the offset
 _IPV6 = np.uint64(6)
-_FLOW_LABEL = np.uint64(0xFFFFF)
 _USED = np.uint64(1)
 _TOP = np.uint64(1 << 63)
 
@@ -113,7 +113,7 @@ def _inner_header(buf, p, end):
         return zero, source, zero, target, np.uint64(load32(buf, p + 4, end)), load8(buf, p + 8, end)
     a0, a1 = load64(buf, p + 8, end), load64(buf, p + 16, end)
     b0, b1 = load64(buf, p + 24, end), load64(buf, p + 32, end)
-    return a0, a1, b0, b1, np.uint64(load32(buf, p, end) & 0xFFFFF), load8(buf, p + 7, end)
+    return a0, a1, b0, b1, np.uint64(load32(buf, p, end) & 0xFFFF), load8(buf, p + 7, end)
 
 
 @inlined
@@ -162,7 +162,7 @@ def decode(buf, batch, i, seed):
         ports = peek32(buf, p)
     elif ethertype == IPV6 and p + 60 <= end:
         first = peek64(buf, p)
-        same = first >> _S32 & _FLOW_LABEL
+        same = first >> _S32 & _LOW16
         protocol = np.int64(first >> _S8) & 0xFF
         hops = np.int64(first) & 0xFF
         whole = p + 40 + (np.int64(first >> _S16) & 0xFFFF)
@@ -234,7 +234,7 @@ def decode(buf, batch, i, seed):
     batch.hash[i] = h
     signature = fold(h ^ unique ^ _M1, checked ^ (same << _S32) ^ np.uint64(is_b) ^ _M2)
     batch.signature[i] = signature if checksum else np.uint64(0)
-    batch.hops[i] = hops
+    batch.hops[i] = hops | (BARE if same <= _LOW16 else 0)
     batch.source_is_b[i] = is_b
     batch.length[i] = length
     batch.payload[i] = p

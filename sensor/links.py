@@ -9,7 +9,7 @@ Sources: tcpdump.org/linktypes.html; RFC 1661 and 1662 (PPP), RFC 1042 and IEEE 
 
 from __future__ import annotations
 
-from sensor.load import kernel, load8, load16, load32
+from sensor.load import inlined, kernel, load8, load16, load32
 from sensor.wire import (
     ETHERNET,
     ETHERTYPES,
@@ -18,11 +18,14 @@ from sensor.wire import (
     LINK_80211,
     LINK_ARCNET,
     LINK_CISCO_HDLC,
+    LINK_ETHERNET,
     LINK_IPV4,
     LINK_IPV6,
     LINK_LOOP,
     LINK_NFLOG,
     LINK_NULL,
+    LINK_PKTAP,
+    LINK_PPI,
     LINK_PPP,
     LINK_PPP_ETHERNET,
     LINK_PPP_HDLC,
@@ -123,6 +126,12 @@ def _read_family(buf, p, end):
     return 0, p
 
 
+@inlined
+def _little(buf, p, end):
+    """A 16-bit number, its low byte first."""
+    return load8(buf, p + 1, end) << 8 | load8(buf, p, end)
+
+
 @kernel
 def _read_nflog(buf, p, end):
     """Linux's NFLOG: attributes of a length and a type in the host's byte order, one of them the packet."""
@@ -155,6 +164,14 @@ def _read_arcnet(buf, p, end):
 @kernel
 def read_link(buf, p, end, link):
     """The frame of a capture whose link is not Ethernet; Ethertype UNKNOWN_LINK if nobody here knows it."""
+    if link == LINK_PPI:  # headers that tell the link of the frame behind them
+        link = _little(buf, p + 4, end)
+        p += _little(buf, p + 2, end)
+    elif link == LINK_PKTAP:
+        link = _little(buf, p + 8, end)
+        p += _little(buf, p, end)
+    if link == LINK_ETHERNET:
+        return load16(buf, p + 12, end), p + 14
     if link == LINK_SLL:
         return load16(buf, p + 14, end), p + 16
     if link == LINK_SLL2:
@@ -163,16 +180,16 @@ def read_link(buf, p, end, link):
         return by_version(buf, p, end)
     if link in (LINK_NULL, LINK_LOOP):
         return _read_family(buf, p, end)
-    if link in (LINK_PPP, LINK_PPP_HDLC):
-        return read_ppp(buf, p, end)
     if link == LINK_PPP_ETHERNET:
         return PPPOE, p
-    if link == LINK_CISCO_HDLC:
+    if link in (LINK_PPP, LINK_PPP_HDLC) and load16(buf, p, end) & 0x7FFF != 0x0F00:
+        return read_ppp(buf, p, end)
+    if link in (LINK_PPP, LINK_PPP_HDLC, LINK_CISCO_HDLC):
         return load16(buf, p + 2, end), p + 4
     if link == LINK_80211:
         return read_80211(buf, p, end)
     if link == LINK_RADIOTAP:
-        return read_80211(buf, p + (load8(buf, p + 3, end) << 8 | load8(buf, p + 2, end)), end)
+        return read_80211(buf, p + _little(buf, p + 2, end), end)
     if link == LINK_NFLOG:
         return _read_nflog(buf, p, end)
     if link == LINK_ARCNET:

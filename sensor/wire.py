@@ -9,7 +9,7 @@ from __future__ import annotations
 # Link types of capture files.
 LINK_NULL, LINK_ETHERNET, LINK_PPP, LINK_PPP_HDLC, LINK_PPP_ETHERNET, LINK_RAW = 0, 1, 9, 50, 51, 101
 LINK_CISCO_HDLC, LINK_80211, LINK_LOOP, LINK_SLL, LINK_RADIOTAP, LINK_ARCNET = 104, 105, 108, 113, 127, 129
-LINK_IPV4, LINK_IPV6, LINK_NFLOG, LINK_SLL2 = 228, 229, 239, 276
+LINK_PPI, LINK_IPV4, LINK_IPV6, LINK_NFLOG, LINK_PKTAP, LINK_SLL2 = 192, 228, 229, 239, 258, 276
 RAW_BSD, RAW_OPENBSD = 12, 14  # what BSDs wrote for raw IP
 
 # Ethertypes; a smaller number than ETHERTYPES is a length (IEEE 802.3), and an LLC header follows.

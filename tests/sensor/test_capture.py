@@ -244,6 +244,16 @@ def refusal(tmp_path: Path, content: bytes) -> str:
     return str(caught.value)
 
 
+def erf() -> bytes:
+    """A record of Endace's: time as a little-endian fixed-point number, type Ethernet, lengths."""
+    return struct.pack("<Q", START << 32) + struct.pack(">BBHHH", 2, 4, 80, 0, 60) + bytes(64)
+
+
+def etl(kind: int) -> bytes:
+    """The beginning of a Windows event trace: buffer header, marker."""
+    return struct.pack("<I", 65536) + bytes(68) + bytes([2, 0, kind, 0xC0])
+
+
 @pytest.mark.parametrize(
     ("content", "what"),
     [
@@ -254,6 +264,21 @@ def refusal(tmp_path: Path, content: bytes) -> str:
         (b"\x34\xcd\xb2\xa1" + bytes(20), "modified"),
         (b"\x28\xb5\x2f\xfd" + bytes(20), "zstd"),
         (b"\xfd7zXZ\0\0", "xz"),
+        (b"XCP\x00002.001\0", "NetXRay"),
+        (b"iptrace 2.0", "iptrace"),
+        (b"ObserverPktBufferVersion=15.00", "Observer"),
+        (b"\x05VNFm\0\0\0", "Visual Networks"),
+        (b"\x7fver\0\0\0\x09", "OmniPeek"),
+        (b"\xaa\xaa\xaa\xaa\x20\0\0\0", "5View"),
+        (b"TR\0d\0\0\0\0", "nettl"),
+        (b"\x01\x10L\0\1\5", "LANalyzer"),
+        (b"\xac\x01\0\x1c" + bytes(20), "IXIA"),
+        (erf(), "ERF"),
+        (etl(2), "ETL"),
+        (etl(1), "ETL"),
+        (b"\x04\x22\x4d\x18", "lz4"),
+        (b"day.pcap".ljust(257, b"\0") + b"ustar\00000", "tar"),
+        (b"\n\r\r\n\x1c\0\0\0MAGI", "byte order"),
         (b"BZh91AY", "bzip2"),
         (b"", "empty"),
         (b"time,client\n", "no pcap"),

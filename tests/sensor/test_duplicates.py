@@ -13,7 +13,7 @@ from scapy.packet import Packet as Layer
 from scapy.packet import Raw
 
 from sensor.classify import CLASSIFY_LIMITS
-from sensor.duplicates import ROUTED_NS, SAME_NS
+from sensor.duplicates import BARE_NS, ROUTED_NS, SAME_NS
 from sensor.meter import MeterLimits
 from sensor.sense import sensor_of
 from sensor.settings import SensorSettings
@@ -59,9 +59,9 @@ def test_both_sides_of_a_router(packet: Layer) -> None:
     """Other addresses below, another VLAN, a lower time to live, soon."""
     there = Dot1Q(vlan=20) / routed(packet)
     assert counted((0, E / packet), (200_000, FAR / there)) == 1
-    assert counted((0, E / packet), (ROUTED_NS - 300, FAR / there)) == 1
+    assert counted((0, E / packet), (ROUTED_NS - 600, FAR / there)) == 1
     assert counted((0, FAR / there), (0, E / packet)) == 1, "in whatever order"
-    assert counted((0, E / packet), (ROUTED_NS + 300, FAR / there)) == 2
+    assert counted((0, E / packet), (ROUTED_NS + 600, FAR / there)) == 2
     assert counted((0, E / packet), (9, FAR / routed(packet)), (20, FAR / routed(packet, 2))) == 1
 
 
@@ -69,7 +69,7 @@ def test_both_sides_of_a_router(packet: Layer) -> None:
 def test_both_directions_of_one_port(packet: Layer) -> None:
     assert counted((0, E / packet), (50_000, E / packet)) == 1
     assert counted((0, E / packet), (50_000, E / Dot1Q(vlan=7) / packet), (60_000, E / packet)) == 1
-    assert counted((0, E / packet), (SAME_NS + 300, E / packet)) == 2
+    assert counted((0, E / packet), (SAME_NS + 600, E / packet)) == 2
 
 
 def test_a_router_may_change_the_class_of_service() -> None:
@@ -102,9 +102,23 @@ def test_an_ordinary_retransmission_counts(packet: Layer) -> None:
         assert counted((0, E / packet), (milliseconds * 1_000_000, E / packet)) == 2
 
 
+NO_DATA = TCP(sport=50000, dport=443, seq=9, flags="A")
+
+
+@pytest.mark.parametrize("ip", [IPv6(src=C6, dst=S6), IP(src=C4, dst=S4, id=0)], ids=["IPv6", "IPv4 without one"])
+def test_without_an_identification(ip: Layer) -> None:
+    """Acknowledgements are repeated in good faith; data are not, unless a moment later."""
+    bare, full = type(ip)(bytes(ip / NO_DATA)), type(ip)(bytes(ip / NO_DATA / HELLO))
+    assert counted((0, E / bare), (20_000, E / bare)) == 2
+    assert counted((0, E / full), (20_000, E / full)) == 1
+    assert counted((0, E / full), (BARE_NS + 600, E / full)) == 2
+    assert counted((0, E / bare), (200_000, FAR / routed(bare))) == 1
+    assert counted((0, E / full), (200_000, FAR / routed(full))) == 1
+
+
 def test_packets_that_repeat_for_a_long_time_are_no_duplicates() -> None:
     """Each is compared with the first one that counted, so silence cannot be stretched."""
-    beats = [(i * 700_000, E / SIX) for i in range(20)]
+    beats = [(i * 700_000, E / FOUR) for i in range(20)]
     assert counted(*beats) == 10
 
 

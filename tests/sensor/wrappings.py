@@ -186,6 +186,9 @@ OVER_LINK: dict[str, Wrap] = {
 
 LINKS: dict[str, tuple[int, Wrap]] = {
     "Cisco HDLC": (104, lambda p: Raw(b"\x0f\0" + ethertype(p).to_bytes(2, "big") + bytes(p))),
+    "Cisco HDLC as PPP": (9, lambda p: Raw(b"\x0f\0" + ethertype(p).to_bytes(2, "big") + bytes(p))),
+    "per-packet information": (192, lambda p: Raw(b"\0\0\x08\0\1\0\0\0" + bytes(E / p))),
+    "pktap": (258, lambda p: Raw(b"\x6c\0\0\0\1\0\0\0\1\0\0\0" + bytes(96) + bytes(E / p))),
     "PPP in HDLC": (50, lambda p: HDLC() / ppp(p)),
     "PPPoE": (51, lambda p: PPPoE(sessionid=7) / ppp(p)),
     "802.11": (105, wifi),
