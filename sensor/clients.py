@@ -39,7 +39,8 @@ def _between(addresses: npt.NDArray[np.uint64], first: int, last: int) -> npt.ND
     high, low = addresses[:, 0], addresses[:, 1]
     (first_high, first_low), (last_high, last_low) = (divmod(address, 1 << 64) for address in (first, last))
     above = (high > first_high) | ((high == first_high) & (low >= first_low))
-    return above & ((high < last_high) | ((high == last_high) & (low <= last_low)))
+    inside: npt.NDArray[np.bool_] = above & ((high < last_high) | ((high == last_high) & (low <= last_low)))
+    return inside
 
 
 def count_clients(addresses: npt.NDArray[np.uint64], inside: Ranges, told: DnsMemory) -> tuple[int, int]:
