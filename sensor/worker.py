@@ -11,6 +11,7 @@ Workers share nothing but the interface and the spool's folder.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
@@ -208,7 +209,8 @@ class Worker:
         """Tell people, once until it changes."""
         if what != self._said.get(of):
             self._said[of] = what
-            print(f"schoolgate: {what}", flush=True)
+            with contextlib.suppress(OSError):  # nobody listens any more
+                print(f"schoolgate: {what}", flush=True)
 
     # -- the clock ----------------------------------------------------------------------------------------------
 
