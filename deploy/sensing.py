@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 
@@ -25,15 +26,16 @@ from sensor.settings import SensorSettings
 from sensor.worker import WorkerPlan, work
 
 PATIENCE_S = 20.0  # to write what it holds
+_RING, _READY = b"r", b"w"  # what a worker tells its owner
 
 
 def work_for_owner(plan: WorkerPlan, owner: socket.socket, kept: socket.socket | None) -> None:
     """Entry point of the process: `sensor.worker.work`, as long as the parent process lives."""
     threading.Thread(target=_end_after_owner, daemon=True).start()
 
-    def keep(ring: socket.socket) -> None:
+    def keep(ring: socket.socket | None) -> None:
         with contextlib.suppress(OSError):  # the owner has just gone
-            socket.send_fds(owner, [b"ring"], [ring.fileno()])
+            socket.send_fds(owner, [_RING if ring else _READY], [ring.fileno()] if ring else [])
 
     work(plan, keep, kept)
 
@@ -52,6 +54,7 @@ class WorkerProcess:
         self.plan = plan
         self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._ours.setblocking(False)
+        self.ready = False
         self._ring: socket.socket | None = None
         self._process: BaseProcess | None = None
 
@@ -80,11 +83,11 @@ class WorkerProcess:
         """Hold the ring that the worker has opened last, and let an older one go."""
         with contextlib.suppress(BlockingIOError):
             while True:
-                word, descriptors, _, _ = socket.recv_fds(self._ours, 4, 1)
-                if not word:
-                    break
-                self._drop_ring()
-                self._ring = socket.socket(fileno=descriptors[0])
+                word, descriptors, _, _ = socket.recv_fds(self._ours, 1, 1)
+                self.ready |= word == _READY
+                if descriptors:
+                    self._drop_ring()
+                    self._ring = socket.socket(fileno=descriptors[0])
 
     def _drop_ring(self) -> None:
         if self._ring:
@@ -121,9 +124,15 @@ class Sensing:
     def names(self) -> list[str]:
         return [worker.plan.name for worker in self._workers]
 
-    def start(self) -> None:
+    def start(self, patience_s: float = 0.0) -> None:
+        """Start all, and leave the processors to them until they are ready, at most so long."""
         for worker in self._workers:
             worker.start()
+        end = time.monotonic() + patience_s
+        while time.monotonic() < end and not all(worker.ready for worker in self._workers):
+            time.sleep(0.02)
+            for worker in self._workers:
+                worker.take_ring()
 
     def tend(self) -> None:
         """Start again what has died."""

@@ -10,6 +10,7 @@ from sensor.ring import capability_mend
 from sensor.vitals import Vitals
 
 ENOUGH_FLOWS, ENOUGH_SAMPLED, ENOUGH_BYTES, ENOUGH_CLIENTS = 1_000, 20, 1_000_000, 20
+HIDING = ("flows_ech", "flows_dot", "flows_doq", "flows_doh", "flows_vpn")
 _MIB = 1 << 20
 _NOT_RUNNING = "No sensor is running, so this is not measured."
 
@@ -194,8 +195,8 @@ def _dns_seen(v: Vitals) -> Verdict:
 
 @SENSOR.check("blind", "Hidden names")
 def _blind(v: Vitals) -> Verdict:
-    blind, flows = v.counters.get("names_blind", 0), v.counters.get("flows", 0)
+    blind, flows = sum(v.counters.get(name, 0) for name in HIDING), v.counters.get("flows", 0)
     if flows < ENOUGH_FLOWS:
         return unknown("Too few flows to tell how many names are hidden.")
     mend = "Turn ECH, DNS over HTTPS and VPNs off on the school's devices: README, What it cannot see."
-    return by_share(blind, flows, warn=0.15, fail=1.1, what="of flows hide their names (ECH, DoH, VPN)", mend=mend)
+    return by_share(blind, flows, warn=0.15, fail=1.1, what="of flows hide names (ECH, encrypted DNS, VPN)", mend=mend)

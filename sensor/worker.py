@@ -11,6 +11,7 @@ Workers share nothing but the interface and the spool's folder.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
@@ -23,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+import numpy as np
 
 from sensor import interface
 from sensor.filters import inside_subnets
@@ -54,11 +57,12 @@ class WorkerPlan:
     share: Share | None = None
 
 
-Keep = Callable[[socket.socket], None]
+Keep = Callable[[socket.socket | None], None]
 
 
 class Worker:
-    """See the module's header. `keep` is told each ring's socket; `kept` is one that an earlier process had."""
+    """See the module's header. `keep` is told each ring's socket, and None once the worker is ready; `kept` is one
+    that an earlier process had."""
 
     def __init__(self, plan: WorkerPlan, keep: Keep | None = None, kept: socket.socket | None = None) -> None:
         self._plan = plan
@@ -98,7 +102,8 @@ class Worker:
         remove_status(self._plan.spool, self._plan.name)
 
     def _prepare(self) -> None:
-        from sensor.mirror import MirrorLook  # all this takes a second to load, in which packets come already
+        from sensor import walk  # all this takes a second to load, in which packets come already
+        from sensor.mirror import MirrorLook
         from sensor.sense import sensor_of
         from sensor.spool import Spool
 
@@ -108,7 +113,12 @@ class Worker:
         self._mirror = MirrorLook(inside_subnets(s.segments))
         self._recent = Recent()
         self._unwritten: deque[Any] = deque()
+        state = walk.new_state()
+        state[walk.FORMAT] = walk.FORMAT_RING
+        self._sensor.feed(np.zeros(0, np.uint8), 0, 0, state)  # loads the compiled kernel
         self._next_write = time.monotonic() + WRITE_EVERY_S
+        if self._keep:
+            self._keep(None)
 
     # -- the ring -----------------------------------------------------------------------------------------------
 
@@ -208,7 +218,8 @@ class Worker:
         """Tell people, once until it changes."""
         if what != self._said.get(of):
             self._said[of] = what
-            print(f"schoolgate: {what}", flush=True)
+            with contextlib.suppress(OSError):  # nobody listens any more
+                print(f"schoolgate: {what}", flush=True)
 
     # -- the clock ----------------------------------------------------------------------------------------------
 

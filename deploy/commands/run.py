@@ -41,10 +41,10 @@ def command(path: Path, interface: str | None, store_path: Path | None, no_pages
     Example:  schoolgate run --config /etc/schoolgate/schoolgate.toml --interface eth1
     """
     with failing_well():
-        from deploy.assembly import settings_path
-        from deploy.settings import load_settings
+        from deploy.assembly import assemble, read_school
 
-        settings = load_settings(settings_path(path))
+        files = read_school(path)
+        settings = files.settings
         card = interface or settings.sensor.interface
         if card is None:
             fail("no interface to watch; give --interface, or set sensor.interface in the settings")
@@ -61,13 +61,11 @@ def command(path: Path, interface: str | None, store_path: Path | None, no_pages
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         sensing = Sensing(settings.sensor, card)
-        sensing.start()  # before all that takes longer: packets are kept from now on
+        sensing.start(patience_s=2.0)  # before all that takes longer: packets are kept from now on
         try:
-            from deploy.assembly import assemble, read_school
             from deploy.owner import Owner
             from pipeline.store import open_store
 
-            files = read_school(path)
             assessor = assemble(files, note)
             with open_store(store_path or settings.store.path) as store:
                 owner = Owner(store, assessor, files, card, sensing, stopping, with_pages=not no_pages, finish=finish)

@@ -26,7 +26,8 @@ UP = Interface("eth1", 3, True, True, 1)
 WELL = {
     "packets": 1_000_000,
     "flows": 50_000,
-    "names_blind": 100,
+    "flows_ech": 50,
+    "flows_doh": 50,
     "ring_drops": 0,
     "ring_freezes": 0,
     "nic_drops": 0,
@@ -124,7 +125,7 @@ def test_when_all_is_well_nothing_is_to_be_done() -> None:
         ("routed", {"workers": ()}, "unknown", "Too few clients", ""),
         ("dns_seen", {"counters": {"clients_without_dns": 400}}, "warn", "80 %", "resolver"),
         ("dns_seen", {"counters": {"clients": 3}}, "unknown", "Too few clients", ""),
-        ("blind", {"counters": {"names_blind": 10_000}}, "warn", "20 %", "ECH"),
+        ("blind", {"counters": {"flows_vpn": 9_900}}, "warn", "20 %", "ECH"),
         ("blind", {"counters": {"flows": 3}}, "unknown", "Too few flows", ""),
     ],
 )
