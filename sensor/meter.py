@@ -258,16 +258,16 @@ class Meter:
         self._flows = self._flows._replace(index=new_index(len(self._flows.index)))
         table.fill_index(self._flows, int(self.counters[layout.C_ROWS]))
 
-    def _settle(self, row: Any, finding: Finding) -> None:
+    def _settle(self, words: list[int], finding: Finding) -> None:
         """Note what the readers found for a flow: for the table, and for slices of it that have not been given out."""
         number = self._book.number_of(finding.name) if finding.name else 0
-        uid = int(row[layout.T_UID])
+        uid = words[layout.T_UID]
         flags = finding.evidence << layout.EVIDENCE_SHIFT
         flags |= (layout.PARTIAL if finding.partial else 0) | (layout.ECH if finding.ech else 0)
         if number:
             self._found[uid] = number, flags
-        sender = int(row[layout.T_FROM_B])
-        self._findings.append((int(row[layout.T_ROW]), uid, number, flags, int(finding.done), sender, finding.hello))
+        sender = words[layout.T_FROM_B]
+        self._findings.append((words[layout.T_ROW], uid, number, flags, int(finding.done), sender, finding.hello))
 
     def _tell_table(self) -> None:
         """Carry what was found to the flows; many at once, as a call of the kernel costs more than a finding."""

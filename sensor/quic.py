@@ -16,8 +16,6 @@ how many datagrams of it are looked at. Sources: RFC 9000 12.2, 17.2 and 19, RFC
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from sensor.gquic import is_plain_version, read_google_hello
 from sensor.pieces import Pieces
@@ -48,107 +46,106 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     return int.from_bytes(data[at : at + width], "big") & ((1 << (8 * width - 2)) - 1), at + width
 
 
-@dataclass(frozen=True, slots=True)
-class _Initial:
-    version: int
-    destination: bytes
-    packet: bytes  # from the first byte to the end of the payload
-    number_at: int
+Initial = tuple[int, bytes, bytes, int]  # version, destination, packet up to its payload's end, where its number begins
 
 
-def _initials(datagram: bytes) -> Iterator[_Initial]:
+def _initials(datagram: bytes) -> list[Initial]:
     """Initial packets in a datagram; other long-header packets are stepped over, a short header ends it.
 
     Packets for another connection than the first one's are not looked at (RFC 9000 12.2).
     """
-    at, only = 0, None
+    found: list[Initial] = []
+    at, size, only = 0, len(datagram), None
     for _ in range(MAX_PACKETS):
-        if at + 7 > len(datagram) or not datagram[at] & 0x80:
-            return
+        if at + 7 > size or not datagram[at] & 0x80:
+            break
         version = int.from_bytes(datagram[at + 1 : at + 5], "big")
         kind = datagram[at] >> 4 & 3
         if has_v2_types(version):
             kind = (kind - 1) & 3
         p = at + 6 + datagram[at + 5]
         destination = datagram[at + 6 : p]
-        if p >= len(datagram) or len(destination) > 20 or (only is not None and destination != only):
-            return
+        if p >= size or p - at > 26 or (only is not None and destination != only) or kind == RETRY:
+            break  # a Retry has no length
         only = destination
         p += 1 + datagram[p]
-        if kind == RETRY:  # has no length
-            return
         if kind == INITIAL:
             token, p = _varint(datagram, p)
-            if token < 0 or p + token > len(datagram):
-                return
+            if token < 0 or p + token > size:
+                break
             p += token
         length, p = _varint(datagram, p)
-        if length < 0 or p + length > len(datagram):
-            return
+        if length < 0 or p + length > size:
+            break
         if kind == INITIAL and length >= 20:
-            yield _Initial(version, destination, datagram[at : p + length], p - at)
+            found.append((version, destination, datagram[at : p + length], p - at))
         at = p + length
+    return found
 
 
-def _crypto_frames(payload: bytes) -> Iterator[tuple[int, bytes]]:
+def _crypto_frames(payload: bytes) -> list[tuple[int, bytes]]:
     """(offset, data) of CRYPTO frames (RFC 9000 19.6) among PADDING, PING and ACK; any other frame ends the packet."""
-    at = 0
+    found: list[tuple[int, bytes]] = []
+    at, size = 0, len(payload)
     while following := _NOT_PADDING.search(payload, at):
         at = following.end()
         kind = payload[at - 1]
         if kind in (6, 8):  # 8: the number that Google's T050 and T051 use; STREAM may not be in an Initial
             offset, at = _varint(payload, at)
             length, at = _varint(payload, at)
-            if offset < 0 or length < 0 or at + length > len(payload):
-                return
-            yield offset, payload[at : at + length]
+            if offset < 0 or length < 0 or at + length > size:
+                break
+            found.append((offset, payload[at : at + length]))
             at += length
         elif kind in (2, 3):
             _, at = _varint(payload, at)
             _, at = _varint(payload, at)
             ranges, at = _varint(payload, at)
+            value = 0
             for _ in range(1 + 2 * min(ranges, 64) + (3 if kind == 3 else 0)):
                 value, at = _varint(payload, at)
-                if value < 0:
-                    return
+            if value < 0:
+                break
         else:
-            return
+            break
+    return found
 
 
-@dataclass(slots=True, eq=False)
 class _Attempt:
     """A connection as the client tried to make it: its version, keys and hello."""
 
-    version: int
-    keys: InitialKeys
-    stream: Pieces = field(default_factory=Pieces)
+    __slots__ = ("keys", "stream", "version")
+
+    def __init__(self, version: int, keys: InitialKeys) -> None:
+        self.version = version
+        self.keys = keys
+        self.stream = Pieces()
 
     def take(self, payload: bytes) -> None:
-        any_frame = False
-        for offset, data in _crypto_frames(payload):
-            any_frame = True
-            self._add(offset, data)
-        if self.version == Q050 and not any_frame:  # in frames of its own
-            self._add(0, payload)
-
-    def _add(self, offset: int, data: bytes) -> None:
+        """Keep the CRYPTO frames of a packet, within bounds."""
         stream = self.stream
-        room = stream.pieces < MAX_PIECES or offset <= len(stream.data)
-        if data and room and stream.held + len(data) <= MAX_BYTES and offset + len(data) <= MAX_HELLO:
-            stream.add(offset, data)
+        frames = _crypto_frames(payload)
+        if self.version == Q050 and not frames:  # in frames of its own
+            frames = [(0, payload)]
+        for offset, data in frames:
+            room = stream.pieces < MAX_PIECES or offset <= len(stream.data)
+            if data and room and stream.held + len(data) <= MAX_BYTES and offset + len(data) <= MAX_HELLO:
+                stream.add(offset, data)
 
     def read(self) -> Reading:
         beginning = self.stream.data
         return read_google_hello(beginning) if self.version == Q050 else read_hello(beginning)
 
 
-@dataclass(slots=True)
 class QuicHello:
     """Gathers one client's hello. `feed` each datagram it sends until the reading is complete."""
 
-    attempts: list[_Attempt] = field(default_factory=list)
-    effort: int = 0
-    best: Reading = UNDECIDED
+    __slots__ = ("attempts", "best", "effort")
+
+    def __init__(self) -> None:
+        self.attempts: list[_Attempt] = []
+        self.effort = 0
+        self.best = UNDECIDED
 
     @property
     def held(self) -> int:
@@ -168,13 +165,14 @@ class QuicHello:
             return reading if reading.is_hello else self._so_far()
         changed: list[_Attempt] = []
         strangers = False  # an Initial that no keys open: the others of this datagram have the same id
-        for number, initial in enumerate(_initials(datagram)):
-            self.effort += 0 if number else OTHERS - 1
-            attempt, payload = self._open(initial, not strangers)
-            if attempt is None or payload is None:
+        initials = _initials(datagram)
+        if initials:
+            self.effort += OTHERS - 1
+        for initial in initials:
+            attempt = self._open(initial, not strangers)
+            if attempt is None:
                 strangers = True
                 continue
-            attempt.take(payload)
             if attempt not in changed:
                 changed.append(attempt)
         for attempt in changed:
@@ -189,21 +187,22 @@ class QuicHello:
         over = self.effort >= MAX_DATAGRAMS * OTHERS
         return Reading(self.best.is_hello, True, self.best.name) if over else self.best
 
-    def _open(self, initial: _Initial, try_new: bool) -> tuple[_Attempt | None, bytes | None]:
-        """The attempt that an Initial belongs to, and its payload; a new attempt if its own id gives its keys."""
-        tried: list[InitialKeys] = []
+    def _open(self, initial: Initial, try_new: bool) -> _Attempt | None:
+        """Give an Initial's payload to the attempt that it belongs to: a new one if its own id gives its keys."""
+        version, destination, packet, number_at = initial
         for attempt in self.attempts:
-            if attempt.version == initial.version:
-                payload = attempt.keys.open(initial.packet, initial.number_at)
+            if attempt.version == version:
+                payload = attempt.keys.open(packet, number_at)
                 if payload is not None:
-                    return attempt, payload
-                tried.append(attempt.keys)
-        for salt in salts(initial.version) if try_new else ():
-            keys = initial_keys(salt, initial.destination)
-            if keys not in tried:
-                payload = keys.open(initial.packet, initial.number_at)
+                    attempt.take(payload)
+                    return attempt
+        for salt in salts(version) if try_new else ():
+            keys = initial_keys(salt, destination)
+            if all(keys is not known.keys for known in self.attempts):
+                payload = keys.open(packet, number_at)
                 if payload is not None:
-                    attempt = _Attempt(initial.version, keys)
+                    attempt = _Attempt(version, keys)
+                    attempt.take(payload)
                     self.attempts = [*self.attempts[1 - MAX_ATTEMPTS :], attempt]
-                    return attempt, payload
-        return None, None
+                    return attempt
+        return None

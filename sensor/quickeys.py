@@ -1,9 +1,9 @@
 """What opens a client's QUIC Initial packets: the salt of its version, and the keys that follow from a connection id.
 
-`initial_keys` is the key schedule of RFC 9001 5.2 and keeps the latest; a hash state is made once for each salt and for
-each secret, and copied (HMAC hashes its padded key first, RFC 2104 2). `InitialKeys.open` takes header protection off a
-packet and decrypts it. A version whose salt nobody published (greased, experimental) is tried with each known salt: the
-AEAD tag proves the right one, so no packet is ever read with a wrong key.
+`initial_keys` is the key schedule of RFC 9001 5.2 and keeps the latest, as the second Initial of a hello has the keys
+of the first. `InitialKeys.open` takes header protection off a packet and decrypts it. A version whose salt nobody
+published (greased, experimental) is tried with each known salt: the AEAD tag proves the right one, so no packet is ever
+read with a wrong key.
 
 Sources: RFC 9001 5, RFC 9369 3 (v2), draft-ietf-quic-tls-22 to -34 5.2 and draft-ietf-quic-v2-00 to -01 (older salts).
 """
@@ -11,10 +11,8 @@ Sources: RFC 9001 5, RFC 9369 3 (v2), draft-ietf-quic-tls-22 to -34 5.2 and draf
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -71,13 +69,15 @@ def has_v2_types(version: int) -> bool:
     return version in (V2, V2_DRAFT_01)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class InitialKeys:
     """What opens a client's Initial packets: AEAD with its nonce base, and header protection."""
 
-    aead: AESGCM
-    iv: int
-    mask: Callable[[bytes], bytes]
+    __slots__ = ("aead", "iv", "mask")
+
+    def __init__(self, aead: AESGCM, iv: int, mask: Callable[[bytes], bytes]) -> None:
+        self.aead = aead
+        self.iv = iv
+        self.mask = mask
 
     def open(self, packet: bytes, number_at: int) -> bytes | None:
         """The payload of a packet whose number is at `number_at` (RFC 9001 5.3, 5.4); None if the keys are not its."""
@@ -93,24 +93,6 @@ class InitialKeys:
             return None
 
 
-_Hmac = Callable[[bytes], bytes]
-
-
-def _hmac(key: bytes) -> _Hmac:
-    """HMAC-SHA-256 with a key of at most 64 bytes, hashed once for all messages."""
-    padded = key.ljust(64, b"\0")
-    inner, outer = hashlib.sha256(padded.translate(_INNER_PAD)), hashlib.sha256(padded.translate(_OUTER_PAD))
-
-    def digest(message: bytes) -> bytes:
-        first: Any = inner.copy()
-        first.update(message)
-        second: Any = outer.copy()
-        second.update(first.digest())
-        return bytes(second.digest())
-
-    return digest
-
-
 def _info(label: bytes, length: int) -> bytes:
     """The message that HKDF-Expand-Label (RFC 8446 7.1) hashes, for lengths up to one SHA-256 block."""
     label = b"tls13 " + label
@@ -122,13 +104,26 @@ _LABELS_V1, _LABELS_V2 = (
     tuple(_info(prefix + label, length) for label, length in ((b"key", 16), (b"iv", 12), (b"hp", 16)))
     for prefix in (b"quic ", b"quicv2 ")
 )
-_extract = functools.lru_cache(maxsize=16)(_hmac)  # one for each salt
+
+
+def _pads(key: bytes) -> tuple[bytes, bytes]:
+    """What HMAC hashes before the message and before the inner hash (RFC 2104 2); the key has at most 64 bytes."""
+    padded = key.ljust(64, b"\0")
+    return padded.translate(_INNER_PAD), padded.translate(_OUTER_PAD)
+
+
+_pads_of_salt = functools.lru_cache(maxsize=16)(_pads)
 
 
 @functools.lru_cache(maxsize=4096)
 def initial_keys(salt: bytes, connection_id: bytes) -> InitialKeys:
-    """The client's Initial keys (RFC 9001 5.2, RFC 9369 3.3)."""
-    key, iv, protection = _LABELS_V2 if salt in (SALT_V2, SALT_V2_DRAFT) else _LABELS_V1
-    expand = _hmac(_hmac(_extract(salt)(connection_id))(_CLIENT))
-    protector = Cipher(algorithms.AES(expand(protection)[:16]), _ECB).encryptor()
-    return InitialKeys(AESGCM(expand(key)[:16]), int.from_bytes(expand(iv)[:12], "big"), protector.update)
+    """The client's Initial keys (RFC 9001 5.2, RFC 9369 3.3). HMAC is written out: it is what this module waits for."""
+    key_label, iv_label, protection = _LABELS_V2 if salt in (SALT_V2, SALT_V2_DRAFT) else _LABELS_V1
+    inner, outer = _pads_of_salt(salt)
+    inner, outer = _pads(sha256(outer + sha256(inner + connection_id).digest()).digest())
+    inner, outer = _pads(sha256(outer + sha256(inner + _CLIENT).digest()).digest())
+    key = sha256(outer + sha256(inner + key_label).digest()).digest()[:16]
+    iv = sha256(outer + sha256(inner + iv_label).digest()).digest()[:12]
+    mask = sha256(outer + sha256(inner + protection).digest()).digest()[:16]
+    protector = Cipher(algorithms.AES(mask), _ECB).encryptor()
+    return InitialKeys(AESGCM(key), int.from_bytes(iv, "big"), protector.update)

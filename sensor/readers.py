@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sensor import layout
 from sensor.dnsreader import DnsReader, OnAnswers
@@ -34,8 +33,7 @@ QUIC_KEYS = 40  # the bit that tells the keys of QUIC's readers, two for each fl
 Looker = StreamHello | QuicHello | DtlsHello
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """What was read for the flow of a to-do item: a name or None, and whether the search is over."""
 
     name: bytes | None
@@ -47,11 +45,11 @@ class Finding:
 
 
 class Readers:
-    """See the module's header. `settle(row, finding)` is called for each finding, with the to-do item's words."""
+    """See the module's header. `settle(words, finding)` is called for each finding, with the to-do item's words."""
 
     def __init__(
         self,
-        settle: Callable[[Any, Finding], None],
+        settle: Callable[[list[int], Finding], None],
         dns_names: int,
         on_answers: OnAnswers | None = None,
     ) -> None:
@@ -68,21 +66,23 @@ class Readers:
         count = int(todo.count[0])
         if not count:
             return
-        for row, words in zip(todo.words[:count], todo.signed[:count].tolist(), strict=True):
+        addresses = todo.words[:count, :4].byteswap().tobytes()
+        for item, words in enumerate(todo.signed[:count].tolist()):
             kind, start, end = words[layout.T_KIND], words[layout.T_PAYLOAD], words[layout.T_END]
             if kind == layout.TODO_STREAM:
-                self._read_stream(row, words, buffer[start:end].tobytes())
+                self._read_stream(words, buffer[start:end].tobytes())
             elif kind == layout.TODO_GATHERED:
-                self._read_stream(row, words, todo.gather.bytes[start:end].tobytes())
+                self._read_stream(words, todo.gather.bytes[start:end].tobytes())
                 free_place(todo.gather, start // layout.GATHER_BYTES)
             elif kind == layout.TODO_DNS or kind == layout.TODO_DNS_TCP:
-                self._read_dns(row, words, buffer[start:end].tobytes())
+                self._read_dns(words, addresses[32 * item : 32 * item + 32], buffer[start:end].tobytes())
             elif kind == layout.TODO_FRAGMENT:
-                self.fragments.add(buffer[start:end].tobytes(), words[layout.T_TIME], int(row[layout.T_VLAN]))
+                vlan = int(todo.words[item, layout.T_VLAN])
+                self.fragments.add(buffer[start:end].tobytes(), words[layout.T_TIME], vlan)
             elif kind == layout.TODO_QUIC:
-                self._read_quic(row, words, buffer[start:end].tobytes())
+                self._read_quic(words, buffer[start:end].tobytes())
             else:
-                self._read_dtls(row, buffer[start:end].tobytes())
+                self._read_dtls(words, buffer[start:end].tobytes())
         todo.count[0] = 0
 
     def _looker(self, uid: int, make: Callable[[], Looker]) -> Looker:
@@ -109,7 +109,7 @@ class Readers:
         while self._held > MAX_HELD:
             self._drop_oldest()
 
-    def _read_stream(self, row: Any, words: list[int], payload: bytes) -> None:
+    def _read_stream(self, words: list[int], payload: bytes) -> None:
         uid = words[layout.T_UID]
         looker = self._looking.get(uid)
         if looker is None:
@@ -125,10 +125,10 @@ class Readers:
             looker.told = reading
             partial = reading.is_hello and not reading.complete and not looker.http
             evidence = HTTP_HOST if looker.http else SNI
-            self._settle(row, Finding(reading.name, evidence, partial, reading.complete, reading.ech))
+            self._settle(words, Finding(reading.name, evidence, partial, reading.complete, reading.ech))
 
-    def _read_dtls(self, row: Any, payload: bytes) -> None:
-        uid = int(row[layout.T_UID])
+    def _read_dtls(self, words: list[int], payload: bytes) -> None:
+        uid = words[layout.T_UID]
         looker = self._looker(uid, DtlsHello)
         if not isinstance(looker, DtlsHello):
             return
@@ -138,9 +138,9 @@ class Readers:
         else:
             self._hold(uid, looker.held)
         if reading.complete or reading.is_hello:
-            self._settle(row, Finding(reading.name, SNI, not reading.complete, reading.complete, reading.ech))
+            self._settle(words, Finding(reading.name, SNI, not reading.complete, reading.complete, reading.ech))
 
-    def _read_quic(self, row: Any, words: list[int], payload: bytes) -> None:
+    def _read_quic(self, words: list[int], payload: bytes) -> None:
         """Each direction has its own reader: either may be the client, and only a client's packets can be opened."""
         key = words[layout.T_UID] << 1 | words[layout.T_FROM_B] | 1 << QUIC_KEYS
         looker = self._looking.get(key)
@@ -152,14 +152,15 @@ class Readers:
         if reading.complete:
             self._forget(key)
         else:
-            self._looker(key, lambda: looker)
+            if key not in self._looking:
+                self._looker(key, lambda: looker)
             self._hold(key, looker.held)
         if reading.complete or reading.is_hello:
             hello, done = reading.is_hello, reading.complete
-            self._settle(row, Finding(reading.name, QUIC_SNI, hello and not done, done, reading.ech, hello))
+            self._settle(words, Finding(reading.name, QUIC_SNI, hello and not done, done, reading.ech, hello))
 
-    def _read_dns(self, row: Any, words: list[int], payload: bytes) -> None:
-        low, high = row[0:2].byteswap().tobytes(), row[2:4].byteswap().tobytes()
+    def _read_dns(self, words: list[int], addresses: bytes, payload: bytes) -> None:
+        low, high = addresses[:16], addresses[16:]
         from_b, now = words[layout.T_FROM_B], words[layout.T_TIME] / layout.SECOND
         server, client = (high, low) if from_b else (low, high)
         if words[layout.T_KIND] == layout.TODO_DNS_TCP:

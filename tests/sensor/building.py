@@ -13,7 +13,7 @@ import itertools
 import ssl
 import struct
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,7 @@ def quic_datagrams(name: str, *, version: int = 1, alpn: int = 1) -> tuple[bytes
 
 SALT_V1 = bytes.fromhex("38762cf7f55934b34d179ae6a4c80cadccbb7f0a")  # RFC 9001 5.2
 SALT_V2 = bytes.fromhex("0dede3def700a6db819381be6e269dcbf9bd2ed9")  # RFC 9369 3.3.1
+SALT_V2_DRAFT = bytes.fromhex("a707c203a59b47184a1d62ca570406ea7ae3e5d3")  # draft-ietf-quic-v2-00 3.3.1
 SALT_DRAFT_29 = bytes.fromhex("afbfec289993d24c9e9786f19c6111e04390a899")  # draft-ietf-quic-tls-29 5.2
 SALT_DRAFT_23 = bytes.fromhex("c3eef712c72ebb5a11a7d2432bb46365bef9f502")  # draft-ietf-quic-tls-23 5.2
 SALT_DRAFT_22 = bytes.fromhex("7fbcdb0e7c66bbe9193a96cd21519ebd7a02644a")  # draft-ietf-quic-tls-22 5.2
@@ -131,12 +132,40 @@ def _expand(secret: bytes, label: bytes, length: int) -> bytes:
     return HKDFExpand(SHA256(), length, info).derive(secret)
 
 
+@dataclass(frozen=True, slots=True)
+class SealingKeys:
+    """What seals a client's Initials."""
+
+    aead: AESGCM
+    iv: int
+    mask: Callable[[bytes], bytes]
+
+
+@functools.lru_cache(maxsize=512)
+def initial_keys(salt: bytes, key_id: bytes) -> SealingKeys:
+    extract = HMAC(salt, SHA256())
+    extract.update(key_id)
+    secret = _expand(extract.finalize(), b"client in", 32)
+    prefix = b"quicv2 " if salt in (SALT_V2, SALT_V2_DRAFT) else b"quic "
+    key, iv, hp = (_expand(secret, prefix + label, size) for label, size in ((b"key", 16), (b"iv", 12), (b"hp", 16)))
+    return SealingKeys(
+        AESGCM(key), int.from_bytes(iv, "big"), Cipher(algorithms.AES(hp), modes.ECB()).encryptor().update
+    )
+
+
 def initial_packet(
+    payload: bytes, *, salt: bytes = SALT_V1, key_id: bytes = bytes.fromhex("8394c8f03e515708"), **header: Any
+) -> bytes:
+    """A protected client Initial. `key_id`: the id that keys come from; `header`: see `seal`."""
+    return seal(payload, initial_keys(salt, key_id), key_id=key_id, **header)
+
+
+def seal(
     payload: bytes,
+    keys: SealingKeys,
     *,
+    key_id: bytes,
     version: int = 1,
-    salt: bytes = SALT_V1,
-    key_id: bytes = bytes.fromhex("8394c8f03e515708"),
     destination: bytes | None = None,
     source: bytes = b"",
     token: bytes = b"",
@@ -144,22 +173,15 @@ def initial_packet(
     number_bytes: int = 4,
     kind: int | None = None,
 ) -> bytes:
-    """A protected client Initial. `key_id`: the id that keys come from; `destination`: the one in the header."""
+    """The same with keys at hand. `destination`: the id in the header, `key_id` unless given."""
     destination = key_id if destination is None else destination
-    extract = HMAC(salt, SHA256())
-    extract.update(key_id)
-    secret = _expand(extract.finalize(), b"client in", 32)
-    prefix = b"quicv2 " if salt == SALT_V2 else b"quic "
-    key, iv, hp = (_expand(secret, prefix + label, size) for label, size in ((b"key", 16), (b"iv", 12), (b"hp", 16)))
     type_bits = (1 if version == V2 else 0) if kind is None else kind
     header = bytes([0xC0 | type_bits << 4 | number_bytes - 1]) + version.to_bytes(4, "big")
     header += bytes([len(destination)]) + destination + bytes([len(source)]) + source
     header += varint(len(token)) + token + struct.pack(">H", 0x4000 | number_bytes + len(payload) + 16)
     raw_number = number.to_bytes(number_bytes, "big")
-    nonce = (int.from_bytes(iv, "big") ^ number).to_bytes(12, "big")
-    sealed = AESGCM(key).encrypt(nonce, payload, header + raw_number)
-    sample = (raw_number + sealed)[4:20]
-    mask = Cipher(algorithms.AES(hp), modes.ECB()).encryptor().update(sample)
+    sealed = keys.aead.encrypt((keys.iv ^ number).to_bytes(12, "big"), payload, header + raw_number)
+    mask = keys.mask((raw_number + sealed)[4:20])
     first = header[0] ^ mask[0] & 0x0F
     return bytes([first]) + header[1:] + bytes(a ^ b for a, b in zip(raw_number, mask[1:], strict=False)) + sealed
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import struct
+import time
 
 import pytest
+from aioquic.quic.crypto import CryptoPair
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +19,7 @@ from tests.sensor.building import (
     SALT_DRAFT_29,
     SALT_V1,
     SALT_V2,
+    SALT_V2_DRAFT,
     V2,
     bare_hello,
     crypto_frame,
@@ -184,7 +187,11 @@ VERSIONS = [
     (0xFF00001B, SALT_DRAFT_23),
     (0xFF00001D, SALT_DRAFT_29),
     (0xFF000020, SALT_DRAFT_29),
+    (0xFF000018, SALT_DRAFT_23),
+    (0xFF00001C, SALT_DRAFT_23),
+    (0xFF000021, SALT_V1),
     (0xFF000022, SALT_V1),
+    (0xFF020000, SALT_V2_DRAFT),
     (0xFACEB001, SALT_DRAFT_22),
     (0xFACEB002, SALT_DRAFT_23),
     (0xFACEB002, SALT_V1),
@@ -212,6 +219,77 @@ def test_wrong_keys_and_changed_bytes_open_nothing() -> None:
     assert names([datagram(0, bytes(changed))]) == [(None, "none", False)], "no hello was seen, so none is partial"
 
 
+RFC_SERVER_INITIAL = bytes.fromhex(  # RFC 9001 A.3
+    "cf000000010008f067a5502a4262b5004075c0d95a482cd0991cd25b0aac406a5816b6394100f37a1c69797554780bb3"
+    "8cc5a99f5ede4cf73c3ec2493a1839b3dbcba3f6ea46c5b7684df3548e7ddeb9c3bf9c73cc3f3bded74b562bfb19fb84"
+    "022f8ef4cdd93795d77d06edbb7aaf2f58891850abbdca3d20398c276456cbc42158407dd074ee"
+)
+
+
+def test_a_server_s_initial_is_not_a_client_s() -> None:
+    """Its keys come from the same id, but are others."""
+    client = CryptoPair()
+    client.setup_initial(cid=RFC_ID, is_client=True, version=1)
+    assert client.decrypt_packet(RFC_SERVER_INITIAL, 18, 0)[1][5:6] == b"\x06", "the RFC's packet"
+    reader = QuicHello()
+    assert reader.feed(RFC_SERVER_INITIAL) == UNDECIDED
+    first, second = (initial_packet(f) for f in frames(HELLO, 400))
+    before = reader.feed(first)
+    assert reader.feed(RFC_SERVER_INITIAL) == before
+    assert reader.feed(second) == Reading(True, True, NAME)
+
+
+def long_header(kind: int, size: int, *, version: int = 1) -> bytes:
+    """A 0-RTT (1) or Handshake (2) packet of this many sealed bytes."""
+    return (
+        bytes([0xC0 | kind << 4]) + version.to_bytes(4, "big") + b"\x08" + RFC_ID + b"\0" + varint(size) + bytes(size)
+    )
+
+
+def test_0_rtt_first() -> None:
+    """Many 0-RTT packets overtake the Initial; later ones, a Retry and short headers change nothing."""
+    early = [long_header(1, 1100) for _ in range(30)]
+    first, second = (initial_packet(f) for f in frames(HELLO, 400))
+    retry = b"\xf0\0\0\0\1\0\x08" + RFC_ID + bytes(60)
+    assert read(*early, first, retry, b"\x41" + bytes(60), early[0], second) == Reading(True, True, NAME)
+    assert read(*early[:3], second + early[3], early[4] + first) == Reading(True, True, NAME)
+    hello = QuicHello()
+    assert [hello.feed(data).complete for data in (early * 3)[:64]] == [False] * 63 + [True], "not for ever"
+
+
+def test_packets_for_another_connection_in_a_datagram_are_not_looked_at() -> None:
+    """RFC 9000 12.2: they are somebody's play, and each would cost a key schedule."""
+    first, second = frames(HELLO, 400)
+    other = initial_packet(second, key_id=b"another")
+    assert not read(initial_packet(first) + other).complete
+    assert read(initial_packet(first) + initial_packet(second) + other).complete
+
+
+def test_versions_do_not_share_a_hello() -> None:
+    """Halves of two hellos, which Version Negotiation separates, are never put together."""
+    other = bare_hello(b"www.two.example", padding=700)
+    before, after = (
+        initial_packet(frames(other, 400)[0]),
+        initial_packet(frames(HELLO, 400)[1], version=V2, salt=SALT_V2),
+    )
+    reading = read(before, after)
+    assert reading.name in (None, b"www.two.example")
+    assert not reading.complete
+
+
+def unopenable(n: int) -> bytes:
+    packet = initial_packet(bytes(100), version=0x1A2A3A4A)
+    return packet.replace(RFC_ID, n.to_bytes(8, "big"), 1)
+
+
+def test_a_flood_of_initials_that_nobody_can_open_is_bounded() -> None:
+    """Eight packets in a datagram, in a version that could have any salt: one key schedule for each salt at most."""
+    begun = time.process_time()
+    for n in range(300):
+        QuicHello().feed(unopenable(n) * 8)
+    assert time.process_time() - begun < 1.0
+
+
 def chlo(name: bytes) -> bytes:
     """A gQUIC CHLO message with PAD and SNI tags (QUIC Crypto, 2016: tag, count, tag-end table, values)."""
     values = [(b"PAD\0", b"-" * 900), (b"SNI\0", name), (b"VER\0", b"Q050")]
@@ -227,13 +305,40 @@ T050_SALT = bytes.fromhex("7ff579e5acd072915580304c43a2367c60488310")
 T051_SALT = bytes.fromhex("7a4edef4e7ccee5fa4506c19124fc8ccda6e033d")
 
 
-def test_google_quic_before_encryption() -> None:
-    plain = b"\x0d" + b"connects" + b"Q043" + b"\1" + bytes(12) + b"\xa0\1\0\4" + chlo(NAME)
+PUBLIC_HEADERS = [  # flags, connection id and version, packet number (gQUIC wire layout, 2016; Q032 and older)
+    *((b"\x0d" + b"connects" + version, 1) for version in (b"Q024", b"Q030", b"Q033", b"Q035", b"Q039", b"Q043")),
+    (b"\x09" + b"connects" + b"Q039", 1),
+    (b"\x19" + b"connects" + b"Q043", 2),
+    (b"\x29" + b"connects" + b"Q043", 4),
+    (b"\x39" + b"connects" + b"Q043", 6),
+    (b"\x09" + b"four" + b"Q025", 1),
+    (b"\x05" + b"1" + b"Q025", 1),
+    (b"\x01" + b"Q025", 1),
+]
+
+
+@pytest.mark.parametrize(("head", "number"), PUBLIC_HEADERS)
+def test_google_quic_with_a_public_header(head: bytes, number: int) -> None:
+    plain = head + bytes(number) + bytes(12) + b"\xa0\1\0\4" + chlo(NAME)
     assert read(plain) == Reading(True, True, NAME)
-    q046 = b"\xc3Q046\x50" + b"connects" + bytes(4) + bytes(12) + b"\xa0\1\0\4" + chlo(NAME)
-    assert read(q046) == Reading(True, True, NAME)
-    for packet in (plain, q046):
-        assert names([datagram(0, packet)]) == [("www.one.example", "quic_sni", False)]
+    assert names([datagram(0, plain)]) == [("www.one.example", "quic_sni", False)]
+
+
+@pytest.mark.parametrize("version", [b"Q044", b"Q046"])
+def test_google_quic_with_a_long_header(version: bytes) -> None:
+    plain = b"\xc3" + version + b"\x50" + b"connects" + bytes(4) + bytes(12) + b"\xa0\1\0\4" + chlo(NAME)
+    later = b"\xc3" + version + b"\x50" + b"connects" + bytes(4) + bytes(900)
+    assert read(plain) == read(later, plain) == Reading(True, True, NAME)
+    assert names([datagram(0, plain)]) == [("www.one.example", "quic_sni", False)]
+
+
+def test_a_google_hello_in_two_packets() -> None:
+    message = chlo(NAME)
+    for cut in (10, 30, 60, len(message) - 30, len(message) - 3):
+        halves = (crypto_frame(0, message[:cut]), crypto_frame(cut, message[cut:]))
+        packets = [initial_packet(half, version=0x51303530, salt=Q050_SALT) for half in halves]
+        for order in (packets, packets[::-1]):
+            assert read(*order) == Reading(True, True, NAME)
 
 
 def test_google_quic_sealed() -> None:
