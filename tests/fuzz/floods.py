@@ -61,8 +61,8 @@ def run(flood: str, flows: int, per_ms: int, limits: MeterLimits) -> dict[str, A
     subject = Sensor(CATALOGUE, (), limits)
     state = walk.new_state()
     state[walk.FORMAT], state[walk.SWAPPED], state[walk.NANO], state[walk.LINK] = walk.FORMAT_PCAP, 1, 1, 1
-    for data in blocks(FLOODS[flood], 50, 10, RATIO):  # what is compiled or imported on first use is not growth
-        warm = Sensor(CATALOGUE, (), MeterLimits(first_flows=256))
+    for data in blocks(FLOODS[flood], 400, 100, RATIO):  # what is compiled or imported on first use is not growth
+        warm = Sensor(CATALOGUE, (), MeterLimits(first_flows=16))
         warm.feed(np.frombuffer(data, np.uint8), 0, len(data), state.copy())
         warm.meter.finish()
         warm.table()
