@@ -6,7 +6,6 @@ same packet that come in between. Without foreign fragments, the hello's name is
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import struct
 
@@ -17,7 +16,6 @@ from tests.fuzz.metering import Watched
 from tests.fuzz.parts import join, split
 from tests.sensor.building import CLIENT, SECOND, SERVER, START, Packet, bare_hello, ethernet, ip, pcap, record_of, tcp
 
-REASSEMBLES = importlib.util.find_spec("sensor.fragments") is not None
 HELLO = record_of(bare_hello(b"www.one.example", padding=900))
 MORE = 0x2000
 
@@ -62,7 +60,7 @@ def run(data: bytes) -> None:
     watched = Watched()
     assert watched.feed(block, 24, len(block), state) == len(block)
     watched.finish(len(block))
-    if REASSEMBLES and not split(data[2:]):
+    if not split(data[2:]):
         assert "www.one.example" in watched.names
 
 
