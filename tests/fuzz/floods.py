@@ -134,7 +134,7 @@ def main() -> None:
             print(json.dumps(run(flood, chosen.flows or SMALL.get(flood, 30_000), 10, SMALL_LIMITS)))
         else:
             flows = chosen.flows or FULL.get(flood) or SLOW.get(flood) or 1_000_000
-            print(json.dumps(run(flood, flows, 220 if flood in FULL else 50, MeterLimits())))
+            print(json.dumps(run(flood, flows, 250 if flood in FULL else 20, MeterLimits())))
 
 
 if __name__ == "__main__":
