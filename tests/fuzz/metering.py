@@ -94,4 +94,3 @@ class Watched:
         assert (evidence < len(EVIDENCE_CODES)).all()
         assert np.isin(words[:, 4] >> np.uint64(24) & np.uint64(0xFF), (6, 17)).all(), "TCP or UDP"
         assert (halves[:, layout.S_PACKETS_UP].astype(np.int64) + halves[:, layout.S_PACKETS_DOWN] > 0).all()
-        assert (halves[:, layout.S_BURST_LARGEST] <= halves[:, layout.S_BURST_BYTES]).all()
