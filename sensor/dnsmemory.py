@@ -63,10 +63,21 @@ def _lifetime(ttl: int) -> int:
 class _Client:
     pairs: dict[bytes, Told] = field(default_factory=dict)  # by server, oldest first
     aliases: dict[str, tuple[str, float]] = field(default_factory=dict)  # target -> asked name, until
+    held: int = 0  # names of pairs, and aliases
+
+    def drop_oldest(self) -> int:
+        """Forget the oldest pair, or alias if there is no pair; returns how many names that were."""
+        if self.pairs:
+            dropped = len(self.pairs.pop(next(iter(self.pairs))))
+        else:
+            del self.aliases[next(iter(self.aliases))]
+            dropped = 1
+        self.held -= dropped
+        return dropped
 
 
 class DnsMemory:
-    """See the module's header; bounded to `capacity` (client, server) pairs."""
+    """See the module's header; bounded to `capacity` names of (client, server) pairs, and aliases."""
 
     def __init__(self, capacity: int) -> None:
         self._clients: OrderedDict[bytes, _Client] = OrderedDict()  # longest untold first
@@ -74,12 +85,12 @@ class DnsMemory:
         self._per_client = min(capacity, max(MIN_PER_CLIENT, capacity // CLIENT_SHARE))
         self._sketch = bytearray(1 << _SKETCH_BITS)  # pairs ever learnt, hashed: no false 'no'
         self._sketch_view = np.frombuffer(self._sketch, np.bool_)
-        self._pairs = 0
+        self._held = 0
         self.evicted = 0  # because all was full
         self.evicted_noisy = 0  # because one client had more than its share
 
     def __len__(self) -> int:
-        return self._pairs
+        return self._held
 
     def __contains__(self, client: bytes) -> bool:
         """Was this client told anything that is still remembered?"""
@@ -119,10 +130,12 @@ class DnsMemory:
             for hint in service.hints:
                 self._tell(client, known, hint, name, now, until)
             if service.target and service.target not in chain:
+                before = len(known.aliases)
                 known.aliases.pop(service.target, None)
                 known.aliases[service.target] = (name, until)
                 if len(known.aliases) > MAX_ALIASES:
                     del known.aliases[next(iter(known.aliases))]
+                self._count(known, len(known.aliases) - before)
         self._shrink(known)
 
     def learn_local(self, client: bytes, answers: Answers, now: float) -> None:
@@ -134,26 +147,25 @@ class DnsMemory:
     def _tell(self, client: bytes, known: _Client, server: bytes, name: str, now: float, until: float) -> None:
         spread = int.from_bytes(client[8:], "big") * _SPREAD_CLIENT ^ int.from_bytes(server[8:], "big") * _SPREAD_SERVER
         self._sketch[(spread & _LOW64) >> _SHIFT] = 1
-        told = known.pairs.pop(server, None)
-        if told is None:
-            self._pairs += 1
-            known.pairs[server] = ((name, now, until),)
-        else:
-            known.pairs[server] = _with_name(told, name, now, until)
+        told = known.pairs.pop(server, ())
+        known.pairs[server] = new = _with_name(told, name, now, until)
+        self._count(known, len(new) - len(told))
+
+    def _count(self, known: _Client, more: int) -> None:
+        known.held += more
+        self._held += more
 
     def _shrink(self, known: _Client) -> None:
         """Back within the bounds: first the client that was just told, then whoever was told nothing for longest."""
-        while len(known.pairs) > self._per_client:
-            del known.pairs[next(iter(known.pairs))]
-            self._pairs -= 1
+        while known.held > self._per_client:
+            self._held -= known.drop_oldest()
             self.evicted_noisy += 1
-        while self._pairs > self._capacity or len(self._clients) > self._capacity:
+        while self._held > self._capacity or len(self._clients) > self._capacity:
             client, oldest = next(iter(self._clients.items()))
-            if oldest.pairs:
-                del oldest.pairs[next(iter(oldest.pairs))]
-                self._pairs -= 1
+            if oldest.held:
+                self._held -= oldest.drop_oldest()
                 self.evicted += 1
-            if not oldest.pairs:
+            if not oldest.held:
                 del self._clients[client]
 
     def may_know(self, client_low: Any, server_low: Any) -> Any:

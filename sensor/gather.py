@@ -6,13 +6,15 @@ next bytes until the hello is whole; its name is given as soon as that is. Whate
 several TLS records or longer than GATHER_BYTES) is handed to Python with what has come so far. Bytes already here are
 never replaced: what came first counts.
 
-Places are bounded: when none is free, the one that a moving hand meets next is taken from its flow and counted, unless
-it waits to be read by Python. This room knows places and bytes; `sensor.looking` decides.
+Places are bounded: when none is free, one that a moving hand meets next is taken from its flow and counted, rather one
+of the newcomer's own client, never one that waits to be read by Python. This room knows places and bytes;
+`sensor.looking` decides.
 """
 
 from __future__ import annotations
 
 from sensor.layout import (
+    G_CLIENT,
     G_HELD,
     G_OWNER,
     G_START,
@@ -30,26 +32,39 @@ from sensor.layout import (
 from sensor.load import copy_bytes, kernel
 
 IN_ORDER, SEEN_BEFORE, GAP = 0, 1, 2
+OWN_FIRST = 64  # places searched for one of the same client
 
 
 @kernel
-def take_place(gather, owner, start, wanted):
-    """A place for a hello of `wanted` bytes whose first has sequence number `start`; -1 if all wait for Python."""
+def take_place(gather, owner, client, start, wanted):
+    """A place for a hello of `wanted` bytes whose first has sequence number `start`; -1 if all wait for Python.
+
+    If none is free, the newcomer takes one of its own client's among the next few, else the next: a client that
+    begins hellos without end pushes out its own.
+    """
     n = -1
     if gather.state[GATHER_FREE_COUNT] > 0:
         gather.state[GATHER_FREE_COUNT] -= 1
         n = gather.free[gather.state[GATHER_FREE_COUNT]]
     else:
-        for _ in range(GATHER_PLACES):
-            at = gather.state[GATHER_HAND]
-            gather.state[GATHER_HAND] = (at + 1) % GATHER_PLACES
+        hand = gather.state[GATHER_HAND]
+        for k in range(GATHER_PLACES):
+            at = (hand + k) % GATHER_PLACES
             if gather.places[at, G_STATE] == GATHER_USED:
-                gather.state[GATHER_LOST] += 1
-                n = at
+                if n < 0:
+                    n = at
+                if gather.places[at, G_CLIENT] == client:
+                    n = at
+                    break
+            if n >= 0 and k >= OWN_FIRST:
                 break
+        if n >= 0:
+            gather.state[GATHER_HAND] = (n + 1) % GATHER_PLACES
+            gather.state[GATHER_LOST] += 1
     if n >= 0:
         gather.places[n, G_STATE] = GATHER_USED
         gather.places[n, G_OWNER] = owner
+        gather.places[n, G_CLIENT] = client
         gather.places[n, G_START] = start
         gather.places[n, G_HELD] = 0
         gather.places[n, G_WANTED] = wanted

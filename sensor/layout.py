@@ -53,8 +53,8 @@ TODO = 16
 TODO_STREAM, TODO_QUIC, TODO_DNS, TODO_FRAGMENT, TODO_DTLS, TODO_GATHERED, TODO_DNS_TCP = 1, 2, 3, 4, 5, 6, 7
 
 # A hello that is being gathered. G_START: sequence number of its first byte; G_WANTED: all its bytes, record header
-# included; G_OWNER: UID of the flow.
-G_STATE, G_OWNER, G_START, G_HELD, G_WANTED = 0, 1, 2, 3, 4
+# included; G_OWNER: UID of the flow; G_CLIENT: half of its client's address.
+G_STATE, G_OWNER, G_START, G_HELD, G_WANTED, G_CLIENT = 0, 1, 2, 3, 4, 5
 GATHER_FREE, GATHER_USED, GATHER_HANDED = 0, 1, 2
 GATHER_PLACES, GATHER_BYTES = 4096, 4096
 # Indices into Gather.state. LOST: hellos whose place another took.
@@ -112,7 +112,7 @@ class Gather(NamedTuple):
     """Hellos that have come in part and in order; see sensor.gather."""
 
     bytes: Any  # uint8[GATHER_PLACES * GATHER_BYTES]
-    places: Any  # int64[GATHER_PLACES, 5]
+    places: Any  # int64[GATHER_PLACES, 6]
     free: Any  # int64[GATHER_PLACES]: a stack of free places
     state: Any  # int64[3]
 

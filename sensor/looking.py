@@ -183,11 +183,12 @@ def _gather_more(buf, flows, row, batch, i, sequence, names, todo, counters, fil
 
 
 @kernel
-def _begin_gathering(buf, p, end, sequence, flows, row, todo, size):
+def _begin_gathering(buf, p, end, sequence, flows, row, from_b, todo, size):
     """Take the beginning of a hello of `size` bytes; False if it is not for this room."""
     if size == 0 or size > GATHER_BYTES:
         return False
-    place = take_place(todo.gather, flows.cold[row, UID], sequence, size)
+    client = flows.cold[row, 3 if from_b else 1]
+    place = take_place(todo.gather, flows.cold[row, UID], client, sequence, size)
     if place < 0:
         return False
     add_bytes(todo.gather, place, buf, p, end, sequence)
@@ -258,7 +259,7 @@ def look_tcp(buf, flows, row, batch, i, names, todo, counters):
         if what != INCOMPLETE:
             flags = (flags & ~LOOK_MASK) | LOOK_DONE
         else:
-            gathered = ahead == 0 and _begin_gathering(buf, p, end, sequence, flows, row, todo, size)
+            gathered = ahead == 0 and _begin_gathering(buf, p, end, sequence, flows, row, b, todo, size)
             flags = (flags & ~LOOK_MASK) | (PARTIAL | LOOK_GATHER if gathered else LOOK_PYTHON)
     elif not flags & SYN_SEEN and 0x170301 <= load32(buf, p, end) >> 8 <= 0x170304:
         flags = (flags & ~LOOK_MASK) | LOOK_DONE  # in the middle of a TLS connection

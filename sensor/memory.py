@@ -112,7 +112,7 @@ def new_todo(rows: int) -> layout.Todo:
     words = np.zeros((rows, layout.TODO), np.uint64)
     gather = layout.Gather(
         np.zeros(layout.GATHER_PLACES * layout.GATHER_BYTES, np.uint8),
-        np.zeros((layout.GATHER_PLACES, 5), np.int64),
+        np.zeros((layout.GATHER_PLACES, 6), np.int64),
         np.arange(layout.GATHER_PLACES)[::-1].copy(),
         np.array([layout.GATHER_PLACES, 0, 0]),
     )

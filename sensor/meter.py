@@ -125,6 +125,7 @@ class Meter:
         elif status == layout.NAMES_FULL:
             self._drain(force=True)  # what was found speaks of names by their present numbers
             self._book.forget(self._flows.halves[:, layout.NAME])
+            self._waiting.view(np.uint32)[:, layout.S_NAME] = 0  # their flows say it anew
         elif status == layout.SWEEP_DUE:
             due, self._sweep_at = self._sweep_at, (self.latest_ns // SWEEP_EVERY + 1) * SWEEP_EVERY
             if due:

@@ -49,7 +49,7 @@ class NameBook:
             self.has_outer |= service == OUTER
 
     def number_of(self, raw: bytes) -> int:
-        """The number of a name as the wire had it; 0 if it does not fit."""
+        """The number of a name as the wire had it; 0 if it is longer than any name."""
         number = self._numbers.get(raw, 0)
         if not number:
             number = self.number(name_text(raw))

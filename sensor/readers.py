@@ -8,6 +8,7 @@ flow table.
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ SNI, QUIC_SNI, HTTP_HOST, DNS = (
 )
 MAX_LOOKING = 16384  # flows whose hello is being put together
 MAX_HELD = 64 << 20  # bytes of theirs
+OWN_FIRST = 64  # the oldest flows, searched for one of the newcomer's client when there are too many
 
 QUIC_KEYS = 40  # the bit that tells the keys of QUIC's readers, two for each flow, from flows' numbers
 
@@ -55,6 +57,7 @@ class Readers:
     ) -> None:
         self._settle = settle
         self._looking: OrderedDict[int, Looker] = OrderedDict()
+        self._client_of: dict[int, int] = {}
         self._held_by: dict[int, int] = {}
         self._held = 0
         self.dns = DnsReader(dns_names, on_answers)
@@ -85,35 +88,44 @@ class Readers:
                 self._read_dtls(words, buffer[start:end].tobytes())
         todo.count[0] = 0
 
-    def _looker(self, uid: int, make: Callable[[], Looker]) -> Looker:
+    def _looker(self, uid: int, words: list[int], make: Callable[[], Looker]) -> Looker:
         looker = self._looking.get(uid)
         if looker is None:
+            client = words[3 if words[layout.T_FROM_B] else 1]
+            if len(self._looking) >= MAX_LOOKING:
+                self._drop_for(client)
             looker = self._looking[uid] = make()
-            if len(self._looking) > MAX_LOOKING:
-                self._drop_oldest()
+            self._client_of[uid] = client
         return looker
 
-    def _drop_oldest(self) -> None:
-        uid, _ = self._looking.popitem(last=False)
-        self._held -= self._held_by.pop(uid, 0)
+    def _drop_for(self, client: int) -> None:
+        """Make room for a client: the oldest flow goes, but rather one of the few oldest that is the client's own.
+
+        So one that begins hellos without end pushes out its own.
+        """
+        oldest = itertools.islice(self._looking, OWN_FIRST)
+        own = (uid for uid in oldest if self._client_of[uid] == client)
+        self._forget(next(own, next(iter(self._looking))))
         self.dropped_looking += 1
 
     def _forget(self, uid: int) -> None:
         self._looking.pop(uid, None)
+        self._client_of.pop(uid, None)
         self._held -= self._held_by.pop(uid, 0)
 
     def _hold(self, uid: int, held: int) -> None:
-        """Take note of the bytes that a flow's looker keeps; the oldest go if all of them keep too many."""
+        """Take note of the bytes that a flow's looker keeps; others go if all of them keep too many."""
         self._held += held - self._held_by.get(uid, 0)
         self._held_by[uid] = held
+        client = self._client_of[uid]
         while self._held > MAX_HELD:
-            self._drop_oldest()
+            self._drop_for(client)
 
     def _read_stream(self, words: list[int], payload: bytes) -> None:
         uid = words[layout.T_UID]
         looker = self._looking.get(uid)
         if looker is None:
-            looker = self._looker(uid, lambda: StreamHello(words[layout.T_NEXT]))
+            looker = self._looker(uid, words, lambda: StreamHello(words[layout.T_NEXT]))
         if not isinstance(looker, StreamHello):
             return
         reading = looker.feed(words[layout.T_SEQUENCE] & 0xFFFFFFFF, payload, bool(words[layout.T_FILLER]))
@@ -129,7 +141,7 @@ class Readers:
 
     def _read_dtls(self, words: list[int], payload: bytes) -> None:
         uid = words[layout.T_UID]
-        looker = self._looker(uid, DtlsHello)
+        looker = self._looker(uid, words, DtlsHello)
         if not isinstance(looker, DtlsHello):
             return
         reading = looker.feed(payload)
@@ -153,7 +165,7 @@ class Readers:
             self._forget(key)
         else:
             if key not in self._looking:
-                self._looker(key, lambda: looker)
+                self._looker(key, words, lambda: looker)
             self._hold(key, looker.held)
         if reading.complete or reading.is_hello:
             hello, done = reading.is_hello, reading.complete

@@ -11,8 +11,7 @@ import tempfile
 from pathlib import Path
 
 from sensor.capture import CaptureError, open_capture
-from sensor.meter import RawSlices
-from tests.fuzz.metering import Watched, slices_as_text
+from tests.fuzz.metering import Watched
 from tests.sensor.twin_captures import conversation, datagrams, pcap, pcapng, pieces, shapes
 
 FOLDER = Path(tempfile.mkdtemp(prefix="schoolgate-fuzz-"))
@@ -50,8 +49,7 @@ def read(data: bytes) -> list[str] | str:
     watched = Watched()
     for _ in capture.read(watched.feed):
         pass
-    ready: list[RawSlices] = watched.finish(min(len(data), 1 << 20) * (30 if data[:2] == b"\x1f\x8b" else 1))
-    return slices_as_text(ready)
+    return watched.finish(min(len(data), 1 << 20) * (30 if data[:2] == b"\x1f\x8b" else 1))
 
 
 def capture(data: bytes) -> bytes:

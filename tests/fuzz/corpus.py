@@ -7,11 +7,8 @@ is not made anew. A file is named after its contents.
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from pathlib import Path
-
-os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 from tests.fuzz.targets import COMPILED, CORPUS, NAMES, target
 

@@ -6,9 +6,8 @@ asked for.
 
 from __future__ import annotations
 
-import ipaddress
-
-from sensor.dns import MANY, DnsMemory, read_answers
+from sensor.dns import read_answers
+from sensor.dnsmemory import MANY, DnsMemory
 from sensor.slices import pack_address
 from tests.fuzz.parts import join, split
 from tests.sensor.building import CLIENT, RESOLVER, Packet, dns_message, ethernet, ns, pcap, udp
@@ -55,18 +54,21 @@ def run(data: bytes) -> None:
         asked.add(answers.qname)
         assert _printable(answers.qname)
         servers = set()
-        for answer in answers.answers:
-            assert _printable(answer.name)
-            assert answer.ttl >= 0
-            if answer.type == "CNAME":
-                assert _printable(answer.data)
-            elif answer.type in ("A", "AAAA"):
-                servers.add(ipaddress.ip_address(answer.data))
+        for record in answers.records:
+            assert _printable(record.name)
+            assert _printable(record.target)
+            assert 0 <= record.ttl < 1 << 32
+            assert (len(record.address), bool(record.target)) in ((16, False), (0, True), (0, False))
+            servers.add(record.address)
+        for service in answers.services:
+            assert _printable(service.target)
+            assert all(len(hint) == 16 for hint in service.hints)
+            servers.update(service.hints)
         memory.learn(CLIENTS[n % 2], answers, 1000.0 * n)
         assert len(memory) <= CAPACITY
         for server in servers:
             for client in CLIENTS:
-                assert set(memory.names(client, pack_address(str(server)), 1000.0 * n)) <= asked
+                assert set(memory.names(client, server, 1000.0 * n)) <= asked
 
 
 def _printable(name: str) -> bool:

@@ -9,7 +9,6 @@ two the wrong way round, QUIC, in IP fragments, or without a hello but with a DN
 from __future__ import annotations
 
 import functools
-import importlib.util
 import struct
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -176,8 +175,7 @@ FLOODS: dict[str, Flood] = {
         quic_halves, fragments, nestings,
     )
 }  # fmt: skip
-REASSEMBLES = importlib.util.find_spec("sensor.fragments") is not None
-KINDS = ("whole", "split", "slow", "backwards", "quic", "dns", *(("fragments",) if REASSEMBLES else ()))
+KINDS = ("whole", "split", "slow", "backwards", "quic", "dns", "fragments")
 HONEST_NAMES = 50
 
 

@@ -61,8 +61,8 @@ def run(flood: str, flows: int, per_ms: int, limits: MeterLimits) -> dict[str, A
     subject = Sensor(CATALOGUE, (), limits)
     state = walk.new_state()
     state[walk.FORMAT], state[walk.SWAPPED], state[walk.NANO], state[walk.LINK] = walk.FORMAT_PCAP, 1, 1, 1
-    for data in blocks(FLOODS[flood], 50, 10, RATIO):  # what is compiled or imported on first use is not growth
-        warm = Sensor(CATALOGUE, (), MeterLimits(first_flows=256))
+    for data in blocks(FLOODS[flood], 400, 100, RATIO):  # what is compiled or imported on first use is not growth
+        warm = Sensor(CATALOGUE, (), MeterLimits(first_flows=16))
         warm.feed(np.frombuffer(data, np.uint8), 0, len(data), state.copy())
         warm.meter.finish()
         warm.table()
@@ -134,7 +134,7 @@ def main() -> None:
             print(json.dumps(run(flood, chosen.flows or SMALL.get(flood, 30_000), 10, SMALL_LIMITS)))
         else:
             flows = chosen.flows or FULL.get(flood) or SLOW.get(flood) or 1_000_000
-            print(json.dumps(run(flood, flows, 220 if flood in FULL else 50, MeterLimits())))
+            print(json.dumps(run(flood, flows, 250 if flood in FULL else 20, MeterLimits())))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import numpy as np
 
 from sensor import frames, layout, load
 from sensor.dns import Answers
-from sensor.meter import Meter, MeterLimits, RawSlices
+from sensor.meter import Meter, MeterLimits
 from sensor.readers import EVIDENCE_CODES
 
 SKIP_FRAGMENT = frames.SKIP_FRAGMENT
@@ -27,14 +27,28 @@ class Watched:
     def __init__(self) -> None:
         self.answers = 0
         numbers: dict[str, int] = {}
+        self.rows: list[tuple[Any, list[str]]] = []  # raw slices with their names
         self.meter = Meter(
-            lambda name: numbers.setdefault(name, len(numbers) + 1), LIMITS, emit_all=True, on_answers=self._count
+            lambda name: numbers.setdefault(name, len(numbers) + 1),
+            self._keep,
+            LIMITS,
+            emit_all=True,
+            on_answers=self._count,
         )
         self.reads = 0
 
     def _count(self, client: bytes, server: bytes, _: Answers) -> None:
         assert len(client) == len(server) == 16
         self.answers += 1
+
+    def _keep(self, slices: layout.Slices, count: int) -> None:
+        words = slices.words[:count].copy()
+        self.rows.append((words, [self.meter.name_of(int(n)) for n in words.view(np.uint32)[:, layout.S_NAME]]))
+
+    @property
+    def names(self) -> set[str]:
+        """Every name that was given."""
+        return {name for _, names in self.rows for name in names}
 
     def feed(self, buffer: Any, start: int, end: int, state: Any, interfaces: Any | None = None) -> int:
         """As Meter.feed, every bounded read counted."""
@@ -52,35 +66,31 @@ class Watched:
         finally:
             load._read = read
 
-    def finish(self, size: int) -> list[RawSlices]:
-        """The end of the stream of `size` bytes: everything written out, and looked at."""
+    def finish(self, size: int) -> list[str]:
+        """The end of the stream of `size` bytes: everything written out, looked at, and given as sorted text."""
         self.meter.finish()
-        ready, c = self.meter.take(), self.meter.counters
+        c = self.meter.counters
         packets, skipped = int(c[layout.C_PACKETS]), int(c[layout.C_SKIP :].sum())
         fragments = int(c[layout.C_SKIP + SKIP_FRAGMENT])  # what they make together counts as a packet again
         assert self.reads <= READS_A_PACKET * (packets + 1) + READS_A_BYTE * size, f"{self.reads} reads"
         assert not c[layout.C_USED], "every flow was written out"
-        counted = sum(int(r.halves[:, [layout.S_PACKETS_UP, layout.S_PACKETS_DOWN]].sum()) for r in ready)
+        counted = octets = 0
+        for words, names in self.rows:
+            halves, signed = words.view(np.uint32), words.view(np.int64)
+            counted += int(halves[:, [layout.S_PACKETS_UP, layout.S_PACKETS_DOWN]].sum())
+            octets += int(signed[:, [layout.S_BYTES_UP, layout.S_BYTES_DOWN]].sum())
+            self._check(words, halves, names)
         assert 0 <= counted + self.meter.dropped_waiting - (packets - skipped) <= fragments, (packets, skipped, counted)
-        octets = sum(int(r.signed[:, [layout.S_BYTES_UP, layout.S_BYTES_DOWN]].sum()) for r in ready)
         assert fragments or self.meter.dropped_waiting or octets == c[layout.C_BYTES], (octets, c[layout.C_BYTES])
-        for rows in ready:
-            self._check(rows)
-        return ready
+        return sorted(
+            f"{row} {name}" for words, names in self.rows for row, name in zip(words.tolist(), names, strict=True)
+        )
 
-    def _check(self, rows: RawSlices) -> None:
-        h = rows.halves
-        for n in range(len(rows.words)):
-            name = self.meter.name_of(int(h[n, layout.S_NAME]))
+    def _check(self, words: Any, halves: Any, names: list[str]) -> None:
+        for name in names:
             assert all(0x21 <= ord(c) <= 0x7E for c in name), name
             assert name == name.lower()
-            code = (int(h[n, layout.S_FLAGS]) & layout.EVIDENCE_MASK) >> layout.EVIDENCE_SHIFT
-            assert code < len(EVIDENCE_CODES)
-            assert int(rows.words[n, 4]) >> 24 & 0xFF in (6, 17), "TCP or UDP"
-        assert (h[:, layout.S_PACKETS_UP].astype(np.int64) + h[:, layout.S_PACKETS_DOWN] > 0).all()
-        assert (h[:, layout.S_BURST_LARGEST] <= h[:, layout.S_BURST_BYTES]).all()
-
-
-def slices_as_text(ready: list[RawSlices]) -> list[str]:
-    """Slices in an order of their own, to be compared."""
-    return sorted(" ".join(map(str, row)) for r in ready for row in r.words.tolist())
+        evidence = (halves[:, layout.S_FLAGS] & layout.EVIDENCE_MASK) >> layout.EVIDENCE_SHIFT
+        assert (evidence < len(EVIDENCE_CODES)).all()
+        assert np.isin(words[:, 4] >> np.uint64(24) & np.uint64(0xFF), (6, 17)).all(), "TCP or UDP"
+        assert (halves[:, layout.S_PACKETS_UP].astype(np.int64) + halves[:, layout.S_PACKETS_DOWN] > 0).all()

@@ -7,32 +7,15 @@ which input. It is always the same: inputs come from the corpus, changes from fi
 from __future__ import annotations
 
 import json
-import os
 import random
 import sys
 import traceback
 import warnings
 from typing import Any
 
-os.environ["NUMBA_DISABLE_JIT"] = "1"
-
+from sensor.load import INTERPRETED
 from tests.fuzz.mutation import mutate
-from tests.fuzz.targets import COMPILED, NAMES, corpus, target
-
-MUTATIONS = {  # about four seconds each on one core
-    "tls_hello": 3000,
-    "tls_segments": 1500,
-    "kernel_hello": 3000,
-    "quic_datagrams": 1500,
-    "quic_frames": 1500,
-    "dns": 3000,
-    "http": 3000,
-    "captures": 300,
-    "frames": 300,
-    "fragments": 300,
-    "ring": 500,
-}
-NAMES_HERE = tuple(name for name in NAMES if name not in COMPILED)
+from tests.fuzz.targets import MUTATIONS, corpus, target
 
 
 def replay(name: str, mutations: int) -> dict[str, Any]:
@@ -49,6 +32,7 @@ def replay(name: str, mutations: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    assert INTERPRETED, "run with NUMBA_DISABLE_JIT=1"
     warnings.simplefilter("ignore", RuntimeWarning)  # unsigned words may wrap, as they do when compiled
-    for name in sys.argv[1:] or NAMES_HERE:
+    for name in sys.argv[1:] or MUTATIONS:
         print(json.dumps(replay(name, MUTATIONS[name])), flush=True)

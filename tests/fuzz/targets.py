@@ -25,6 +25,20 @@ NAMES = (
     "twins",
 )
 COMPILED = ("twins",)  # all others run on the interpreted kernel, which checks its bounds
+# How many changed inputs the short run tries: a second or so each. Twins have a test of their own.
+MUTATIONS = {
+    "tls_hello": 3000,
+    "tls_segments": 1500,
+    "kernel_hello": 3000,
+    "quic_datagrams": 1500,
+    "quic_frames": 1500,
+    "dns": 3000,
+    "http": 3000,
+    "captures": 1000,
+    "frames": 1000,
+    "fragments": 1000,
+    "ring": 1500,
+}
 CORPUS = Path(__file__).parent / "corpus"
 
 

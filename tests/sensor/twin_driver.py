@@ -10,11 +10,11 @@ import json
 import sys
 import traceback
 import warnings
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 from sensor.capture import CaptureError, open_capture
+from sensor.layout import Slices
 from sensor.load import INTERPRETED
 from sensor.meter import Meter, MeterLimits
 
@@ -34,27 +34,30 @@ def reading(path: Path) -> dict[str, Any]:
 
 def _metered(path: Path) -> dict[str, Any]:
     capture, numbers, answers = open_capture(path), dict[str, int](), list[str]()
+    digest, rows = hashlib.sha256(), list[list[int]]()
+
+    def give(slices: Slices, count: int) -> None:
+        words = slices.words[:count]  # every word of every slice: bursts and gaps too
+        digest.update(words.tobytes())
+        rows.extend(words[: max(0, SHOWN - len(rows))].tolist())
+
     meter = Meter(
         lambda name: numbers.setdefault(name, len(numbers) + 1),
+        give,
         LIMITS,
         emit_all=True,
-        on_answers=lambda client, server, said: answers.append(f"{client.hex()} {server.hex()} {astuple(said)}"),
+        on_answers=lambda client, server, said: answers.append(f"{client.hex()} {server.hex()} {said!r}"),
     )
-    ready = []
     for _ in capture.read(meter.feed):
-        ready += meter.take()
+        pass
     meter.finish()
-    ready += meter.take()
-    digest, rows = hashlib.sha256(), list[list[int]]()
-    for raw in ready:  # every word of every slice: bursts and gaps too
-        digest.update(raw.words.tobytes() + raw.service.tobytes())
-        rows += raw.words[: max(0, SHOWN - len(rows))].tolist()
     return {
         "slices": rows,
         "digest": digest.hexdigest(),
         "names": list(numbers),
         "answers": answers,
         "counters": meter.counters.tolist(),
+        "skipped": [list(pair) for pair in meter.skipped()],
         "note": capture.note,
     }
 
