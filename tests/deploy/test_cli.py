@@ -39,7 +39,19 @@ CLIENT, SERVER, RESOLVER = "10.20.0.5", "198.51.100.7", "10.20.0.1"
 WEEK, DAY = "2026-W47", "2026-11-17"
 FIELDS = (
     *("file", "client", "client_port", "server", "server_port", "transport", "name", "evidence", "partial"),
-    *("service", "kind", "role", "bytes_up", "bytes_down", "packets_up", "packets_down", "first", "last", "vlan"),
+    *(
+        "ech",
+        "service",
+        "kind",
+        "role",
+        "bytes_up",
+        "bytes_down",
+        "packets_up",
+        "packets_down",
+        "first",
+        "last",
+        "vlan",
+    ),
 )
 
 
@@ -210,6 +222,7 @@ def test_classify_gives_exactly_the_promised_fields(classified: Classified, capt
         "name": "www.facebook.com",
         "evidence": "sni",
         "partial": False,
+        "ech": False,
         "service": "facebook",
         "kind": "social_networking",
         "role": "primary",
