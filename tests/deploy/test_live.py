@@ -136,13 +136,13 @@ class Run:
         return sum(text in line for line in self.said) >= times
 
     def sensors(self) -> list[int]:
-        """The processes of the sensor workers, in the order of their start."""
+        """The processes of the sensor workers."""
         found = []
         for child in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
             for number in child.read_text().split():
                 if b"spawn_main" in Path(f"/proc/{number}/cmdline").read_bytes():
                     found.append(int(number))
-        return sorted(found)
+        return found
 
     def sensor(self) -> int:
         """The process of the only sensor worker."""
@@ -360,8 +360,9 @@ def test_a_killed_worker_leaves_the_others_alone_and_its_packets_wait_for_its_su
         run.until("both workers", lambda: run.hears("schoolgate: watching mon0", times=2))
         send(first)
         run.until("the first packets in the spool", lambda: spooled(shared)[0]["packets"] >= PACKETS // 2)
-        victim = run.sensors()[1]
-        os.kill(victim, signal.SIGKILL)
+        status = shared / "spool" / "worker-mon0-1.status"
+        run.until("word of the second worker", status.exists)
+        os.kill(json.loads(status.read_text())["pid"], signal.SIGKILL)
         send(second)  # some of it while nobody reads the second ring
         run.until("a new worker", lambda: run.hears("schoolgate: watching mon0", times=3))
         assert run.hears("schoolgate: the sensor mon0-1 ended with status -9; starting it again")
