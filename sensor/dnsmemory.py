@@ -66,8 +66,8 @@ class _Client:
     held: int = 0  # names of pairs, and aliases
 
     def drop_oldest(self) -> int:
-        """Forget the oldest pair, or alias if there is no pair; returns how many names that were."""
-        if self.pairs:
+        """Forget the oldest of whatever there is more of, pairs or aliases; returns how many names that were."""
+        if len(self.pairs) >= len(self.aliases):
             dropped = len(self.pairs.pop(next(iter(self.pairs))))
         else:
             del self.aliases[next(iter(self.aliases))]
