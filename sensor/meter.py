@@ -149,6 +149,10 @@ class Meter:
 
     def sweep(self, now_ns: int, before_minute: int) -> None:
         """Write out all minutes before `before_minute`, expire what is idle at `now_ns`."""
+        self._sweep(now_ns, before_minute)
+
+    def _sweep(self, now_ns: int, before_minute: int, *, final: bool = False) -> None:
+        """`final`: nothing waits for a name any more; flows stay, as taking them all out of the index is dear."""
         self.readers.fragments.expire(now_ns)
         self._meter_datagrams()
         self._drain(force=True)  # rows that wait for their flow's name must ask before the flow goes
@@ -158,22 +162,22 @@ class Meter:
                 self._flows,
                 row,
                 before_minute,
-                now_ns,
+                self.latest_ns if final else now_ns,
+                self._batch,
                 self._book.table,
                 self._out,
                 self._late,
                 self._kernel_limits(),
                 self.counters,
             )
-            self._drain(force=row < 0)
+            self._drain(force=row < 0, final=final)
         gaps.settle_gaps(self._gaps, now_ns)
         self.swept_until = max(self.swept_until, before_minute)
 
     def finish(self) -> None:
         """Write out everything: the stream has ended. `complete_until` stays, as another stream may go on from here."""
         swept, far = self.swept_until, np.iinfo(np.int64).max >> 1
-        self.sweep(far, far)
-        self._drain(force=True, final=True)
+        self._sweep(far, far, final=True)
         self.swept_until = swept
 
     def flush(self) -> None:
@@ -183,7 +187,7 @@ class Meter:
     def take_clients(self) -> Any:
         """Addresses that opened a flow whose name could be read since the last call: uint64[n, 2]; at most CLIENTS."""
         seen = self._todo.clients
-        taken = seen[seen.any(axis=1)]
+        taken = seen[(seen[:, 0] | seen[:, 1]) != 0]
         seen[:] = 0
         return taken
 

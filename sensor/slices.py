@@ -88,6 +88,12 @@ def unpack_address(packed: bytes) -> str:
     return str(address.ipv4_mapped or address)
 
 
+def _typed(column: npt.NDArray[np.generic] | pa.Array, kind: pa.DataType) -> pa.Array:
+    if isinstance(column, pa.Array | pa.ChunkedArray):
+        return column if column.type == kind else column.cast(kind)
+    return pa.array(column, kind)
+
+
 def slice_table(columns: Mapping[str, npt.NDArray[np.generic] | pa.Array], metadata: Mapping[str, str]) -> pa.Table:
     """A table of slices with file-level metadata.
 
@@ -95,8 +101,5 @@ def slice_table(columns: Mapping[str, npt.NDArray[np.generic] | pa.Array], metad
     in this or an earlier file. `counters` (JSON) and `from` (Unix seconds): what was counted since then.
     """
     schema = SLICE_SCHEMA.with_metadata({k.encode(): v.encode() for k, v in metadata.items()})
-    arrays = [
-        c.cast(f.type) if isinstance(c := columns[f.name], pa.Array | pa.ChunkedArray) else pa.array(c, f.type)
-        for f in SLICE_SCHEMA
-    ]
+    arrays = [_typed(columns[field.name], field.type) for field in SLICE_SCHEMA]
     return pa.Table.from_arrays(arrays, schema=schema)
