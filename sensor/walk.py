@@ -100,22 +100,26 @@ def read_ahead(buf, pos, end, state):
         for lane in range(LANES):
             p = state[np.uint64(LANE + lane)]
             state[np.uint64(DRAFT + lane * LANE_RECORDS + n)] = p
-            p = min(p + 16 + _get32(buf, p + 8, end, swapped), end)
+            following = p + 16 + _get32(buf, p + 8, end, swapped)
+            whole = following <= end
+            p = following if whole else p
             prefetch(buf, p + 64)  # addresses and ports lie in the line after the header's
             state[np.uint64(LANE + lane)] = p
-            going |= p < state[np.uint64(STOP + lane + 1)]
+            going |= whole & (p < state[np.uint64(STOP + lane + 1)])
         n += 1
     total = 0
     joint = pos
     for lane in range(LANES):
         if state[DRAFT + lane * LANE_RECORDS] != joint:
             break
-        at = 0
-        while at < n and state[DRAFT + lane * LANE_RECORDS + at] < state[STOP + lane + 1]:
-            state[PLACE + total] = state[DRAFT + lane * LANE_RECORDS + at]
+        for at in range(n):
+            p = state[DRAFT + lane * LANE_RECORDS + at]
+            following = state[DRAFT + lane * LANE_RECORDS + at + 1] if at + 1 < n else state[LANE + lane]
+            if p >= state[STOP + lane + 1] or p == following:  # the next lane's, or cut off by the block's end
+                break
+            state[PLACE + total] = p
             total += 1
-            at += 1
-        joint = state[DRAFT + lane * LANE_RECORDS + at] if at < n else state[LANE + lane]
+            joint = following
     state[PLACE + total] = joint
     state[PLACES] = total
     state[NEXT] = 0
