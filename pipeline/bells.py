@@ -3,7 +3,7 @@
 What the bells do not say is doubt, not lesson time: a minute that no slot covers may be a break that nobody wrote down.
 Only before the first slot and after the last one the bells are silent for good, if those are of kind `before` and
 `after`. Somebody whose group has no lunch (or no break) on a date may have any that another group has. A slot that the
-group has not is looked for in other groups: sure only where the own bells ring for work then, else it may be there.
+group has not may lie where other groups have it: it forbids nothing that is not forbidden anyway.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from pipeline.tables import DAY_MIN
 
 
 class Where(NamedTuple):
-    """The minutes of a row, and those in which it may be besides."""
+    """The minutes of a row, those in which it may be besides, and those of them on which all other groups agree."""
 
     sure: Mask
     maybe: Mask
+    agreed: Mask
 
 
 class Times:
@@ -67,16 +68,16 @@ class Times:
 
     def _place(self, when: When) -> Where | None:
         if when is None or isinstance(when, Span):
-            return Where(~blank() if when is None else minutes_of(when), blank())
+            return Where(~blank() if when is None else minutes_of(when), blank(), blank())
         if when in self._named:
-            return Where(np.equal(self.index, self._named[when]), blank())
+            return Where(np.equal(self.index, self._named[when]), blank(), blank())
         times = [minutes_of(Span(*span)) for span in self._elsewhere.get(when, ())]
         if not times:
             return None
         every, some = np.logical_and.reduce(times), np.logical_or.reduce(times)
         if self.known or not self._any_group:
-            every = every & (self.index >= 0) & ~self.breaks & ~self.lunches
-        return Where(every, some & ~every)
+            return Where(blank(), some, every)
+        return Where(every, some & ~every, blank())
 
     def _kind(self, kind: SlotKind) -> Mask:
         return np.isin(self.index, [p for p, slot in enumerate(self.slots) if slot.kind == kind])

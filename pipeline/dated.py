@@ -151,7 +151,7 @@ def _cells(row: Dated, where: Where, cell: int) -> list[_Placed]:
 
 def _own(row: Dated, where: Where, without: Sheet) -> list[_Placed]:
     """A record of work; where it may lie, minutes that are not free either way stay as they are without it."""
-    return _cells(row, Where(where.sure, where.maybe & ~IS_NO[without.cells]), _WORK[row.kind])
+    return _cells(row, where._replace(maybe=where.maybe & ~IS_NO[without.cells]), _WORK[row.kind])
 
 
 def _taken_away(work: Iterable[_Placed], taking: Sequence[tuple[Dated, Where]]) -> Iterable[_Placed]:

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from pipeline.bells import Times
 from pipeline.calendar import LocalClock, SchoolDay, Slot, bell_slots, school_day
-from pipeline.cells import ALLOWED_OF, BOUNDARY, IS_NO, REASON_OF, STATE_OF, UNRECORDED, Cells
+from pipeline.cells import ALLOWED_OF, BOUNDARY, IS_NO, REASON_OF, STATE_OF, UNRECORDED, Cells, words_of
 from pipeline.dated import person_day, taken_from_nobody
 from pipeline.precedence import Rota
 from pipeline.rows import ALL, ANY
@@ -133,7 +133,7 @@ class Planner:
             own = np.array([number[s] for s in rota.times[group].slots] + [-1], np.int16)
             slot[row] = own[rota.times[group].index]
         group_of = np.array([groups.index(name) for name in self._group_names], np.int16)
-        state, allowed, reason = STATE_OF[cells], ALLOWED_OF[cells], REASON_OF[cells]
+        state, allowed, reason = (words_of(cells, table) for table in (STATE_OF, ALLOWED_OF, REASON_OF))
         return DayPlan(day, on.week, on.kind, state, allowed, reason, slots, slot, groups, group_of)
 
     def _cells(self, rota: Rota) -> Cells:
@@ -170,7 +170,7 @@ def answered(cells: Cells, margin: int, recorded: bool) -> Cells:
     found = cells.copy()
     if not recorded:
         found[IS_NO[cells]] += UNRECORDED
-    allowed, reason = ALLOWED_OF[found], REASON_OF[found]
+    allowed, reason = words_of(found, ALLOWED_OF), words_of(found, REASON_OF)
     found[_near_a_change(allowed, reason, margin)] += BOUNDARY
     return found
 

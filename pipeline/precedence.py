@@ -191,7 +191,7 @@ def _book(sheet: Sheet, hours: Hours, where: Where, cell: int, freed: Mask, row:
     if hours.known and hours.off:
         sheet.doubt_unless_no((where.sure | where.maybe) & ~freed, CONFLICT, row)
         return
-    sheet.paint(where.sure & ~freed, cell, row)
+    sheet.paint((where.sure | where.agreed & IS_NO[sheet.cells]) & ~freed, cell, row)
     sheet.doubt_unless_no(where.maybe & ~freed, CONFLICT, row, "bells.csv")
 
 

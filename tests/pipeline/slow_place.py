@@ -32,7 +32,7 @@ AWAY = {
     "released": ("unknown", "unknown", "released"),
 }
 TAKES = {"duty_swap_from": ("duty", "duty_swap_to"), "cancelled": ("cover", "exam", "meeting")}
-MAYBE = "maybe"
+MAYBE, AGREED = "maybe", "agreed"
 
 
 def unknown(reason: str) -> Answer:
@@ -133,11 +133,6 @@ class SlowPlace:
             return bool(later) and first_of(later)["kind"] == "before"
         return not later and last_of(earlier)["kind"] == "after"
 
-    def works(self, group: str, minute: int) -> bool:
-        """Do the bells ring for work?"""
-        at = self.slot_at(group, minute)
-        return at is not None and at["kind"] not in BREAKS
-
     def covers(self, group: str, start: str, end: str, minute: int) -> bool | str | None:
         """Does a time or slot cover the minute, or may it? None: there is no such slot on this date."""
         if not start:
@@ -152,8 +147,8 @@ class SlowPlace:
             return None
         inside = [minute_of(first) <= minute < minute_of(last) for first, last in times]
         nowhere = group in ("", "*") and not self.slots(group)
-        if all(inside) and (nowhere or self.works(group, minute)):
-            return True
+        if all(inside):
+            return True if nowhere else AGREED
         return MAYBE if any(inside) else False
 
     def foreign_break(self, group: str, minute: int) -> bool:
@@ -231,7 +226,7 @@ class SlowPlace:
         standby = [covers for kind, covers in duties if kind == "cover_standby" and covers]
         real = [covers for kind, covers in duties if kind != "cover_standby" and covers]
         below = self.lesson(staff, week, minute, (hours, known, fits), rest, standby, "lesson" in freed)
-        if True in real and not taken and not day_off:
+        if not day_off and not taken and (True in real or (AGREED in real and below[1] == "no")):
             return no("duty")
         return (below if below[1] == "no" else CONFLICT) if real else below
 
@@ -284,6 +279,8 @@ class SlowPlace:
                 answer = no(sort)
             elif answer[1] != "no":
                 answer = CONFLICT
+            elif covers == AGREED and not (known and hours == "day_off"):
+                answer = no(sort)
         return answer
 
     def empty(self, staff: Row, week: str, minute: int, hours: str, rest: Answer, fits: bool) -> Answer:
@@ -386,7 +383,9 @@ class SlowPlace:
 
     def somewhere(self, group: str, row: Row) -> bool:
         """Is there a minute of the day in which a record may be, but not surely?"""
-        return any(self.covers(group, row["start_or_slot"], row["end"], m) == MAYBE for m in range(0, 1440, GRID))
+        return any(
+            self.covers(group, row["start_or_slot"], row["end"], m) in (MAYBE, AGREED) for m in range(0, 1440, GRID)
+        )
 
     def work(self, staff: Row, row: Row, minute: int, covers: bool | str, undated: Answer) -> Answer | None:
         """What a record of work means for a person in a minute that it covers, or may cover."""
@@ -399,7 +398,7 @@ class SlowPlace:
                 return None
             if not known or any(off):
                 return None if undated[1] == "no" else self.unlettered() if known else unknown("no_pattern")
-        if covers == MAYBE:
+        if covers is not True:
             return None if undated[1] == "no" else CONFLICT
         return no(WORK[row["kind"]])
 
