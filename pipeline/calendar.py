@@ -10,8 +10,8 @@ means nothing, rows may overlap):
 | inset | a name, or hours as `09:00-12:30` | INSET for everybody at work; hours, if given, replace the pattern's, \
 and from 15:00 on are a twilight: a school day, and INSET besides |
 | week_a, week_b | - | every week (Monday to Sunday) that the row touches has this letter |
-| bell_override | schedule of bells.csv | these bells instead of `normal`; the shortest range wins, rows of the same \
-schedule that follow each other day by day are one range |
+| bell_override | schedule of bells.csv | these bells instead of `normal`; the shortest unbroken range wins, however \
+many rows it is written in |
 
 A weekday that no term, week_a, week_b, inset or free-day row covers is one of which the calendar says nothing. In a
 week that has no letter, or both, rows of week A and B are both possible, and what differs between them is unknown: a
@@ -116,7 +116,7 @@ def school_day(school: School, day: date) -> SchoolDay:
     )
     kind = next((word for sort, word in free if sort in kinds), kind)
     told = tuple(dict.fromkeys([*rows, *letters]))
-    return SchoolDay(day, kind, covered, weeks, clash, _schedule(school, rows), hours, twilight, told)
+    return SchoolDay(day, kind, covered, weeks, clash, _schedule(school, rows, day), hours, twilight, told)
 
 
 def bell_slots(school: School, on: SchoolDay, group: str) -> tuple[Slot, ...]:
@@ -148,29 +148,28 @@ def _weeks(school: School, day: date) -> tuple[list[CalendarRow], tuple[Week, ..
     return (rows, tuple(found), False) if len(found) == 1 else (rows, (Week.A, Week.B), len(found) == 2)
 
 
-def _schedule(school: School, rows: list[CalendarRow]) -> str | None:
+def _schedule(school: School, rows: list[CalendarRow], day: date) -> str | None:
     overrides = [row for row in rows if row.kind is CalendarKind.BELL_OVERRIDE]
     if overrides:
-        days = {row: _run(school, row) for row in overrides}
-        names = {row.value for row in overrides if days[row] == min(days.values())}
-        return names.pop() if len(names) == 1 else None
+        runs = {row.value: _run(school, row.value, day) for row in overrides}
+        shortest = [name for name, days in runs.items() if days == min(runs.values())]
+        return shortest[0] if len(shortest) == 1 else None
     names = {bell.schedule for bell in school.bells}
     return DEFAULT_SCHEDULE if DEFAULT_SCHEDULE in names or len(names) != 1 else names.pop()
 
 
-def _run(school: School, row: CalendarRow) -> int:
-    """Days of a bell override, with those of the same schedule that follow it, or that it follows, day by day."""
-    same = {(other.date_from.toordinal(), other.date_to.toordinal()) for other in school.calendar if _like(other, row)}
-    first, last = row.date_from.toordinal(), row.date_to.toordinal()
-    while before := [start for start, end in same if end == first - 1]:
-        first = min(before)
-    while after := [end for start, end in same if start == last + 1]:
-        last = max(after)
+def _run(school: School, name: str, day: date) -> int:
+    """Days around a date on which rows override the bells by this schedule without a gap."""
+    rows = [row for row in school.calendar if row.kind is CalendarKind.BELL_OVERRIDE and row.value == name]
+    spans = sorted((row.date_from.toordinal(), row.date_to.toordinal()) for row in rows)
+    first, last = spans[0]
+    for start, end in spans:
+        if start > last + 1:
+            if last >= day.toordinal():
+                break
+            first, last = start, end
+        last = max(last, end)
     return last - first
-
-
-def _like(one: CalendarRow, other: CalendarRow) -> bool:
-    return (one.kind, one.value) == (other.kind, other.value)
 
 
 class LocalClock:

@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 
 from pipeline.calendar import LocalClock, Slot
-from pipeline.cells import ALLOWED_OF, REASON_OF, STATE_OF
+from pipeline.cells import ALLOWED_OF, REASON_OF, STATE_OF, UNRECORDED
 from pipeline.dated import person_day, taken_from_nobody
 from pipeline.place import answered, clock_text
 from pipeline.precedence import Rota, rota_of
@@ -87,6 +87,8 @@ class Deciding:
                 continue
             cell = cells[start]
             rows = tuple(dict.fromkeys(name_of(row) for row in because[start]))
+            if cell & UNRECORDED:
+                rows = (*rows, "exceptions.csv")
             state, allowed, reason = _STATES[STATE_OF[cell]], _ANSWERS[ALLOWED_OF[cell]], _REASONS[REASON_OF[cell]]
             yield Range(start, minute, state, allowed, reason, rows)
             start = minute

@@ -39,6 +39,18 @@ from pipeline.settings import FeedSettings, SchoolSettings
 
 __all__ = ["School", "SchoolError", "load_school", "parse_school"]
 
+LACKING: Mapping[str, str] = {
+    "patterns.csv": "nobody's hours are known: only what is booked counts as work",
+    "bells.csv": "no break, lunch or lesson has a time",
+    "calendar.csv": "no date is known to be a school day",
+    "timetable.csv": "no lesson is known",
+    "duties.csv": "breaks and lunches are unknown for everybody",
+    "exceptions.csv": "nothing that is scheduled counts as having happened; if there are none, save its header alone",
+    "official_sites.csv": "no official site is known",
+    "devices.csv": "no device is known to be somebody's",
+}
+"""What it means that a file is missing, for people."""
+
 
 class _OfPerson(Protocol):
     @property

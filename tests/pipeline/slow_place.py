@@ -94,21 +94,21 @@ class SlowPlace:
         self.fresh = any(within(day, r["valid_from"], r["valid_to"]) for r in self.rows["duties"])
 
     def run(self, row: Row) -> int:
-        """How many days a bell override lasts, with its like on the days before and after."""
-        spans = {
-            (date.fromisoformat(r["date_from"]), date.fromisoformat(r["date_to"] or r["date_from"]))
+        """How many days around this one the schedule of a bell override is rung without a gap."""
+        days = {
+            date.fromisoformat(r["date_from"]) + timedelta(n)
             for r in self.rows["calendar"]
             if r["kind"] == "bell_override" and r["value"] == row["value"]
+            for n in range(
+                (date.fromisoformat(r["date_to"] or r["date_from"]) - date.fromisoformat(r["date_from"])).days + 1
+            )
         }
-        one = date.fromisoformat(row["date_from"]), date.fromisoformat(row["date_to"] or row["date_from"])
-        days = {one}
-        while more := {
-            s
-            for s in spans - days
-            if s[1] + timedelta(1) == min(d[0] for d in days) or s[0] - timedelta(1) == max(d[1] for d in days)
-        }:
-            days |= more
-        return (max(d[1] for d in days) - min(d[0] for d in days)).days
+        first = last = self.day
+        while first - timedelta(1) in days:
+            first -= timedelta(1)
+        while last + timedelta(1) in days:
+            last += timedelta(1)
+        return (last - first).days
 
     # bells
 
