@@ -44,7 +44,7 @@ def text(table: str, cells: Mapping[str, str]) -> str:
     return ",".join(cells[name] for name in HEADERS[table].split(","))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(seeds, st.sampled_from([0, 5]))
 def test_another_duty_allows_no_minute_more(seed: int, margin: int) -> None:
     tables, day = random_tables(seed)
@@ -85,7 +85,7 @@ def test_missing_rows_turn_no_minute_into_no(table: str, seed: int) -> None:
     assert not turned_into_no(before, after).any()
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(seeds)
 def test_a_missing_bell_turns_no_minute_of_its_group_into_no(seed: int) -> None:
     tables, day = random_tables(seed)
@@ -132,7 +132,7 @@ def test_the_order_of_rows_means_nothing(seed: int) -> None:
     same([one, other], day)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(seeds)
 def test_a_range_of_dates_in_two_rows_is_the_same_as_in_one(seed: int) -> None:
     tables, day = random_tables(seed)
