@@ -96,11 +96,12 @@ MENDS: Mapping[Reason, str] = MappingProxyType(
         Reason.DUTY_DATA_MISSING: "Ask the cover manager for the duty rota of this date and add it to duties.csv.",
         Reason.SEVERAL_PEOPLE: "Look for log-offs that never arrived: two people seem to be at one address.",
         Reason.NO_PATTERN: "Add a working pattern for the date to patterns.csv.",
-        Reason.NO_BELLS: "Add a bell schedule for the date to bells.csv.",
-        Reason.NO_CALENDAR: "Add the date’s term or holiday to calendar.csv.",
-        Reason.CONFLICT: "Look for two entries of the same time in exceptions.csv and take one out.",
+        Reason.NO_BELLS: "Complete the date’s bells in bells.csv: breaks, and kinds before and after at its ends.",
+        Reason.NO_CALENDAR: "Add the date’s term or holiday, and its week letter, to calendar.csv.",
+        Reason.CONFLICT: "See which two rows contradict each other with schoolgate state, and take one out.",
         Reason.NOT_IN_POST: "Check the contract dates in staff.csv, and whether the account should still be open.",
         Reason.INSET_BREAK: "Enter the breaks of the INSET day in exceptions.csv, or leave them unknown.",
+        Reason.NO_EXCEPTIONS: "Put exceptions.csv beside the other files; its header alone says that there are none.",
         Reason.IDENTITY_OFF: "Set school.identity to feeds when the impact assessment allows it.",
         Reason.NONE: "Tell the makers: every unknown minute should carry a reason.",
     }
@@ -112,6 +113,7 @@ LEFT_UNKNOWN: Mapping[Reason, str] = MappingProxyType(
         Reason.SHARED_DEVICE: "It stays unknown while the device is shared; personal log-ons would tell who used it.",
         Reason.BOUNDARY: "It stays unknown on purpose: bells and clocks differ (school.boundary_margin_min).",
         Reason.AWAY: "It stays unknown on purpose.",
+        Reason.RELEASED: "It stays unknown on purpose, and nobody need know why.",
         Reason.LOCKED: "It stays unknown on purpose: traffic of a locked workstation is not its owner’s use.",
         Reason.LEADERSHIP_HOURS: "It stays unknown on purpose: leadership time is judged only where it is booked.",
     }

@@ -57,6 +57,7 @@ def assemble(files: SchoolFiles, remark: Callable[[str], None] = lambda text: No
     from pipeline.identity import load_bindings
     from pipeline.profile import load_profile
     from pipeline.pseudonym import Pseudonyms
+    from pipeline.school import LACKING
     from sensor.catalogue import load_catalogue
 
     settings = files.settings
@@ -69,7 +70,8 @@ def assemble(files: SchoolFiles, remark: Callable[[str], None] = lambda text: No
     except (ValueError, OSError) as error:
         raise SchoolError(str(error)) from error
     lacking = [f"{feed}: there is no such file, so nobody is known by it; correct [feeds]" for feed in bindings.missing]
-    for text in (*files.school.missing, *lacking, *bindings.problems):
+    absent = [f"{name}: there is no such file, so {LACKING[name]}" for name in files.school.missing]
+    for text in (*absent, *lacking, *bindings.problems):
         remark(text)
     return assessor
 

@@ -95,6 +95,9 @@ class Reason(_Coded):
     INCIDENTAL = "incidental"
     EPISODE = "episode"
     IDENTITY_OFF = "identity_off"
+    # of a state, again: positions never change
+    RELEASED = "released"
+    NO_EXCEPTIONS = "no_exceptions"
 
     @property
     def sentence(self) -> str:
@@ -103,7 +106,7 @@ class Reason(_Coded):
 
 _SENTENCES: dict[Reason, str] = {
     Reason.NONE: "No reason was recorded.",
-    Reason.NOT_IN_POST: "The date lies outside this person's contract.",
+    Reason.NOT_IN_POST: "The date lies outside this person's contract, so the log-on itself should be looked at.",
     Reason.NON_WORKING_DAY: "This is not a working day for this person.",
     Reason.OUTSIDE_HOURS: "The minute lies outside contracted hours.",
     Reason.SCHEDULED: "The person was scheduled to work in this minute.",
@@ -113,9 +116,9 @@ _SENTENCES: dict[Reason, str] = {
     Reason.AWAY: "The person was absent, on a trip or working at home, so somebody else may have used the device.",
     Reason.BOUNDARY: "The minute lies within a few minutes of a change between allowed and not allowed.",
     Reason.NO_PATTERN: "There is no working pattern for this person on this date.",
-    Reason.NO_BELLS: "There is no bell schedule for this date.",
-    Reason.NO_CALENDAR: "The calendar says nothing about this date.",
-    Reason.CONFLICT: "Two dated records contradict each other.",
+    Reason.NO_BELLS: "The bell schedule of this date does not say what this minute is.",
+    Reason.NO_CALENDAR: "The calendar does not say what this date is, or which week it belongs to.",
+    Reason.CONFLICT: "Two records contradict each other.",
     Reason.LEADERSHIP_HOURS: "Leadership hours are not defined; only booked time counts as work.",
     Reason.INSET_BREAK: "INSET days have breaks that no bell schedule records.",
     Reason.ALLOWED_TIME: "Personal use is allowed in this minute (6.13).",
@@ -129,4 +132,6 @@ _SENTENCES: dict[Reason, str] = {
     Reason.INCIDENTAL: "Fewer than three active minutes fell in time that is not allowed.",
     Reason.EPISODE: "An episode with at least three active minutes in time that is not allowed (6.13).",
     Reason.IDENTITY_OFF: "This school does not tie addresses to people.",
+    Reason.RELEASED: "The person was released from scheduled work in this minute; why is not recorded.",
+    Reason.NO_EXCEPTIONS: "There is no list of cover, swaps and absences, so what was scheduled may not have happened.",
 }

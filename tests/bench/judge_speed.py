@@ -29,8 +29,8 @@ from tests.pipeline.judging import SERVICES, minute, small_catalogue, small_scho
 MINUTES, CLIENTS = 120, 600
 
 
-def made_up(n: int) -> pa.Table:
-    """n slices in order of time."""
+def made_up(n: int, first: str = "09:30", minutes: int = MINUTES) -> pa.Table:
+    """n slices in order of time, from a clock time on."""
     rng = np.random.default_rng(1)
     words = {
         "segment": (["staff", "pupil", "guest"], [0.9, 0.08, 0.02]),
@@ -43,7 +43,7 @@ def made_up(n: int) -> pa.Table:
     }
     addresses = pa.array([pack_address(address(i)) for i in range(CLIENTS)], pa.binary(16))
     client = rng.integers(0, CLIENTS, n)
-    at = np.sort(rng.integers(minute("09:30"), minute("09:30") + MINUTES, n))
+    at = np.sort(rng.integers(minute(first), minute(first) + minutes, n))
     service = (client + at // 10 * 7 + rng.integers(0, 2, n)) % len(SERVICES)  # two at a time, others ten minutes later
     columns["service"] = pa.DictionaryArray.from_arrays(pa.array(service.astype(np.int16)), list(SERVICES))
     columns["client"] = addresses.take(pa.array(client))

@@ -83,7 +83,7 @@ def small_school(**settings: object) -> School:
     given: dict[str, object] = {"id": "small", "name": "Small School", "zone": "Europe/London"}
     given |= {"mode": "pseudonymous", "notice_date": date(2026, 9, 1)} | settings
     data = {name: ("\n".join(lines) + "\n").encode() for name, lines in files.items()}
-    return parse_school(data, SchoolSettings.model_validate(given), ("devices.csv", "exceptions.csv"))
+    return parse_school(data, SchoolSettings.model_validate(given), ("devices.csv",))
 
 
 SERVICES = MappingProxyType(
