@@ -83,20 +83,22 @@ class Records:
 
     def starts(self) -> dict[bytes, npt.NDArray[np.float64]]:
         """When records of each address with hardware begin, in order."""
-        columns = np.array(self._names, np.int64).reshape(-1, 6)
+        if not len(self):
+            return {}
+        columns = np.frombuffer(self._names, np.int64).reshape(-1, 6)
         known = columns[:, 1] >= 0
-        address, start = columns[known, 0], np.array(self._times).reshape(-1, 2)[known, 0]
+        address, start = columns[known, 0], np.frombuffer(self._times).reshape(-1, 2)[known, 0]
         order = np.lexsort((start, address))
         cuts = np.searchsorted(address[order], np.arange(1, len(self._addresses)))
-        return dict(zip(self._addresses, np.split(start[order], cuts), strict=True)) if self._addresses else {}
+        return dict(zip(self._addresses, np.split(start[order], cuts), strict=True))
 
     def holdings(self) -> list[Holding]:
         """What the records say, by address and start."""
         if not len(self):
             return []
         hosts, files, addresses = list(self._hosts), list(self._files), list(self._addresses)
-        columns = np.array(self._names, np.int64).reshape(-1, 6)
-        times = np.clip(np.nan_to_num(np.array(self._times).reshape(-1, 2), posinf=MAX_TIME, neginf=0), 0, MAX_TIME)
+        columns = np.frombuffer(self._names, np.int64).reshape(-1, 6)
+        times = np.clip(np.frombuffer(self._times).reshape(-1, 2), 0, MAX_TIME)
         rank = np.empty(len(hosts), np.int64)
         rank[sorted(range(len(hosts)), key=hosts.__getitem__)] = np.arange(len(hosts))
         order = np.lexsort(

@@ -56,7 +56,7 @@ def read_isc(files: Iterable[FeedFile], log: FeedLog) -> Records:
                 for key in _KEYS:
                     if text.startswith(key):
                         values[key] = text[len(key) :].rstrip(";").strip()
-        log.torn += bool(begun)
+        log.torn |= bool(begun)
         log.finish(file)
     return records
 

@@ -44,7 +44,7 @@ _READ = frozenset(
         *("Event-Timestamp", "Acct-Delay-Time", "Acct-Session-Time", "Session-Timeout", "Acct-Interim-Interval"),
     )
 )
-_ATTRIBUTE = re.compile(r"\s+([A-Za-z0-9.-]+)(?::\d+)? [+:]?= (.*)")
+_ATTRIBUTE = re.compile(r"\s+(\S+?)(?::\d+)? [+:]?= ?(.*)")
 _NO_ADDRESS = frozenset({"0.0.0.0", "255.255.255.254", "255.255.255.255", "::"})
 _DAY_S = 86_400
 
@@ -151,23 +151,24 @@ def _message(time: float, kind: str, accounts: Accounts, file: str, line: int, v
 
 def _blocks(file: FeedFile, log: FeedLog) -> Iterator[tuple[int, Mapping[str, str]]]:
     """Whole messages: the line on which each begins, and the attributes that are read."""
-    begun, values = 0, dict[str, str]()
+    begun, broken, values = 0, False, dict[str, str]()
     for line, text in lines(file, log):
+        wrong = ""
         if not text.strip():
-            if begun and values:
+            if begun and not broken:
                 yield begun, values
-            begun, values = 0, {}
+            begun = 0
         elif not text[0].isspace():
-            if begun:
-                what = "the message has no end"
-                log.refuse(FeedError(file.name, begun, what, "look at what wrote this file"))
-            begun, values = line, {"date": text}
-        elif begun and (found := _ATTRIBUTE.fullmatch(text)):
+            wrong = "the message before has no end" if begun and not broken else ""
+            begun, broken, values = line, False, {"date": text}
+        elif found := _ATTRIBUTE.fullmatch(text):
             if found[1] in _READ:
                 values[found[1]] = _unquoted(found[2].strip())
-        else:
-            log.refuse(FeedError(file.name, line, "the line is no `Attribute = value`", "look at what wrote this file"))
-    log.torn += bool(begun)
+        elif begun and not broken:
+            wrong, broken = "the line is no `Attribute = value`", True
+        if wrong:
+            log.refuse(FeedError(file.name, line, wrong, "look at what wrote this file"))
+    log.torn |= bool(begun)
 
 
 def _unquoted(text: str) -> str:

@@ -34,7 +34,7 @@ class FeedStatus:
     offset_s: float | None
     offset_by: str
     refused: int
-    torn: int
+    torn: bool
     accounts_dropped: int
     events_dropped: int
     left_out: dict[str, int]

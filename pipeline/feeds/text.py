@@ -73,7 +73,7 @@ class FeedLog:
     newest: float | None = None
     offset: float | None = None
     refused: int = 0
-    torn: int = 0
+    torn: bool = False
     problems: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     _here: float | None = None
@@ -133,7 +133,7 @@ def _blocks(file: FeedFile, stream: BinaryIO, log: FeedLog) -> Iterator[str]:
             if ended:
                 yield text
         chunk = stream.read(_CHUNK)
-    log.torn += bool(rest.strip() or raw.strip())
+    log.torn |= bool(rest.strip() or raw.strip())
 
 
 def _decode(data: bytes) -> str:
