@@ -119,6 +119,8 @@ class Records:
         end = np.minimum(end, follows[np.searchsorted(slots, np.arange(len(start)), side="right") - 1])
 
         kept = np.flatnonzero((mac != GONE) & (end > start))
+        if not len(kept):
+            return []
         address, mac, host, start, end, file, line = (
             column[kept] for column in (address, mac, host, start, end, file, line)
         )

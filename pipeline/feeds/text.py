@@ -133,7 +133,7 @@ def _blocks(file: FeedFile, stream: BinaryIO, log: FeedLog) -> Iterator[str]:
             if ended:
                 yield text
         chunk = stream.read(_CHUNK)
-    log.torn |= bool(rest.strip() or raw.strip())
+    log.torn |= bool(rest or raw)
 
 
 def _decode(data: bytes) -> str:
@@ -157,10 +157,9 @@ def _codec(file: FeedFile, head: bytes) -> tuple[str, int]:
     for magic, name in _FORMATS:
         if head.startswith(magic):
             raise FeedError(file.name, 1, f"this is {name}, not text", "unpack it, or export it as CSV UTF-8")
-    if (zero := head[:4096].find(b"\0")) >= 0:
-        line = head.count(b"\n", 0, zero) + 1
+    if b"\0" in head.partition(b"\n")[0]:
         mend = "write it as UTF-8, in PowerShell with -Encoding utf8"
-        raise FeedError(file.name, line, "there are zero bytes, so this is no UTF-8 text", mend)
+        raise FeedError(file.name, 1, "there are zero bytes, so this is no UTF-8 text", mend)
     return "utf-8", 0
 
 
