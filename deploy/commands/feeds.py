@@ -44,7 +44,7 @@ def command(folder: Path, as_json: bool) -> None:
     for feed in facts.feeds:
         _show(feed, zone)
     for finding in FEEDS_HEALTH.examine(facts):
-        if finding.mend:
+        if finding.severity in ("warn", "fail"):
             click.echo(f"{finding.severity}: {finding.sentence}\n  -> {finding.mend}")
 
 

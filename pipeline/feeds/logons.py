@@ -64,6 +64,7 @@ def read_logons(files: Iterable[FeedFile], log: FeedLog, accounts: Accounts, zon
                 log.refuse(FeedError(file.name, line, f"TimeCreated {when!r} is not a date and time", mend))
                 continue
             log.take(time)
+            log.locks += event == LOCK
             account = accounts.number(name, domain or domain2, host)
             if account is not None:
                 unlock = event == UNLOCK or (event == LOG_ON and kind == _UNLOCK_TYPE)

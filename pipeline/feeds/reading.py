@@ -215,7 +215,7 @@ def _read(feed: Feed, paths: Sequence[Path], school: School, feeds: FeedSettings
 
 def _state(paths: Iterable[Path], school: School, feeds: FeedSettings) -> object:
     """Changes when reading again may give something else."""
-    stats = ((str(path), path.stat()) for path in paths)
+    stats = ((str(path), path.stat()) for path in paths if path.exists())
     return tuple((path, s.st_ino, s.st_size, s.st_mtime_ns) for path, s in stats), school.version, feeds
 
 

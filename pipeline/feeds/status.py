@@ -16,13 +16,14 @@ STALE_S = 24 * 3600
 AHEAD_S, BEHIND_S = 60, 3000
 MUCH_AHEAD_S = 300
 FEW_ROWS = 0.01
+ENOUGH_EVENTS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class FeedStatus:
     """A feed that the settings name. newest: Unix seconds of the newest record. offset_s: seconds by which its clock is
-    ahead, measured by `offset_by` (`packets` or `file`). accounts_dropped: accounts that are not staff; events_*: of
-    them, of machines, of outer identities."""
+    ahead, measured by `offset_by` (`packets` or `file`). locks: how many screens were locked. accounts_dropped: how
+    many accounts are not staff's own; events_dropped: of those, of machines and of outer identities."""
 
     key: str
     title: str
@@ -35,6 +36,7 @@ class FeedStatus:
     offset_by: str
     refused: int
     torn: bool
+    locks: int
     accounts_dropped: int
     events_dropped: int
     left_out: dict[str, int]
@@ -82,6 +84,7 @@ def _status(one: FeedRead, seen: Times) -> FeedStatus:
         offset_by="packets" if by_packets is not None else "file" if log.offset is not None else "",
         refused=log.refused,
         torn=log.torn,
+        locks=log.locks,
         accounts_dropped=accounts.others if accounts else 0,
         events_dropped=sum(dropped.values()),
         left_out={**log.counts, **{f"of_{name}": n for name, n in dropped.items()}},
@@ -160,6 +163,18 @@ def _rows(f: FeedsFacts) -> Verdict:
     if refused <= FEW_ROWS * records:
         severity = Severity.OK
     return Verdict(severity, f"{value} rows cannot be read; the first: {first}.", value, "See `schoolgate feeds`.")
+
+
+@FEEDS_HEALTH.check("feeds_locks", "Locked screens")
+def _locks(f: FeedsFacts) -> Verdict:
+    logons = next((feed for feed in f.feeds if feed.key == "logons"), None)
+    if logons is None or logons.records < ENOUGH_EVENTS:
+        return unknown("Too few log-on events to tell whether locked screens are recorded.")
+    if logons.locks:
+        return fine(f"Locked screens are recorded ({logons.locks}).", str(logons.locks))
+    mend = "Audit `Other Logon/Logoff Events` on the computers, and forward events 4800 and 4801."
+    what = "No locked screen is recorded: whoever left one unattended is taken to sit there."
+    return Verdict(Severity.WARN, what, "0", mend)
 
 
 @FEEDS_HEALTH.check("feeds_routed", "Hardware addresses of the feeds")

@@ -54,8 +54,15 @@ class FeedFile:
 
     @classmethod
     def at(cls, path: Path) -> FeedFile:
-        """A file on disk."""
-        return cls(path.name, lambda: path.open("rb"), path.stat().st_mtime)
+        """A file on disk; one that was rotated away meanwhile is empty."""
+
+        def opened() -> BinaryIO:
+            try:
+                return path.open("rb")
+            except FileNotFoundError:
+                return io.BytesIO()
+
+        return cls(path.name, opened, path.stat().st_mtime if path.exists() else None)
 
     @classmethod
     def of(cls, name: str, data: bytes, written: float | None = None) -> FeedFile:
@@ -66,6 +73,7 @@ class FeedFile:
 @dataclass(slots=True)
 class FeedLog:
     """What was read of one feed: records taken, the newest moment that any of them tells, what was left out and why.
+    locks: how many screens were locked.
 
     `offset`: of the clock, by the file that was written last (see `pipeline.feeds.clocks`)."""
 
@@ -74,6 +82,7 @@ class FeedLog:
     offset: float | None = None
     refused: int = 0
     torn: bool = False
+    locks: int = 0
     problems: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     _here: float | None = None
