@@ -28,7 +28,7 @@ def read_dnsmasq(files: Iterable[FeedFile], log: FeedLog, lease_s: float) -> Rec
     records = Records("lease")
     for file in files:
         found: list[tuple[int, int, bytes, int, str]] = []
-        for line, text in lines(file, log):
+        for line, text in lines(file, log, lambda text: len(text.split()) == 5):
             cells = text.split()
             if not cells or cells[0] == "duid":
                 continue

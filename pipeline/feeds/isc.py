@@ -40,7 +40,7 @@ def read_isc(files: Iterable[FeedFile], log: FeedLog) -> Records:
     records = Records("lease")
     for file in files:
         begun, head, values = 0, "", dict[str, str]()
-        for line, text in lines(file, log):
+        for line, text in lines(file, log, lambda text: text.strip() == "}"):
             text = text.strip()
             if text.startswith("lease ") and text.endswith("{"):
                 if begun:

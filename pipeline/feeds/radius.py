@@ -150,7 +150,7 @@ def _message(time: float, kind: str, accounts: Accounts, file: str, line: int, v
 
 
 def _blocks(file: FeedFile, log: FeedLog) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Whole messages: the line on which each begins, and the attributes that are read."""
+    """Whole messages: the line on which each begins, and the attributes that are read. Timestamp is always the last."""
     begun, broken, values = 0, False, dict[str, str]()
     for line, text in lines(file, log):
         wrong = ""
@@ -168,7 +168,10 @@ def _blocks(file: FeedFile, log: FeedLog) -> Iterator[tuple[int, Mapping[str, st
             wrong, broken = "the line is no `Attribute = value`", True
         if wrong:
             log.refuse(FeedError(file.name, line, wrong, "look at what wrote this file"))
-    log.torn |= bool(begun)
+    if begun and not broken and "Timestamp" in values:
+        yield begun, values
+    else:
+        log.torn |= bool(begun)
 
 
 def _unquoted(text: str) -> str:

@@ -66,6 +66,7 @@ class _Host:
         self._sittings: list[Sitting] = []
         self._from = -math.inf
         self._serves_many = False
+        self._due = -math.inf  # before this no session ends for want of events
 
     def play(self, events: Sequence[Event]) -> list[Sitting]:
         for event in events:
@@ -94,10 +95,11 @@ class _Host:
 
     def _expire(self, now: float) -> None:
         """Ends the sessions of accounts of which nothing was heard for too long, in the order in which they end."""
-        while self._sessions:
+        while self._sessions and now >= self._due:
             account = min((session.account for session in self._sessions.values()), key=lambda a: (self._heard[a], a))
             end = self._heard[account] + SESSION_CAP_S
             if end > now:
+                self._due = end
                 return
             self._close(end)
             self._sessions = {key: session for key, session in self._sessions.items() if session.account != account}

@@ -1,9 +1,9 @@
 """Files that other machines are still writing: their whole lines, their tables, and an account of what was read.
 
-Theory. A feed is appended to while it is read, so its last line may be torn: a line counts only when its line break is
-there. Half a user name may be somebody else's, so a torn line is never guessed at; it is read whole next time. A broken
-line in the middle is refused with file and line, and the rest is read. Lines are read one block at a time: a file's
-size does not matter.
+Theory. A feed is appended to while it is read, so its last line may be torn. Half a user name may be somebody else's,
+so a line without its line break counts only if all that is used of it is followed by something else; else it is read
+whole next time. A broken line in the middle is refused with file and line, and the rest is read. Lines are read one
+block at a time: a file's size does not matter.
 
 Encodings: UTF-8 with or without a mark; UTF-16 with its mark (PowerShell's Export-Csv and `>` write it); a line that is
 no UTF-8 is taken for Windows-1252. Anything else with zero bytes in it (an EVTX, a zip, UTF-16 without a mark) is
@@ -109,11 +109,13 @@ class FeedLog:
         self._here = None
 
 
-def lines(file: FeedFile, log: FeedLog) -> Iterator[tuple[int, str]]:
-    """The whole lines of a file with their numbers from 1, without line breaks. Raises FeedError if it is no text."""
+def lines(file: FeedFile, log: FeedLog, whole: Callable[[str], bool] = lambda text: False) -> Iterator[tuple[int, str]]:
+    """The whole lines of a file with their numbers from 1, without line breaks. Raises FeedError if it is no text.
+
+    whole: is a last line, which has no line break, whole as far as it is used?"""
     number = 0
     with file.open() as stream:
-        for block in _blocks(file, stream, log):
+        for block in _blocks(file, stream, log, whole):
             strange = "\0" in block
             for line in block.split("\n"):
                 number += 1
@@ -124,7 +126,7 @@ def lines(file: FeedFile, log: FeedLog) -> Iterator[tuple[int, str]]:
                     yield number, line[:-1] if line.endswith("\r") else line
 
 
-def _blocks(file: FeedFile, stream: BinaryIO, log: FeedLog) -> Iterator[str]:
+def _blocks(file: FeedFile, stream: BinaryIO, log: FeedLog, whole: Callable[[str], bool]) -> Iterator[str]:
     """Text in blocks of whole lines, each without its last line break."""
     chunk = stream.read(_CHUNK)
     codec, mark = _codec(file, chunk)
@@ -132,17 +134,21 @@ def _blocks(file: FeedFile, stream: BinaryIO, log: FeedLog) -> Iterator[str]:
     chunk, raw, rest = chunk[mark:], b"", ""
     while chunk:
         if codec == "utf-8":
-            whole, found, raw = (raw + chunk).rpartition(b"\n")
+            head, found, raw = (raw + chunk).rpartition(b"\n")
             raw = raw[: MAX_LINE + 1]
             if found:
-                yield _decode(whole)
+                yield _decode(head)
         else:
             text, ended, rest = (rest + decoder.decode(chunk)).rpartition("\n")
             rest = rest[: MAX_LINE + 1]
             if ended:
                 yield text
         chunk = stream.read(_CHUNK)
-    log.torn |= bool(rest or raw)
+    last = rest or _decode_line(raw)
+    if last and whole(last):
+        yield last
+    elif last:
+        log.torn = True
 
 
 def _decode(data: bytes) -> str:
@@ -181,7 +187,13 @@ def table(
     Raises FeedError if a column of `columns` lacks."""
     pick: Callable[[list[str]], tuple[str, ...]] | None = None
     header: list[str] = []
-    for number, line in lines(file, log):
+    at: list[int] = []
+
+    def whole(text: str) -> bool:
+        used = [place for place in at if place < len(header)]
+        return text.count(",") == len(header) - 1 and '"' not in text and max(used, default=0) < len(header) - 1
+
+    for number, line in lines(file, log, whole):
         if not line or line.isspace():
             continue
         if header:

@@ -49,7 +49,7 @@ def read_audit_log(files: Iterable[FeedFile], log: FeedLog, zone: ZoneInfo, leas
 
     for file in files:
         begun = False
-        for line, text in lines(file, log):
+        for line, text in lines(file, log, lambda text: text.count(",") >= 7):
             if not begun or not _EVENT.match(text):
                 begun = begun or text.lower().startswith(_HEADER)
                 continue

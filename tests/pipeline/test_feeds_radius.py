@@ -225,7 +225,7 @@ def test_other_packets_torn_and_broken_messages() -> None:
     no_time = detail("08:00:00", "Start", "t2", PC).replace("\tTimestamp", "\tStamp").replace("Tue Nov 17", "Someday")
     half = detail("08:05:00", "Start", "t2", PC).removesuffix("\n\n")[:-40] + "\n"
     cut = detail("08:06:00", "Start", "t2", PC)[:-1]
-    last = detail("08:20:00", "Stop", "t1")[:-1]
+    last = detail("08:20:00", "Stop", "t1").rstrip("\n")
     found = connected(authentication, no_time, half, cut, detail("08:10:00", "Start", "t1"), last)
     assert hours(found, "08:30:00") == [A1], "a message without its empty line is not whole yet"
     assert [problem.split(": ", 1)[1] for problem in found.problems] == [
