@@ -69,9 +69,11 @@ def bindings(school: School) -> Bindings:
         if i % 3:
             name = school.staff[i % len(school.staff)].usernames[0]
             logons.append(f"2026-11-17T08:{i % 60:02}:00Z,4624,pc{i},{name},SCHOOL,0x{i:x},2")
-    feeds = FeedSettings()
-    files = ([("leases.csv", "\n".join(leases).encode())], [("logons.csv", "\n".join(logons).encode())])
-    return parse_bindings(school, feeds, *files)
+    files = {
+        "kea_leases": [("leases.csv", "\n".join([*leases, ""]).encode())],
+        "logons": [("logons.csv", "\n".join([*logons, ""]).encode())],
+    }
+    return parse_bindings(school, FeedSettings(), files)
 
 
 def address(number: int) -> str:
