@@ -180,6 +180,8 @@ def _why_stop(flows, names, out, late, todo, limits, counters):
         return SLICES_FULL
     if todo.count[0] + 2 * BATCH > len(todo.words):  # a packet may leave two, as an answer or with what came before
         return TODO_FULL
+    if todo.opened[0] + BATCH > len(todo.openings):
+        return TODO_FULL
     if names.state[COUNT] + BATCH > len(names.hash) or names.state[USED_BYTES] + BATCH * MAX_NAME > len(names.arena):
         return NAMES_FULL
     if limits.may_grow and counters[C_USED] + BATCH > limits.max_used:

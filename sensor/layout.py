@@ -77,6 +77,10 @@ DOT_PORT = 853  # RFC 7858; over QUIC too (RFC 9250), where drafts used DOQ_DRAF
 DOQ_DRAFT_PORTS = (784, 8853)
 CLIENTS = 1 << 13  # distinct clients told apart between two looks at Todo.clients
 CLIENT_PROBES = 16
+# An opening: client's address (0, 1), then these. TIME in ns.
+O_TIME, O_NAME, O_VLAN = 2, 3, 4
+OPENING = 5
+OPENINGS = 1 << 12  # between two looks at Todo.openings
 
 SECOND = 1_000_000_000
 MINUTE_NS = 60 * SECOND
@@ -125,6 +129,8 @@ class Todo(NamedTuple):
     count: Any  # int64[1]
     gather: Gather
     clients: Any  # uint64[CLIENTS, 2]: addresses of clients that opened a flow whose name can be read; 0, 0 = free
+    openings: Any  # uint64[OPENINGS, OPENING]: who has just been told a name that no catalogue entry is known to want
+    opened: Any  # int64[1]: how many there are
 
 
 class Limits(NamedTuple):
