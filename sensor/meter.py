@@ -192,7 +192,8 @@ class Meter:
 
     def take_openings(self) -> layout.Slices:
         """Who opened a site of no catalogue entry, and when, since the last call: see sensor.openings."""
-        return self._openings.take()
+        taken: layout.Slices = self._openings.take()
+        return taken
 
     @property
     def openings_dropped(self) -> int:

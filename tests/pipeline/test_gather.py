@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import pipeline.gather
 from pipeline.gather import Clients, Scope, gather
-from pipeline.judge import Traffic, merge
+from pipeline.traffic import Traffic, merge
 from sensor.slices import pack_address
 from tests.pipeline.judging import Slice, minute, slice_rows
 
@@ -99,4 +99,4 @@ def test_merge_refuses_what_its_keys_cannot_hold() -> None:
     big = np.array([1 << 40, 1]), np.array([1 << 20, 0]), np.array([0, 1 << 20])
     zeros = np.zeros(2, np.int64)
     with pytest.raises(ValueError, match="shorter time"):
-        merge(Traffic(*big, np.zeros(2, bool), *[zeros] * 7))
+        merge(Traffic(*big, np.zeros(2, bool), *[zeros] * 16))
