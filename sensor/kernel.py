@@ -31,9 +31,9 @@ from sensor.layout import (
     BURST_LARGEST,
     BURST_MIN,
     BURST_NOW,
+    BURST_SECONDS,
     BURST_SEEN,
     BURST_SILENCE_MS,
-    BURSTS,
     BYTES_AB,
     C_BYTES,
     C_EXPIRED,
@@ -99,7 +99,7 @@ def _burst(flows, row, now, size):
     flows.halves[row, FLAGS] |= BURST_SEEN
     cold = flows.cold
     if before < BURST_MIN:
-        cold[row, BURSTS] += 1
+        cold[row, BURST_SECONDS] |= 1 << ((now // SECOND) % 60)
         cold[row, BURST_BYTES] += total
         if cold[row, BURST_BEFORE]:
             gap = (now - cold[row, BURST_BEFORE]) * 1e-9

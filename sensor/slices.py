@@ -45,6 +45,7 @@ SLICE_SCHEMA = pa.schema(
         _field("packets_up", pa.uint32(), "packets sent by the client"),
         _field("packets_down", pa.uint32(), "packets sent by the server"),
         _field("bursts", pa.uint32(), "client bursts: >= 300 payload bytes sent after >= 1 s of client silence"),
+        _field("burst_seconds", pa.uint64(), "bit s: a burst reached 300 bytes in second s of the minute"),
         _field("burst_bytes", pa.uint32(), "payload bytes of those bursts"),
         _field("burst_largest", pa.uint32(), "payload bytes of the largest burst"),
         _field(
