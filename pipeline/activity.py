@@ -48,8 +48,8 @@ class Use:
     """One row per (who, service, minute), sorted by these.
 
     activity int8 (pipeline.words.Activity); episode int64, rising from 0, -1 where not active (E7); up, down int64
-    bytes that count (E2); bursts int64 to primary hosts (E14); supported bool: supporting hosts count; led bool: another site
-    was opened just before (E4); named, note as in Traffic.
+    bytes that count (E2); bursts int64 to primary hosts (E14); supported bool: supporting hosts count; led bool: another
+    site was opened just before (E4); named, note as in Traffic.
     """
 
     who: I64
@@ -71,7 +71,8 @@ class Use:
     @property
     def active(self) -> Mask:
         """Which rows are use."""
-        return self.activity == Activity.ACTIVE.code
+        active: Mask = self.activity == Activity.ACTIVE.code
+        return active
 
     def take(self, rows: I64 | Mask) -> Use:
         """The rows at these positions, or where the mask is true."""
@@ -88,15 +89,15 @@ def find_use(rows: Traffic, limits: Limits) -> Use:
     primary, support = _Side(units, ~rows.support), _Side(units, rows.support)
     near = _near(units, primary, support, limits.support_within_ms)
     down, up = primary.down + support.down * near, primary.up + support.up * near
-    bursts = requests(primary)
+    bursts, asked = requests(primary.asked), primary.asked | np.where(near, support.asked, 0)
     led = _led(units, primary, openings, limits.doubt.embedded_within_s * 1000)
     candidate = (down >= limits.down_bytes[units.service]) | (bursts >= limits.client_bursts[units.service])
     activity = np.where(candidate, np.int8(Activity.ACTIVE.code), np.int8(Activity.INACTIVE.code))
-    total = _Total(down + up, bursts, near)
+    total = _Total(down + up, bursts, requests(asked), near)
     for what, found in (
         (Activity.EMBEDDED_MEDIA, _one_shot(primary, support, total, limits.doubt)),
-        (Activity.EMBEDDED, _embedded(units, primary, support, total, led, limits.doubt)),
-        (Activity.BACKGROUND, _background(units, primary, support, total, limits)),
+        (Activity.EMBEDDED, _embedded(units, primary, total, led, limits.doubt)),
+        (Activity.BACKGROUND, _background(units, primary, total, limits.doubt)),
     ):
         activity[(activity == Activity.ACTIVE.code) & found] = what.code
     return Use(
@@ -139,6 +140,13 @@ class _Units:
         total: I64 = until[high] - until[low]
         return total
 
+    def at(self, values: I64, rows: I64, step: int) -> I64:
+        """Of these rows the value of the same user and service `step` minutes later, 0 where there is none."""
+        wanted = self.place[rows] + step
+        found = np.minimum(np.searchsorted(self.place, wanted), len(values) - 1)
+        there: I64 = np.where(self.place[found] == wanted, values[found], 0)
+        return there
+
 
 class _Side:
     """The columns of primary or of supporting rows, one for each unit."""
@@ -146,11 +154,9 @@ class _Side:
     def __init__(self, units: _Units, where: Mask) -> None:
         self._units, self._where, self._at = units, where, units.of_row[where]
         self.first, self.last = self._spread("first", NEVER), self._spread("last", -NEVER)
-        self.opened, self.asked = self._spread("opened", NEVER), self._spread("asked", -1)
+        self.opened = self._spread("opened", NEVER)
         self.up, self.down, self.largest = (self._spread(name) for name in ("up", "down", "largest"))
-        self.flows, self.opens = self._spread("flows"), self._spread("opens")
-        self.bursts, self.moments = self._spread("bursts"), self._spread("moments")
-        self.gaps, self.gap_ms, self.gap_sq = (self._spread(name) for name in ("gaps", "gap_ms", "gap_sq"))
+        self.flows, self.asked = self._spread("flows"), self._spread("asked")
 
     def _spread(self, name: str, missing: int = 0) -> I64:
         column = np.full(len(self._units.starts), missing, np.int64)
@@ -160,18 +166,22 @@ class _Side:
 
 @dataclass(frozen=True, slots=True)
 class _Total:
-    """What counts of each unit: bytes both ways, requests to primary hosts, and whether supporting hosts count."""
+    """What counts of each unit: bytes both ways; requests to primary hosts; requests to all that count."""
 
     size: I64
     requests: I64
+    all_requests: I64
     near: Mask
 
 
-def requests(side: _Side) -> I64:
-    """E14: client bursts, where flows that began in the same or the next second began with one request."""
-    moments = np.bitwise_count(side.moments & ~(side.moments << 1)).astype(np.int64)
-    found: I64 = side.bursts - side.opens + moments
-    return found
+def requests(asked: I64) -> I64:
+    """E14: how many requests the seconds of bursts (bit sets) stand for; those of successive seconds are one."""
+    return np.bitwise_count(asked & ~(asked << 1)).astype(np.int64)
+
+
+def _last_second(asked: I64) -> I64:
+    """The last second in each bit set, -1 of none."""
+    return np.frexp(asked.astype(np.float64))[1].astype(np.int64) - 1
 
 
 def _near(units: _Units, primary: _Side, support: _Side, within_ms: int) -> Mask:
@@ -199,13 +209,13 @@ def _led(units: _Units, primary: _Side, openings: Traffic, within_ms: int) -> Ma
     return led
 
 
-def _embedded(units: _Units, primary: _Side, support: _Side, total: _Total, led: Mask, doubt: Doubt) -> Mask:
+def _embedded(units: _Units, primary: _Side, total: _Total, led: Mask, doubt: Doubt) -> Mask:
     """E4: another site led to it, little came, and nothing was asked for later. Or it is the rest of that, in the
     minute after."""
     small = total.size < doubt.embedded_bytes
     alone = led & (primary.first >= primary.opened) & (total.requests < doubt.embedded_bursts) & small
-    alone &= primary.asked <= primary.opened + doubt.embedded_reuse_s * 1000
-    rest = small & (primary.opens == 0) & (total.requests == 0)
+    alone &= _last_second(primary.asked) * 1000 <= primary.opened + doubt.embedded_reuse_s * 1000
+    rest = small & (primary.opened == NEVER) & (total.requests == 0)
     beside = units.place[1:] - units.place[:-1] == 1
     embedded = alone.copy()
     embedded[1:] |= rest[1:] & beside & alone[:-1]
@@ -214,26 +224,46 @@ def _embedded(units: _Units, primary: _Side, support: _Side, total: _Total, led:
 
 def _one_shot(primary: _Side, support: _Side, total: _Total, doubt: Doubt) -> Mask:
     """E6: one connection that was asked once and sent much."""
-    asked = total.requests + np.where(total.near, requests(support), 0)
     flows = primary.flows + np.where(total.near, support.flows, 0)
-    one_shot: Mask = (flows <= 1) & (asked <= 1) & (total.size >= doubt.media_bytes)
+    one_shot: Mask = (flows <= 1) & (total.all_requests <= 1) & (total.size >= doubt.media_bytes)
     return one_shot
 
 
-def _background(units: _Units, primary: _Side, support: _Side, total: _Total, limits: Limits) -> Mask:
+def _background(units: _Units, primary: _Side, total: _Total, doubt: Doubt) -> Mask:
     """E5: requests like clockwork and small; or flows that have been open for long and carry next to nothing."""
-    doubt = limits.doubt
-    gaps, gap_ms, gap_sq = (units.sum(column, 1, 1) for column in (primary.gaps, primary.gap_ms, primary.gap_sq))
-    spread = gaps * gap_sq.astype(np.float64) - gap_ms.astype(np.float64) ** 2
-    regular = (gaps >= doubt.background_bursts - 1) & (spread < (doubt.background_percent / 100 * gap_ms) ** 2)
     small = primary.largest < doubt.background_burst_bytes
     small &= total.size < doubt.background_answer_bytes * np.maximum(total.requests, 1)
     minutes = doubt.slow_flow_min
     size = units.sum(total.size, minutes - 1, 0)
-    slow = (units.sum(primary.opens, minutes, 0) == 0) & (size < doubt.slow_bytes_per_s * 60 * minutes)
+    slow = (units.sum((primary.opened < NEVER).astype(np.int64), minutes, 0) == 0) & (
+        size < doubt.slow_bytes_per_s * 60 * minutes
+    )
     slow &= units.sum(primary.flows, minutes, 0) > units.sum(primary.flows, minutes - 1, 0)
-    background: Mask = (regular & small) | slow
+    background: Mask = slow | (small & _by_the_clock(units, primary.asked, small, doubt))
     return background
+
+
+def _by_the_clock(units: _Units, asked: I64, which: Mask, doubt: Doubt) -> Mask:
+    """Of the rows in `which`: do the requests from the minute before to the minute after come at equal distances?"""
+    regular = np.zeros(len(asked), bool)
+    rows = np.flatnonzero(which)
+    if not len(rows):
+        return regular
+    begun = asked & ~(asked << 1)
+    bits = np.concatenate([_bits(units.at(begun, rows, step)) for step in (-1, 0, 1)], axis=1)
+    row, second = np.nonzero(bits)
+    same = row[1:] == row[:-1]
+    gap = (second[1:] - second[:-1])[same].astype(np.float64)
+    n, total, squares = (np.bincount(row[1:][same], weights, len(rows)) for weights in (None, gap, gap * gap))
+    spread = 10_000 * (n * squares - total**2)  # whole numbers, so that equal is equal
+    regular[rows] = (n >= doubt.background_bursts - 1) & (spread < doubt.background_percent**2 * total**2)
+    return regular
+
+
+def _bits(sets: I64) -> Mask:
+    """Bit sets of the 60 seconds of a minute as bool[n, 60]."""
+    octets = np.ascontiguousarray(sets.astype("<i8")).view(np.uint8).reshape(-1, 8)
+    return np.unpackbits(octets, axis=1, count=60, bitorder="little").astype(bool)
 
 
 def _episodes(units: _Units, active: Mask, gap_min: int) -> I64:

@@ -101,10 +101,8 @@ def _gather_some(table: pa.Table, clients: Clients, scope: Scope) -> tuple[Traff
     rows = np.flatnonzero(staff & (listed & scored | elsewhere))
     encoded = table.column("client").chunk(0).take(pa.array(rows)).dictionary_encode()
     number = clients.numbers(encoded.dictionary.to_pylist())
-    first, bursts = _ints(table, "first_ms", rows), _ints(table, "bursts", rows)
+    first = _ints(table, "first_ms", rows)
     begun: npt.NDArray[np.bool_] = table.column("first_of_flow").chunk(0).to_numpy(zero_copy_only=False)[rows]
-    opens = begun & (bursts > 0)
-    gap_ms = _thousands(table, "gap_sum", rows, 1e3)
     of, second = service[rows], np.minimum(first // 1000, 59)
     traffic = Traffic(
         who=number[encoded.indices.to_numpy()] if len(rows) else np.zeros(0, np.int64),
@@ -113,20 +111,14 @@ def _gather_some(table: pa.Table, clients: Clients, scope: Scope) -> tuple[Traff
         support=role[rows] == _SUPPORT,
         up=_ints(table, "bytes_up", rows),
         down=_ints(table, "bytes_down", rows),
-        bursts=bursts,
         first=first,
         last=_ints(table, "last_ms", rows),
         named=np.left_shift(1, evidence[rows]),
         note=np.zeros(len(rows), np.int64),
         flows=np.ones(len(rows), np.int64),
         opened=np.where(begun, first, NEVER),
-        opens=opens.astype(np.int64),
-        moments=opens * np.left_shift(1, second),
-        asked=np.where(opens, first + gap_ms, -1),
+        asked=_ints(table, "burst_seconds", rows),
         largest=_ints(table, "burst_largest", rows),
-        gaps=bursts - opens,  # the first burst of a flow has none before it
-        gap_ms=gap_ms,
-        gap_sq=_thousands(table, "gap_sumsq", rows, 1e6),
     )
     return merge(traffic), counts
 
@@ -134,12 +126,6 @@ def _gather_some(table: pa.Table, clients: Clients, scope: Scope) -> tuple[Traff
 def _ints(table: pa.Table, name: str, rows: I64 | slice = slice(None)) -> I64:
     values: npt.NDArray[np.integer] = table.column(name).chunk(0).to_numpy()
     return values[rows].astype(np.int64)
-
-
-def _thousands(table: pa.Table, name: str, rows: I64, unit: float) -> I64:
-    """Seconds as whole milliseconds: sums of whole numbers do not depend on their order."""
-    values: npt.NDArray[np.floating] = table.column(name).chunk(0).to_numpy()
-    return np.rint(values[rows] * unit).astype(np.int64)
 
 
 def _mapped(table: pa.Table, name: str, code: Callable[[str], int]) -> I64:

@@ -22,10 +22,10 @@ Mask = npt.NDArray[np.bool_]
 MINUTE_MS = 60_000
 NEVER = 1 << 30  # milliseconds: later than any packet
 _KEYS = ("who", "service", "minute", "support")
-_ADDED = ("up", "down", "bursts", "flows", "opens", "gaps", "gap_ms", "gap_sq")
+_ADDED = ("up", "down", "flows")
 _LEAST = ("first", "opened")
-_GREATEST = ("last", "asked", "largest", "note")
-_JOINED = ("named", "moments")
+_GREATEST = ("last", "largest", "note")
+_JOINED = ("named", "asked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,10 @@ class Traffic:
 
     who int64 (>= 0); service int64 (position in a list of services; beyond it see the module's header); minute int64;
     support bool (False: primary). Then int64, times in milliseconds after the minute began:
-    up, down: bytes. bursts: of the client. first, last: packets. named: bit set of sensor.words.Evidence positions.
-    note: whatever the caller wants back (of merged rows the largest).
-    flows: how many there were. opened: the first packet of the first one that began in this minute, else NEVER.
-    opens, moments: of those that began with a burst, how many, and in which seconds of the minute (bit set).
-    asked: when such a flow's latest burst came, -1 if none. largest: bytes of the largest burst.
-    gaps, gap_ms, gap_sq: how many times between successive bursts of a flow there were, their sum, sum of squares.
+    up, down: bytes. first, last: packets. named: bit set of sensor.words.Evidence positions. note: whatever the caller
+    wants back (of merged rows the largest). flows: how many there were. opened: the first packet of the first one that
+    began in this minute, else NEVER. asked: the seconds in which a client burst came (bit set). largest: bytes of the
+    largest burst.
     """
 
     who: I64
@@ -48,20 +46,14 @@ class Traffic:
     support: Mask
     up: I64
     down: I64
-    bursts: I64
     first: I64
     last: I64
     named: I64
     note: I64
     flows: I64
     opened: I64
-    opens: I64
-    moments: I64
     asked: I64
     largest: I64
-    gaps: I64
-    gap_ms: I64
-    gap_sq: I64
 
     def __len__(self) -> int:
         return len(self.who)

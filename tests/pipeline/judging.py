@@ -152,7 +152,11 @@ class Slice:
     evidence: str = "sni"
     begins: bool = True
     largest: int = 0
-    gaps: tuple[int, ...] = ()  # milliseconds
+    asked: tuple[int, ...] = ()  # the seconds of the bursts; without, they come one every seven seconds
+
+    @property
+    def seconds(self) -> tuple[int, ...]:
+        return self.asked or tuple((self.first // 1000 + 7 * n) % 60 for n in range(self.bursts))
 
 
 def slice_rows(slices: Iterable[Slice]) -> pa.Table:
@@ -171,10 +175,9 @@ def slice_rows(slices: Iterable[Slice]) -> pa.Table:
         "evidence": [s.evidence for s in rows],
         "bytes_up": [s.up for s in rows],
         "bytes_down": [s.down for s in rows],
-        "bursts": [s.bursts for s in rows],
+        "bursts": [len(s.seconds) for s in rows],
+        "burst_seconds": [sum(1 << second for second in set(s.seconds)) for s in rows],
         "burst_largest": [s.largest for s in rows],
-        "gap_sum": [sum(s.gaps) / 1000 for s in rows],
-        "gap_sumsq": [sum(gap * gap for gap in s.gaps) / 1e6 for s in rows],
     }
     arrays = [pa.array(columns.get(f.name, [0] * len(rows)), f.type) for f in SLICE_SCHEMA]
     return pa.Table.from_arrays(arrays, schema=SLICE_SCHEMA)

@@ -6,7 +6,7 @@ It shares with the product only the vocabulary and the limits of the policy prof
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from statistics import pstdev
+from itertools import pairwise
 
 from pipeline.profile import Profile
 from pipeline.words import Activity, Grade, Reason
@@ -85,7 +85,7 @@ class SlowActivity:
         doubt = self.profile.doubt
         if sum(self.size(key)) >= doubt.embedded_bytes:
             return False
-        quiet = self.requests(key) == 0 and not any(s.begins and s.bursts for s in self.seen[key].primary)
+        quiet = self.requests(key) == 0 and not any(s.begins for s in self.seen[key].primary)
         return self._embed(key) or (quiet and before in self.seen and self._embed(before))
 
     def _embed(self, key: Key) -> bool:
@@ -93,7 +93,7 @@ class SlowActivity:
         if not self.led(key):
             return False
         begun = min(s.first for s in primary if s.begins)
-        later = [s.first + sum(s.gaps) for s in primary if s.begins and s.bursts]
+        later = [second * 1000 for s in primary for second in s.seconds]
         return (
             min(s.first for s in primary) == begun
             and self.requests(key) < doubt.embedded_bursts
@@ -104,35 +104,39 @@ class SlowActivity:
     def _one_shot(self, key: Key) -> bool:
         row = self.seen[key]
         support = row.support if self.near(key) else []
-        one = len(row.primary) + len(support) <= 1 and _requests(row.primary) + _requests(support) <= 1
+        one = len(row.primary) + len(support) <= 1 and _requests([*row.primary, *support]) <= 1
         return one and sum(self.size(key)) >= self.profile.doubt.media_bytes
 
     def _clockwork(self, key: Key) -> bool:
         user, service, minute = key
         doubt = self.profile.doubt
         around = [self.seen.get((user, service, m)) for m in (minute - 1, minute, minute + 1)]
-        flows = [s for row in around if row for s in row.primary]
-        gaps = [gap for s in flows for gap in s.gaps]
+        moments = [60 * n + second for n, row in enumerate(around) if row for second in _moments(row.primary)]
+        gaps = [later - earlier for earlier, later in pairwise(moments)]
         if len(gaps) < doubt.background_bursts - 1:
             return False
         small = max((s.largest for s in self.seen[key].primary), default=0) < doubt.background_burst_bytes
         small = small and sum(self.size(key)) < doubt.background_answer_bytes * max(self.requests(key), 1)
-        return small and pstdev(gaps) < doubt.background_percent / 100 * sum(gaps) / len(gaps)
+        variance = 10_000 * (len(gaps) * sum(gap * gap for gap in gaps) - sum(gaps) ** 2)
+        return small and variance < (doubt.background_percent * sum(gaps)) ** 2
 
     def _slow(self, key: Key) -> bool:
         user, service, minute = key
         doubt = self.profile.doubt
         keys = [(user, service, minute - n) for n in range(doubt.slow_flow_min + 1)]
         rows = {n: self.seen[k] for n, k in enumerate(keys) if k in self.seen}
-        if any(s.begins and s.bursts for row in rows.values() for s in row.primary):
+        if any(s.begins for row in rows.values() for s in row.primary):
             return False
         size = sum(sum(self.size(k)) for k in keys[:-1] if k in self.seen)
         old = doubt.slow_flow_min in rows and rows[doubt.slow_flow_min].primary
         return bool(old) and size < doubt.slow_bytes_per_s * 60 * doubt.slow_flow_min
 
 
+def _moments(slices: list[Slice]) -> list[int]:
+    """E14: the seconds in which somebody asked, without those that follow on another."""
+    seconds = {second for s in slices for second in s.seconds}
+    return sorted(second for second in seconds if second - 1 not in seconds)
+
+
 def _requests(slices: list[Slice]) -> int:
-    """E14: flows that begin in the same or the next second count as one request."""
-    seconds = sorted({s.first // 1000 for s in slices if s.begins and s.bursts})
-    moments = sum(second - 1 not in seconds for second in seconds)
-    return sum(s.bursts for s in slices) - sum(s.begins and s.bursts > 0 for s in slices) + moments
+    return len(_moments(slices))

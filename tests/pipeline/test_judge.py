@@ -114,36 +114,19 @@ def traffic(draw: st.DrawFn) -> list[Slice]:
                 if rng.random() < 0.2:
                     found.append(Slice(at, client, "", first=max(0, first - rng.choice((0, 2_999, 3_000, 3_001)))))
     for _ in range(draw(st.integers(0, 2))):  # flows that call home by the clock, or hardly move
-        client, service, every = rng.choice(CLIENTS), "facebook", rng.choice((7_000, 19_000, 31_000))
-        evidence, at = rng.choice(("sni", "dns")), minute("09:30") + rng.randrange(60)
+        client, every, at = rng.choice(CLIENTS), rng.choice((7, 13, 19, 31)), minute("09:30") + rng.randrange(60)
+        evidence, jitter, second = rng.choice(("sni", "dns")), rng.choice((0, 1, 5)), rng.randrange(20)
+        down, largest = rng.choice((500, 9_000, 60_000)), rng.choice((400, 1_999, 2_000))
         for n in range(rng.randrange(25)):
-            bursts = 60_000 // every
-            gaps = tuple(every + rng.choice((0, 0, 4_000)) for _ in range(bursts - (n == 0)))
-            down, largest = rng.choice((500, 9_000, 60_000)), rng.choice((400, 1_999, 2_000))
-            found.append(
-                Slice(at + n, client, service, "primary", 500, down, bursts, 0, 59_999, evidence=evidence)
-                if rng.random() < 0.1
-                else Slice(
-                    at + n,
-                    client,
-                    service,
-                    "primary",
-                    500,
-                    down,
-                    bursts,
-                    evidence=evidence,
-                    begins=n == 0,
-                    largest=largest,
-                    gaps=gaps,
-                )
-            )
-    return [replace(s, last=max(s.first, s.last), gaps=_gaps(s)) for s in found]
-
-
-def _gaps(s: Slice) -> tuple[int, ...]:
-    """As many gaps as the bursts leave room for; those of hand-made slices are a second long."""
-    wanted = max(0, s.bursts - s.begins)
-    return (*s.gaps, *[1_000] * wanted)[:wanted]
+            asked = []
+            while second < 60:
+                asked.append(second)
+                second += every + rng.randint(0, jitter)
+            second -= 60
+            begins = n == 0 or rng.random() < 0.05
+            one = Slice(at + n, client, "facebook", "primary", 500, down, 0, 0, 59_999, evidence=evidence)
+            found.append(replace(one, asked=tuple(asked), begins=begins, largest=largest))
+    return [replace(s, last=max(s.first, s.last)) for s in found]
 
 
 @settings(max_examples=150, deadline=None)
