@@ -53,6 +53,24 @@ class Outcome(_Coded):
     UNKNOWN = "unknown"
 
 
+class Activity(_Coded):
+    """What the traffic of one user with one service in a minute looks like; only ACTIVE is use."""
+
+    INACTIVE = "inactive"
+    ACTIVE = "active"
+    EMBEDDED = "embedded"  # a button, a frame or a pixel on somebody else's page
+    EMBEDDED_MEDIA = "embedded_media"  # one medium that plays by itself
+    BACKGROUND = "background"  # a tab that nobody looks at
+
+
+class Confidence(_Coded):
+    """How much speaks for an episode outside the allowed times (rule E9)."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
 class Grade(_Coded):
     """How surely an address is tied to a person. Only A and B can give `outside_allowed`."""
 
@@ -98,6 +116,9 @@ class Reason(_Coded):
     # of a state, again: positions never change
     RELEASED = "released"
     NO_EXCEPTIONS = "no_exceptions"
+    LOG_ON = "log_on"
+    DNS_ONLY = "dns_only"
+    SITE_CLOSED = "site_closed"
 
     @property
     def sentence(self) -> str:
@@ -134,4 +155,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.IDENTITY_OFF: "This school does not tie addresses to people.",
     Reason.RELEASED: "The person was released from scheduled work in this minute; why is not recorded.",
     Reason.NO_EXCEPTIONS: "There is no list of cover, swaps and absences, so what was scheduled may not have happened.",
+    Reason.LOG_ON: "The person had just logged on or unlocked the computer, and tabs come back by themselves.",
+    Reason.DNS_ONLY: "Only DNS answers named the service; nothing that the device sent to it did.",
+    Reason.SITE_CLOSED: "The person ran an official school site on this service that was closed a few days before.",
 }

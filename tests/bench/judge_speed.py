@@ -52,6 +52,8 @@ def made_up(n: int, first: str = "09:30", minutes: int = MINUTES) -> pa.Table:
     columns["bytes_down"] = pa.array(rng.integers(0, 200_000, n).astype(np.uint64))
     columns["bytes_up"] = pa.array(rng.integers(0, 5_000, n).astype(np.uint64))
     columns["bursts"] = pa.array(rng.integers(0, 2, n).astype(np.uint32))
+    columns["burst_seconds"] = pa.array(np.left_shift(1, rng.integers(0, 60, n)).astype(np.uint64))
+    columns["first_of_flow"] = pa.array(rng.random(n) < 0.2)
     columns["first_ms"] = pa.array(rng.integers(0, 30_000, n).astype(np.uint16))
     columns["last_ms"] = pa.array(rng.integers(30_000, 60_000, n).astype(np.uint16))
     zeros = pa.array(np.zeros(n))

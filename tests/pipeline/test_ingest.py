@@ -16,7 +16,7 @@ from pipeline.assess import Assessor
 from pipeline.ingest import Ingest, Progress
 from pipeline.profile import load_profile
 from pipeline.pseudonym import Pseudonyms
-from pipeline.windows import LOOK_AHEAD_MIN, LOOK_BACK_MIN, WINDOW_MIN
+from pipeline.windows import LOOK_AHEAD_MIN, LOOK_BACK_MIN, REACH_MIN, WINDOW_MIN
 from pipeline.words import Grade, Reason
 from tests.pipeline.judging import (
     BrokenDown,
@@ -184,7 +184,7 @@ def test_crashes_of_a_live_run_leave_no_trace(judge: Assessor, seed: int) -> Non
     Ingest(store, judge, now=lambda: 1.0).drain(spool)
     assert store.contents() == undisturbed.contents()
     oldest = min((int(str(path)) for path in spool.waiting), default=len(pieces))
-    kept_min = LOOK_BACK_MIN + LOOK_AHEAD_MIN + 2 * WINDOW_MIN + 15
+    kept_min = LOOK_BACK_MIN + REACH_MIN + LOOK_AHEAD_MIN + 2 * WINDOW_MIN + 15
     assert pieces[oldest][1] >= pieces[-1][1] - kept_min * 60, "files that no window needs any more stay behind"
 
 
