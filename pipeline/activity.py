@@ -48,8 +48,8 @@ class Use:
     """One row per (who, service, minute), sorted by these.
 
     activity int8 (pipeline.words.Activity); episode int64, rising from 0, -1 where not active (E7); up, down int64
-    bytes that count (E2); bursts int64 to primary hosts (E14); supported bool: supporting hosts count; led bool: another
-    site was opened just before (E4); named, note as in Traffic.
+    bytes that count (E2); bursts int64 to primary hosts (E14); supported bool: supporting hosts count; led bool:
+    another site was opened just before (E4); named, note as in Traffic.
     """
 
     who: I64
@@ -176,7 +176,8 @@ class _Total:
 
 def requests(asked: I64) -> I64:
     """E14: how many requests the seconds of bursts (bit sets) stand for; those of successive seconds are one."""
-    return np.bitwise_count(asked & ~(asked << 1)).astype(np.int64)
+    found: I64 = np.bitwise_count(asked & ~(asked << 1)).astype(np.int64)
+    return found
 
 
 def _last_second(asked: I64) -> I64:
