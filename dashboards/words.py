@@ -113,6 +113,7 @@ LEFT_UNKNOWN: Mapping[Reason, str] = MappingProxyType(
         Reason.BOUNDARY: "It stays unknown on purpose: bells and clocks differ (school.boundary_margin_min).",
         Reason.AWAY: "It stays unknown on purpose.",
         Reason.LOCKED: "It stays unknown on purpose: traffic of a locked workstation is not its owner’s use.",
+        Reason.WITHDRAWN: "It stays unknown on purpose: an episode was contested and withdrawn.",
         Reason.LEADERSHIP_HOURS: "It stays unknown on purpose: leadership time is judged only where it is booked.",
     }
 )

@@ -95,6 +95,8 @@ class Reason(_Coded):
     INCIDENTAL = "incidental"
     EPISODE = "episode"
     IDENTITY_OFF = "identity_off"
+    # of an outcome that was changed later
+    WITHDRAWN = "withdrawn"
 
     @property
     def sentence(self) -> str:
@@ -128,5 +130,6 @@ _SENTENCES: dict[Reason, str] = {
     Reason.OFFICIAL_SITE: "The person runs an official school site on this service.",
     Reason.INCIDENTAL: "Fewer than three active minutes fell in time that is not allowed.",
     Reason.EPISODE: "An episode with at least three active minutes in time that is not allowed (6.13).",
+    Reason.WITHDRAWN: "The person contested an episode, and it was withdrawn.",
     Reason.IDENTITY_OFF: "This school does not tie addresses to people.",
 }
