@@ -58,7 +58,7 @@ def batch_key(school: str, sensor: str, start: int) -> str:
 
 
 def end_known(names: Iterable[str], key: str) -> int:
-    """The end of the latest window among batch names, of the school and sensor of this batch key; 0 if there is none."""
+    """The end of the latest window among batch names, of the school and sensor of this batch key; 0 if none."""
     times = (name[len(key) - _STAMP :] for name in names if name[: len(key) - _STAMP] == key[:-_STAMP])
     latest = max((time for time in times if time[:1].isdigit()), default="")  # groups of windows begin with a word
     return int(datetime.fromisoformat(latest).timestamp()) // 60 + WINDOW_MIN if latest else 0
