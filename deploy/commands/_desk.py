@@ -28,7 +28,7 @@ STORE = click.option(
     "--store",
     "store_path",
     type=click.Path(path_type=Path),
-    help="Folder of the store; else store.path of the settings.",
+    help="Folder of the store; else store.path.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 OUT = click.option("--out", type=click.Path(path_type=Path), help="File to write; else standard output.")
@@ -65,9 +65,7 @@ def desk_of(
         settings, trail = files.settings, trail_of(files)
         path = files.folder / settings.privacy.access
         try:
-            people = read_access(
-                path.read_bytes() if path.is_file() else _missing(path), files.school.numbers, path.name
-            )
+            people = read_access(_content(path), files.school.numbers, path.name)
             actor = find_actor(people, named, account())
         except (Refused, AccessError) as error:
             who = {"account": account(), "claimed": named}
@@ -84,9 +82,11 @@ def desk_of(
         yield Desk(trail, people, actor, files.school, keys, store)
 
 
-def _missing(path: Path) -> bytes:
+def _content(path: Path) -> bytes:
     from pipeline.access import AccessError
 
+    if path.is_file():
+        return path.read_bytes()
     raise AccessError(path.name, 1, f"there is no such file in {path.parent}", "list there who may ask and approve")
 
 

@@ -70,7 +70,7 @@ def test_two_people_see_the_episodes_of_one_for_a_day(office: Office) -> None:
 def test_the_trail_does_not_say_who_a_pseudonym_is_before_it_is_approved(office: Office, sort: Sort) -> None:
     subject = office.pseudonym("T00") if sort is Sort.PSEUDONYM else office.episodes("T00")[0]
     asked = request(office.desk(NM), replace(ASK, sort=sort, subject=subject))
-    assert "T00" not in office.trail.path.read_text()
+    assert '"T00"' not in office.trail.path.read_text()
     approve(office.desk(HEAD), asked.id)
     seen = show(office.desk(NM), asked.id)
     assert seen.staff_id == "T00"
