@@ -19,7 +19,7 @@ from pipeline.schema import DATABASE
 from pipeline.why import why_episode
 
 _MARK = ("day", "service", "minute", "state", "allowed", "outcome", "reason", "grade")
-_TOLD = ("case", "reason", "from", "to", "episodes", "status", "contest", "lookup", "until", "why")
+_TOLD = ("case", "reason", "from", "to", "episodes", "status", "contest", "lookup", "until")
 _OWN_WORDS = frozenset({"contest.opened", "contest.decided"})
 
 
