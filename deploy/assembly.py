@@ -61,7 +61,7 @@ def assemble(files: SchoolFiles, remark: Callable[[str], None] = lambda text: No
 
     settings = files.settings
     try:
-        catalogue = load_catalogue(settings.sensor.services)
+        catalogue = load_catalogue(settings.sensor.services, settings.sensor.exempt_sites)
         profile = load_profile(settings.school.policy_profile, files.folder)
         bindings = load_bindings(files.school, settings.feeds, files.folder)
         keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
@@ -90,7 +90,13 @@ class SchoolWatch:
         if seen == self._seen:
             return None
         self._seen = seen
-        return assemble(read_school(self._files.folder))
+        self._files = read_school(self._files.folder)
+        return assemble(self._files)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as they were read last."""
+        return self._files.settings
 
     def _fingerprint(self) -> tuple[tuple[str, int, int], ...]:
         feeds = self._files.settings.feeds

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from deploy.changes import account
 from deploy.commands._say import fail, failing_well
 
 if TYPE_CHECKING:
@@ -32,14 +32,6 @@ STORE = click.option(
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 OUT = click.option("--out", type=click.Path(path_type=Path), help="File to write; else standard output.")
-
-
-def account() -> str:
-    """The operating system's account that runs the command."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"
 
 
 def trail_of(files: SchoolFiles) -> AuditTrail:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from deploy.commands._desk import AS, JSON, SCHOOL, account, desk_of, trail_of
+from deploy.changes import account
+from deploy.commands._desk import AS, JSON, SCHOOL, desk_of, trail_of
 from deploy.commands._say import fail, failing_well
 
 
