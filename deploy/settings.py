@@ -39,9 +39,9 @@ class Settings(Table):
     sensor: SensorSettings = Field(default=SensorSettings(), description="Capture, memory, spool and segments.")
     feeds: FeedSettings = Field(default=FeedSettings(), description="Files that tie addresses to staff.")
     store: StoreSettings = Field(default=StoreSettings(), description="Where the aggregates lie.")
-    privacy: PrivacySettings = Field(default=PrivacySettings(), description="Who may look, and what is written down.")
     pages: PageSettings = Field(default=PageSettings(), description="The built-in pages.")
     report: ReportSettings = Field(default=ReportSettings(), description="The weekly report.")
+    privacy: PrivacySettings = Field(default=PrivacySettings(), description="Who may look, and what is written down.")
 
     _origins: dict[Key, str] = PrivateAttr(default_factory=dict)  # `FILE:LINE` of each key that the file sets
 

@@ -17,9 +17,8 @@ def command() -> None:
     """Contest an episode, and decide about it within 30 days.
 
     \b
-    Example:  schoolgate contest open e1f0c404a83b2d11 --reason cover --text "I covered 9B that day"
-                --school school/ --as "staff/Nia Pugh"
-              schoolgate contest uphold c0f1e2d3c4 --text "Cover sheet found" --school school/ --as "head/Ann Bowen"
+    Example:  schoolgate contest open e1f0c404a83b2d11 --reason cover --text "..." --school school/ --as "staff/Nia Pugh"
+              schoolgate contest uphold c0f1e2d3c4 --text "..." --school school/ --as "head/Ann Bowen"
     """
 
 
@@ -31,7 +30,11 @@ def command() -> None:
 @AS
 @STORE
 def open_(episode: str, reason: str, text: str, folder: Path, named: str, store_path: Path | None) -> None:
-    """Contest EPISODE: your own; the head, the chair or the data protection officer may do it for somebody."""
+    """Contest EPISODE: your own; the head, the chair or the data protection officer may do it for somebody.
+
+    \b
+    Example:  schoolgate contest open e1f0c404a83b2d11 --reason cover --text "..." --school school/ --as "staff/Nia Pugh"
+    """
     with desk_of(folder, named, "contest.open", store_path, with_store=True) as desk:
         from pipeline.contest import ContestReason, open_contest
 
@@ -45,7 +48,11 @@ def open_(episode: str, reason: str, text: str, folder: Path, named: str, store_
 @STORE
 @JSON
 def list_(folder: Path, named: str, store_path: Path | None, as_json: bool) -> None:
-    """List contests, with the days that are left of the 30."""
+    """List contests, with the days that are left of the 30.
+
+    \b
+    Example:  schoolgate contest list --school school/ --as "dpo/Dewi Prys"
+    """
     with desk_of(folder, named, "contest.list", store_path, with_store=True) as desk:
         from pipeline.access import Role, refuse_unless_role
         from pipeline.contest import Status, contests
@@ -89,7 +96,11 @@ def _decide(contest: str, text: str, folder: Path, named: str, store_path: Path 
 @AS
 @STORE
 def uphold(contest: str, text: str, folder: Path, named: str, store_path: Path | None) -> None:
-    """Agree: withdraw the episode and take it out of all sums."""
+    """Agree: withdraw the episode and take it out of all sums.
+
+    \b
+    Example:  schoolgate contest uphold c0f1e2d3c4 --text "..." --school school/ --as "head/Ann Bowen"
+    """
     _decide(contest, text, folder, named, store_path, "upheld")
 
 
@@ -100,5 +111,9 @@ def uphold(contest: str, text: str, folder: Path, named: str, store_path: Path |
 @AS
 @STORE
 def reject(contest: str, text: str, folder: Path, named: str, store_path: Path | None) -> None:
-    """Disagree: the episode stays as it is."""
+    """Disagree: the episode stays as it is.
+
+    \b
+    Example:  schoolgate contest reject c0f1e2d3c4 --text "..." --school school/ --as "head/Ann Bowen"
+    """
     _decide(contest, text, folder, named, store_path, "rejected")

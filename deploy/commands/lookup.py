@@ -26,9 +26,7 @@ def command() -> None:
     """Request, approve and see a look-up: who is behind an episode. Everything is written into the audit trail.
 
     \b
-    Example:  schoolgate lookup request --school school/ --as "network_manager/Sam Rees" --case 2026/7
-                --reason complaint --text "Parent says lessons begin late" --from 2026-11-16 --to 2026-11-20
-                --pseudonym p1f0c404a83b2
+    Example:  schoolgate lookup list --school school/ --as "head/Ann Bowen"
               schoolgate lookup approve L12 --school school/ --as "head/Ann Bowen"
               schoolgate lookup show L12 --school school/ --as "network_manager/Sam Rees"
     """
@@ -61,7 +59,11 @@ def request(
     episode: str | None,
     as_json: bool,
 ) -> None:
-    """Ask for a look-up; a second person has to approve it."""
+    """Ask for a look-up; a second person has to approve it. All of --school, --as, --from and --to are needed, too.
+
+    \b
+    Example:  schoolgate lookup request --case 2026/7 --reason complaint --text "..." --pseudonym p1f0c404a83b2
+    """
     from pipeline import lookup
 
     given = [(lookup.Sort.STAFF, staff), (lookup.Sort.PSEUDONYM, pseudonym), (lookup.Sort.EPISODE, episode)]
@@ -83,7 +85,11 @@ def request(
 @AS
 @JSON
 def list_(folder: Path, named: str, as_json: bool) -> None:
-    """List the look-ups and their state; a subject is shown as the request named it."""
+    """List the look-ups and their state; a subject is shown as the request named it.
+
+    \b
+    Example:  schoolgate lookup list --school school/ --as "head/Ann Bowen"
+    """
     with desk_of(folder, named, "lookup.list", with_store=False) as desk:
         from pipeline import lookup
         from pipeline.access import refuse_unless_role
@@ -119,7 +125,11 @@ def _row(one: Lookup, state: str) -> dict[str, str]:
 @AS
 @STORE
 def approve(lookup_id: str, folder: Path, named: str, store_path: Path | None) -> None:
-    """Approve a look-up that somebody else asked for; it can be seen for 24 hours."""
+    """Approve a look-up that somebody else asked for; it can be seen for 24 hours.
+
+    \b
+    Example:  schoolgate lookup approve L12 --school school/ --as "head/Ann Bowen"
+    """
     _decide(lookup_id, folder, named, store_path, approving=True)
 
 
@@ -129,7 +139,11 @@ def approve(lookup_id: str, folder: Path, named: str, store_path: Path | None) -
 @AS
 @STORE
 def deny(lookup_id: str, folder: Path, named: str, store_path: Path | None) -> None:
-    """Turn a look-up down."""
+    """Turn a look-up down.
+
+    \b
+    Example:  schoolgate lookup deny L12 --school school/ --as "head/Ann Bowen"
+    """
     _decide(lookup_id, folder, named, store_path, approving=False)
 
 
@@ -156,7 +170,11 @@ def _decide(lookup_id: str, folder: Path, named: str, store_path: Path | None, *
 @STORE
 @JSON
 def show(lookup_id: str, folder: Path, named: str, store_path: Path | None, as_json: bool) -> None:
-    """Show the episodes of an approved look-up, with the person's staff id, to the two who asked and approved."""
+    """Show the episodes of an approved look-up, with the person's staff id, to the two who asked and approved.
+
+    \b
+    Example:  schoolgate lookup show L12 --school school/ --as "network_manager/Sam Rees"
+    """
     with desk_of(folder, named, "lookup.show", store_path, with_store=True) as desk:
         from pipeline.lookup import show as see
 
