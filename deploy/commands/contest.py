@@ -17,7 +17,7 @@ def command() -> None:
     """Contest an episode, and decide about it within 30 days.
 
     \b
-    Example:  schoolgate contest open e1f0c404a83b2d11 --reason cover --text "..." --school school/ --as "staff/Nia Pugh"
+    Example:  schoolgate contest open e1f0c404a83b2d11 --reason cover --text "..." --school school/ --as staff/Nia
               schoolgate contest uphold c0f1e2d3c4 --text "..." --school school/ --as "head/Ann Bowen"
     """
 
@@ -33,7 +33,7 @@ def open_(episode: str, reason: str, text: str, folder: Path, named: str, store_
     """Contest EPISODE: your own; the head, the chair or the data protection officer may do it for somebody.
 
     \b
-    Example:  schoolgate contest open e1f0c404a83b2d11 --reason cover --text "..." --school school/ --as "staff/Nia Pugh"
+    Example:  schoolgate contest open e1f0c404a83b2d11 --reason cover --text "..." --school school/ --as staff/Nia
     """
     with desk_of(folder, named, "contest.open", store_path, with_store=True) as desk:
         from pipeline.contest import ContestReason, open_contest
