@@ -1,4 +1,4 @@
-"""Is privacy kept? Health checks over what the audit trail says: for `schoolgate doctor`, the pages and the metrics alike.
+"""Is privacy kept? Health checks over what the audit trail says, for `schoolgate doctor`, pages and metrics alike.
 
 The checks are pure functions of `PrivacyFacts`; `privacy_facts` reads the trail and the key file's mode, no store: the
 process that owns the store writes what it did into the trail.
