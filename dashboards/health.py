@@ -62,7 +62,9 @@ def _packets(packets: int, lost: int) -> Step:
 
 def _named(named: float | None, flows: int, hidden: int) -> Step:
     note = (
-        "no flows" if not flows else f"of {words.big(flows)} flows; {words.share(hidden / flows)} hidden (ECH, DoH, VPN)"
+        "no flows"
+        if not flows
+        else f"of {words.big(flows)} flows; {words.share(hidden / flows)} hidden (ECH, DoH, VPN)"
     )
     poor = named is not None and named < NAMED_AT_LEAST
     mend = "Ask for encrypted names (ECH, DNS over HTTPS) and VPNs to be off on staff devices." if poor else ""

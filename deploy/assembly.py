@@ -5,6 +5,7 @@ The only place that knows every package. `SchoolError` is whatever is wrong with
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from deploy.settings import FILE_NAME, Settings, load_settings
 
 if TYPE_CHECKING:
     from pipeline.assess import Assessor
+    from pipeline.feeds.reading import Memory
+    from pipeline.feeds.status import FeedsFacts
     from pipeline.school import School
 
 
@@ -50,35 +53,55 @@ def read_school(given: Path) -> SchoolFiles:
         raise SchoolError(str(error)) from error
 
 
-def assemble(files: SchoolFiles, remark: Callable[[str], None] = lambda text: None) -> Assessor:
+def assemble(
+    files: SchoolFiles, remark: Callable[[str], None] = lambda text: None, memory: Memory | None = None
+) -> Assessor:
     """Everything a judgement needs besides traffic. `remark` is told what the school's files and feeds lack: it makes
-    minutes unknown, but is no error. Raises SchoolError."""
+    minutes unknown, but is no error. `memory` spares reading feeds again that have not changed. Raises SchoolError."""
     from pipeline.assess import Assessor
     from pipeline.identity import load_bindings
     from pipeline.profile import load_profile
     from pipeline.pseudonym import Pseudonyms
+    from pipeline.school import LACKING
     from sensor.catalogue import load_catalogue
 
     settings = files.settings
     try:
         catalogue = load_catalogue(settings.sensor.services, settings.sensor.exempt_sites)
         profile = load_profile(settings.school.policy_profile, files.folder)
-        bindings = load_bindings(files.school, settings.feeds, files.folder)
+        bindings = load_bindings(files.school, settings.feeds, files.folder, memory)
         keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
         assessor = Assessor(files.school, catalogue, profile, bindings, keys)
     except (ValueError, OSError) as error:
         raise SchoolError(str(error)) from error
     lacking = [f"{feed}: there is no such file, so nobody is known by it; correct [feeds]" for feed in bindings.missing]
-    for text in (*files.school.missing, *lacking, *bindings.problems):
+    absent = [f"{name}: there is no such file, so {LACKING[name]}" for name in files.school.missing]
+    for text in (*absent, *lacking, *bindings.problems):
         remark(text)
     return assessor
+
+
+def feeds_facts(given: Path) -> FeedsFacts | None:
+    """How the identity feeds of a school are now; None where it ties addresses to nobody. Raises SchoolError."""
+    from pipeline.feeds.status import facts_now
+    from pipeline.identity import load_bindings
+
+    files = read_school(given)
+    try:
+        bindings = load_bindings(files.school, files.settings.feeds, files.folder)
+    except (ValueError, OSError) as error:
+        raise SchoolError(str(error)) from error
+    return None if bindings.off else facts_now(bindings.feeds, bindings.counts, time.time())
 
 
 class SchoolWatch:
     """Notices when a file that a judgement rests on has changed: settings, tables, feeds, profile, catalogue."""
 
     def __init__(self, files: SchoolFiles) -> None:
+        from pipeline.feeds.reading import Memory
+
         self._files = files
+        self._memory = Memory()
         self._seen = self._fingerprint()
 
     def renewed(self) -> Assessor | None:
@@ -91,7 +114,7 @@ class SchoolWatch:
             return None
         self._seen = seen
         self._files = read_school(self._files.folder)
-        return assemble(self._files)
+        return assemble(self._files, memory=self._memory)
 
     @property
     def settings(self) -> Settings:
@@ -99,9 +122,10 @@ class SchoolWatch:
         return self._files.settings
 
     def _fingerprint(self) -> tuple[tuple[str, int, int], ...]:
-        feeds = self._files.settings.feeds
-        named = (feeds.devices, feeds.kea_leases, feeds.logons, self._files.settings.sensor.services)
-        folder = self._files.folder
+        from pipeline.feeds.reading import feed_files
+
+        feeds, folder = self._files.settings.feeds, self._files.folder
+        named = (feeds.devices, *feed_files(feeds, folder), self._files.settings.sensor.services)
         paths = {*folder.glob("*.csv"), *folder.glob("*.toml"), *(path for path in named if path)}
         found = ((str(path), path.stat()) for path in sorted(paths) if path.is_file())
         return tuple((path, state.st_size, state.st_mtime_ns) for path, state in found)

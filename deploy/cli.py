@@ -23,6 +23,7 @@ COMMANDS = {
     "report": ("report", "Write the weekly report."),
     "state": ("state", "Show what one person was scheduled to do on a date."),
     "why": ("why", "Explain an outcome: the evidence, the rule, the sources."),
+    "feeds": ("feeds", "Show each identity feed: records, age, clock, what was refused and dropped."),
     "doctor": ("doctor", "Check machine, mirror port and sensor: what is wrong, what to do."),
     "audit": ("audit", "Check or read the audit trail."),
     "lookup": ("lookup", "Ask, approve and see who is behind an episode: two people, one reason."),

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.activity import Limits, Use, find_use
 from pipeline.aggregate import (
     Columns,
     Groups,
@@ -29,22 +30,28 @@ from pipeline.aggregate import (
 )
 from pipeline.evidence import Added, Findings, Teller
 from pipeline.gather import Clients, Scope
-from pipeline.judge import ACTIONS, I64, Circumstances, Limits, Mask, Traffic, Use, decide, find_use, merge, parts
+from pipeline.judge import ACTIONS, Circumstances, decide, parts
 from pipeline.pause import paused, paused_in
 from pipeline.place import Placed, Places
 from pipeline.profile import Profile
 from pipeline.pseudonym import Pseudonyms
 from pipeline.restriction import restricted
 from pipeline.school import School
-from pipeline.users import Bindings, Sightings, grade_of, identify, nobody_of, person_of
+from pipeline.traffic import I64, Mask, Traffic, merge, without_idle_openings
+from pipeline.users import Bindings, Sightings, fresh_of, grade_of, identify, nobody_of, person_of
 from pipeline.windows import WINDOW_MIN, start_of
-from pipeline.words import Allowed, Outcome, State
+from pipeline.words import Activity, Allowed, Outcome, State
 from sensor.catalogue import Catalogue
 from sensor.words import Action, Kind
 
 Rows = dict[str, Columns]
 """Rows to store, by table (pipeline.schema)."""
 
+_NOT_USE = {
+    "minutes_inactive": [Activity.INACTIVE.code],
+    "minutes_embedded": [Activity.EMBEDDED.code, Activity.EMBEDDED_MEDIA.code],
+    "minutes_background": [Activity.BACKGROUND.code],
+}
 _KINDS = tuple(Kind)
 _NO_PERIOD = ("", "")
 
@@ -115,7 +122,8 @@ class Assessor:
 
         use, sightings = self._use(traffic, clients)
         ours = np.isin(start_of(use.minute), windows)
-        count("minutes_inactive", use.minute, ours & ~use.active)
+        for metric, sorts in _NOT_USE.items():
+            count(metric, use.minute, ours & np.isin(use.activity, sorts))
         ignored = self._actions[use.service] == ACTIONS.index(Action.IGNORE)
         count("minutes_ignored", use.minute, ours & use.active & ignored)
         silent = ~self._monitored(use.minute)
@@ -156,8 +164,10 @@ class Assessor:
         """Rows of use by user; none of a paused minute, none of a restricted person."""
         traffic = traffic.take(~paused(traffic.minute, self.school.pauses))
         bindings = None if self.school.settings.identity == "none" else self.bindings
+        traffic = without_idle_openings(traffic, len(self.scope.services))
         watched = self._monitored(traffic.minute)
-        users, sightings = identify(traffic, clients, bindings, len(self.school.staff), watched)
+        fresh_min = self.profile.doubt.log_on_min
+        users, sightings = identify(traffic, clients, bindings, len(self.school.staff), watched, fresh_min)
         day, _ = self.places.clock.split(users.minute.astype(np.uint32))
         users = users.take(~restricted(person_of(users.who, len(self.school.staff)), day, self.school.restrictions))
         return find_use(merge(users), self.limits), sightings
@@ -182,27 +192,30 @@ class Assessor:
         placed = self._place(person, use.minute)
         allow = np.array([state in self.profile.allow for state in State])
         refused = (placed.allowed == Allowed.YES.code) & ~allow[placed.state]
-        official = np.zeros(len(use), bool)
         counted = np.zeros(len(use), bool)
+        official, closed = counted.copy(), counted.copy()
         for ordinal in np.unique(placed.day).tolist():
             day, rows = date.fromordinal(ordinal), placed.day == ordinal
             counted |= rows & (placed.state == State.NON_CONTACT.code) & self.profile.counts_non_contact(day)
-            for service, people in self.school.site_people(day).items():
-                if service in self.scope.services:
-                    on = rows & (person >= 0) & (use.service == self.scope.services.index(service))
-                    official[on] |= people[person[on]]
+            for past in range(self.profile.doubt.closed_site_days + 1):
+                for service, people in self.school.site_people(day - timedelta(past)).items():
+                    if service in self.scope.services:
+                        on = rows & (person >= 0) & (use.service == self.scope.services.index(service))
+                        (closed if past else official)[on] |= people[person[on]]
         circumstances = Circumstances(
             action=self._actions[use.service],
             grade=grade_of(use.note),
             nobody=nobody_of(use.note),
             official=official,
+            closed=closed,
             state=placed.state,
             allowed=np.where(refused, np.int8(Allowed.NO.code), placed.allowed),
             reason=placed.reason,
             counted=counted,
+            fresh=fresh_of(use.note),
         )
-        outcome, reason = decide(use, circumstances, self.profile.episode_minutes)
-        return Findings(use, person, circumstances, placed.day, placed.minute, outcome, reason)
+        decision = decide(use, circumstances, self.profile.episode_minutes, self.profile.doubt.confident_minutes)
+        return Findings(use, person, circumstances, placed.day, placed.minute, decision)
 
     def _outcomes(self, found: Findings, rows: Mask) -> tuple[Outcomes, Labels]:
         """These rows as input of the sums; a person counts once, however the person was known."""

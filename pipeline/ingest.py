@@ -28,10 +28,10 @@ import pyarrow.compute as pc
 from pipeline.aggregate import Columns
 from pipeline.assess import Assessor, Rows, window_starts
 from pipeline.gather import Clients, gather
-from pipeline.judge import Traffic
 from pipeline.pause import filled
 from pipeline.register import Register
 from pipeline.store import Store, batches
+from pipeline.traffic import Traffic
 from pipeline.windows import WINDOW_MIN, batch_key, end_known, end_needed, first_needed, first_open
 
 STALLED_S = 900.0  # how long a worker that brings nothing holds the windows of the others back

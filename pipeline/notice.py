@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
+from pathlib import Path
 
 from pipeline.aggregate import SMALLEST_GROUP
 from pipeline.audit import KEEP_DAYS
@@ -88,9 +89,7 @@ def facts_of(
 ) -> Facts:
     """The facts of these settings."""
     known = school.identity == "feeds"
-    sources = tuple(
-        sorted(name for name, value in feeds if value and not name.endswith("_zone") and known) if known else ()
-    )
+    sources = tuple(sorted(name for name, value in feeds if isinstance(value, Path) and known) if known else ())
     staff = [rule for rule in sensor.segments if rule.segment is Segment.STAFF]
     return Facts(
         school=school.name,

@@ -31,9 +31,9 @@ from sensor.layout import (
     BURST_LARGEST,
     BURST_MIN,
     BURST_NOW,
+    BURST_SECONDS,
     BURST_SEEN,
     BURST_SILENCE_MS,
-    BURSTS,
     BYTES_AB,
     C_BYTES,
     C_EXPIRED,
@@ -101,7 +101,7 @@ def _burst(flows, row, now, size):
     flows.halves[row, FLAGS] |= BURST_SEEN
     cold = flows.cold
     if before < BURST_MIN:
-        cold[row, BURSTS] += 1
+        cold[row, BURST_SECONDS] |= 1 << ((now // SECOND) % 60)
         cold[row, BURST_BYTES] += total
         if cold[row, BURST_BEFORE]:
             gap = (now - cold[row, BURST_BEFORE]) * 1e-9
@@ -188,6 +188,8 @@ def _why_stop(flows, names, out, late, todo, limits, counters):
     if out.count[0] + BATCH > len(out.words) or late.count[0] + BATCH > len(late.words):
         return SLICES_FULL
     if todo.count[0] + 2 * BATCH > len(todo.words):  # a packet may leave two, as an answer or with what came before
+        return TODO_FULL
+    if todo.opened[0] + BATCH > len(todo.openings):
         return TODO_FULL
     if names.state[COUNT] + BATCH > len(names.hash) or names.state[USED_BYTES] + BATCH * MAX_NAME > len(names.arena):
         return NAMES_FULL

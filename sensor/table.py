@@ -14,14 +14,12 @@ import numpy as np
 
 from sensor.frames import ACK, SYN, TCP
 from sensor.layout import (
-    BEGUN_MASK,
     BUCKET,
     BURST_BYTES,
     BURST_LARGEST,
+    BURST_SECONDS,
     BURST_SEEN,
     BURST_SILENCE_MS,
-    BURSTS,
-    BURSTS_AT,
     BYTES_AB,
     BYTES_BA,
     C_EVICTED,
@@ -57,6 +55,7 @@ from sensor.layout import (
     S_BEGUN,
     S_BURST_BYTES,
     S_BURST_LARGEST,
+    S_BURST_SECONDS,
     S_BYTES_DOWN,
     S_BYTES_UP,
     S_FLAGS,
@@ -251,19 +250,19 @@ def _write(flows, row, out):
     out.halves[n, S_FLAGS] = flags
     out.halves[n, S_UID] = flows.cold[row, UID]
     out.halves[n, S_ROW] = row
-    begun = np.int64(flows.halves[row, FIRST_MS])
+    out.halves[n, S_BEGUN] = flows.halves[row, FIRST_MS]
     if flags & BURST_SEEN:
-        begun |= min(flows.cold[row, BURSTS], BEGUN_MASK) << BURSTS_AT
+        out.signed[n, S_BURST_SECONDS] = flows.cold[row, BURST_SECONDS]
         out.halves[n, S_BURST_BYTES] = min(flows.cold[row, BURST_BYTES], LOW32)
         out.halves[n, S_BURST_LARGEST] = flows.cold[row, BURST_LARGEST]
         out.gaps[n, S_GAP_SUM] = flows.gaps[row, GAP_SUM]
         out.gaps[n, S_GAP_SUMSQ] = flows.gaps[row, GAP_SUMSQ]
     else:
+        out.signed[n, S_BURST_SECONDS] = 0
         out.halves[n, S_BURST_BYTES] = 0
         out.halves[n, S_BURST_LARGEST] = 0
         out.gaps[n, S_GAP_SUM] = 0.0
         out.gaps[n, S_GAP_SUMSQ] = 0.0
-    out.halves[n, S_BEGUN] = begun
     out.count[0] += 1
 
 

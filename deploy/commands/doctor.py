@@ -22,7 +22,7 @@ EXIT = {"ok": 0, "warn": 1, "fail": 2}
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(ctx: click.Context, path: Path | None, interface: str | None, as_json: bool) -> None:
-    """Check the machine, the mirror port and the sensor that runs, and say what to do.
+    """Check the machine, the mirror port, the sensor that runs and the identity feeds, and say what to do.
 
     Exit status: 0 all is well, 1 there are warnings, 2 something fails. Run it as the user that runs Schoolgate.
 
@@ -34,7 +34,9 @@ def command(ctx: click.Context, path: Path | None, interface: str | None, as_jso
     from sensor.vitals import measure
 
     settings, findings = _settings(path)
-    findings += SENSOR.examine(measure(settings, interface)) + _privacy(path)
+    findings += SENSOR.examine(measure(settings, interface))
+    if path is not None:
+        findings += _feeds(path) + _privacy(path)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
@@ -60,15 +62,13 @@ def _settings(path: Path | None) -> tuple[SensorSettings, tuple[Finding, ...]]:
     return settings, (Finding("settings", "Settings", Severity.OK, "The settings can be used.", str(path), ""),)
 
 
-def _privacy(path: Path | None) -> tuple[Finding, ...]:
+def _privacy(path: Path) -> tuple[Finding, ...]:
     """The findings on privacy, of a school that can be read; what cannot be read is said by the settings' finding."""
     from deploy.assembly import read_school
     from deploy.commands._desk import trail_of
     from deploy.commands.notice import facts_of_school
     from pipeline.privacy_health import PRIVACY, privacy_facts
 
-    if path is None:
-        return ()
     try:
         files = read_school(path)
         version = facts_of_school(files).version
@@ -76,6 +76,20 @@ def _privacy(path: Path | None) -> tuple[Finding, ...]:
         return ()
     keys = files.settings.school.pseudonym_keys
     return PRIVACY.examine(privacy_facts(trail_of(files), version, files.school.pauses, keys))
+
+
+def _feeds(path: Path) -> tuple[Finding, ...]:
+    """Findings on the identity feeds, or that they cannot be read; none where the settings want no identity."""
+    from deploy.assembly import SchoolError, feeds_facts
+    from pipeline.feeds.status import FEEDS_HEALTH
+    from sensor.health import Finding, Severity
+
+    try:
+        facts = feeds_facts(path)
+    except SchoolError as error:
+        mend = "Mend it; `schoolgate feeds` says the same."
+        return (Finding("feeds_there", "Identity feeds", Severity.FAIL, str(error), "", mend),)
+    return FEEDS_HEALTH.examine(facts) if facts else ()
 
 
 def _line(finding: Finding) -> str:

@@ -83,7 +83,7 @@ def busy_day(seed: int) -> list[Slice]:
         person, clock = rng.randrange(16), f"{rng.randrange(9, 15):02}:{rng.randrange(60):02}"
         service = rng.choice(("facebook", "instagram", "tiktok", "twitter", "youtube"))
         for piece in use(person, clock, rng.randrange(2, 14), service):
-            found.append(replace(piece, down=3_000_000))
+            found.append(replace(piece, down=2_000_000, bursts=9))
     return found
 
 

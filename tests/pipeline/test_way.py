@@ -15,6 +15,7 @@ from pipeline.ingest import Ingest
 from pipeline.native import Values
 from pipeline.profile import load_profile
 from pipeline.pseudonym import Pseudonyms
+from pipeline.rules import CITED
 from pipeline.schema import BY_NAME
 from pipeline.store import ChdbStore, Result, open_store
 from pipeline.why import why_cell, why_episode
@@ -155,7 +156,7 @@ def test_an_episode_over_several_windows_answers_why(store: ChdbStore, folder: P
     assert facts["bytes_down"] == 12_000_000
     assert facts["identity"] == {"grade": "B", "source": "lease, log-on"}
     assert facts["named_by"] == ["sni", "dns"]
-    assert [rule["id"] for rule in facts["rules"]] == ["E1", "E2", "E3", "E7", "E8"]
+    assert [rule["id"] for rule in facts["rules"]] == [rule.id for rule in CITED]
     text = found.text()
     for words in (
         "facebook (social_networking), Tuesday 17 November 2026, 09:21 to 09:33 (Europe/London): 12 active minutes",
