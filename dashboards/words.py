@@ -115,6 +115,7 @@ LEFT_UNKNOWN: Mapping[Reason, str] = MappingProxyType(
         Reason.AWAY: "It stays unknown on purpose.",
         Reason.RELEASED: "It stays unknown on purpose, and nobody need know why.",
         Reason.LOCKED: "It stays unknown on purpose: traffic of a locked workstation is not its owner’s use.",
+        Reason.WITHDRAWN: "It stays unknown on purpose: an episode was contested and withdrawn.",
         Reason.LEADERSHIP_HOURS: "It stays unknown on purpose: leadership time is judged only where it is booked.",
     }
 )

@@ -14,6 +14,8 @@ Row order means nothing. An open date is an empty cell.
 | duties.csv | staff_id, week, weekday, slot_or_start, end, kind, place, valid_from, valid_to | slot_or_start is a slot (end empty) or a time (end needed); kind break, lunch, gate, bus, detention, cover_standby |
 | exceptions.csv | date, staff_id, start_or_slot, end, kind, ref, entered_at | staff_id `*` is everybody; no start and no end is the whole day (absent, leave, released, trip, inset, closed, home_working only); kind also cover, cancelled (a lesson or meeting that does not take place), duty (an extra one), duty_swap_to, duty_swap_from, exam, meeting; released is for whatever is nobody's business, as facility time or time off in lieu; entered_at with date and time |
 | official_sites.csv | site_id, service, account, administrators, moderators, purpose, audience, contributors, host, line_manager, lm_approved_on, network_manager, nm_approved_on, head, head_approved_on, go_live, closure, review_on | administrators and moderators are staff ids separated by `;` |
+| restrictions.csv | staff_id, date_from, date_to, reason | of whom nothing is kept, see pipeline.restriction |
+| pauses.csv | paused_from, paused_until, reason, by | when nobody is observed, written by pipeline.pause |
 | devices.csv | mac, asset_tag, hostname, assigned_staff_id, shared, valid_from, valid_to, ownership | shared 0 or 1; ownership school, byod |
 
 It does not know dates, bells of a day or who is allowed what: see pipeline.calendar and pipeline.place.
@@ -33,7 +35,10 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from pipeline import pause, restriction
+from pipeline.pause import Pause, read_pauses
 from pipeline.records import COLUMNS, Reader, SchoolError, one_contract_at_a_time, one_owner_at_a_time
+from pipeline.restriction import Restriction, read_restrictions
 from pipeline.rows import Bell, CalendarRow, Dated, Device, Duty, Lesson, OfficialSite, Pattern, Staff
 from pipeline.settings import FeedSettings, SchoolSettings
 
@@ -50,6 +55,8 @@ LACKING: Mapping[str, str] = {
     "devices.csv": "no device is known to be somebody's",
 }
 """What it means that a file is missing, for people."""
+_NO_RESTRICTIONS = ",".join(restriction.COLUMNS).encode()
+_NO_PAUSES = ",".join(pause.COLUMNS).encode()
 
 
 class _OfPerson(Protocol):
@@ -59,10 +66,14 @@ class _OfPerson(Protocol):
 
 R = TypeVar("R", bound=_OfPerson)
 
+_PRIVATE = (restriction.FILE, pause.FILE)
+"""Files that need not exist and are no part of `School.version`: they change what is kept, never what is judged."""
+
 
 @dataclass(frozen=True)
 class School:
-    """A school's files. The index in `staff` is the person number everywhere; `version` is a hash of all files read."""
+    """A school's files. The index in `staff` is the person number everywhere; `version` is a hash of all
+    files read but those of restrictions and pauses."""
 
     settings: SchoolSettings
     staff: tuple[Staff, ...]
@@ -74,6 +85,8 @@ class School:
     exceptions: tuple[Dated, ...] = ()
     official_sites: tuple[OfficialSite, ...] = ()
     devices: tuple[Device, ...] = ()
+    restrictions: tuple[Restriction, ...] = ()
+    pauses: tuple[Pause, ...] = ()
     missing: tuple[str, ...] = ()
     version: str = ""
 
@@ -127,6 +140,7 @@ def load_school(folder: Path, settings: SchoolSettings, feeds: FeedSettings) -> 
             raise SchoolError(name, 1, f"there is no such file in {folder}", "put the list of staff there")
         else:
             missing.append(name)
+    files |= {name: (folder / name).read_bytes() for name in _PRIVATE if (folder / name).is_file()}
     return parse_school(files, settings, missing)
 
 
@@ -134,7 +148,7 @@ def parse_school(files: Mapping[str, bytes], settings: SchoolSettings, missing: 
     """A school from the contents of its files, by name; `load_school` without the disk."""
     reader = Reader(files, settings.zone)
     digest = hashlib.sha256()
-    for name, data in sorted(files.items()):
+    for name, data in sorted((name, data) for name, data in files.items() if name not in _PRIVATE):
         digest.update(f"{name}:{len(data)}:".encode() + data)
     return School(
         settings=settings,
@@ -147,6 +161,8 @@ def parse_school(files: Mapping[str, bytes], settings: SchoolSettings, missing: 
         exceptions=tuple(map(reader.dated, reader.rows("exceptions.csv"))),
         official_sites=tuple(map(reader.site, reader.rows("official_sites.csv"))),
         devices=one_owner_at_a_time(tuple(map(reader.device, reader.rows("devices.csv")))),
+        restrictions=read_restrictions(files.get(restriction.FILE, _NO_RESTRICTIONS), reader.numbers),
+        pauses=read_pauses(files.get(pause.FILE, _NO_PAUSES)),
         missing=tuple(missing),
         version=digest.hexdigest()[:12],
     )

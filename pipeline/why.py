@@ -66,14 +66,19 @@ def why_episode(store: Store, school: str, episode: str) -> Explanation | None:
     first, last = min(_int(row["first"]) for row in rows), max(_int(row["final"]) for row in rows)
     minutes = sum(_int(row["minutes"]) for row in rows)
     start, end = (datetime.fromtimestamp(t, UTC).astimezone(zone) for t in (first, last + 60))
+    withdrawn = store.query(
+        f"SELECT id FROM {DATABASE}.contest FINAL WHERE school = {{school:String}} AND episode = {{episode:String}} "
+        "AND status = {status:String}",
+        {"school": school, "episode": episode, "status": "upheld"},
+    ).rows
     facts: dict[str, object] = {
         "episode": episode,
         "school": school,
         "pseudonym": str(rows[0]["pseudonym"]),
         "service": str(rows[0]["service"]),
         "kind": str(rows[0]["kind"]),
-        "outcome": Outcome.OUTSIDE_ALLOWED.value,
-        "reason": Reason.EPISODE.value,
+        "outcome": (Outcome.UNKNOWN if withdrawn else Outcome.OUTSIDE_ALLOWED).value,
+        "reason": (Reason.WITHDRAWN if withdrawn else Reason.EPISODE).value,
         "from": start.isoformat(),
         "to": end.isoformat(),
         "zone": zone.key,
@@ -108,6 +113,8 @@ def _episode_sentences(
     yield f"Policy clause {clause['id']}: {clause['text']}"
     grade = _GRADE.get(str(identity["grade"]), f"grade {identity['grade']}")
     yield f"Identity: {grade}; from {identity['source']}. Shown as {facts['pseudonym']}."
+    if facts["reason"] == Reason.WITHDRAWN.value:
+        yield f"{Reason.WITHDRAWN.sentence} What is said above is how it was judged at first; it counts as unknown now."
     yield _made_with(facts)
 
 

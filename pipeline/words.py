@@ -119,6 +119,8 @@ class Reason(_Coded):
     LOG_ON = "log_on"
     DNS_ONLY = "dns_only"
     SITE_CLOSED = "site_closed"
+    # of an outcome that was changed later
+    WITHDRAWN = "withdrawn"
 
     @property
     def sentence(self) -> str:
@@ -152,6 +154,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.OFFICIAL_SITE: "The person runs an official school site on this service.",
     Reason.INCIDENTAL: "Fewer than three active minutes fell in time that is not allowed.",
     Reason.EPISODE: "An episode with at least three active minutes in time that is not allowed (6.13).",
+    Reason.WITHDRAWN: "The person contested an episode, and it was withdrawn.",
     Reason.IDENTITY_OFF: "This school does not tie addresses to people.",
     Reason.RELEASED: "The person was released from scheduled work in this minute; why is not recorded.",
     Reason.NO_EXCEPTIONS: "There is no list of cover, swaps and absences, so what was scheduled may not have happened.",

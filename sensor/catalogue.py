@@ -12,13 +12,14 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Generic, Literal, NoReturn, TypeVar
 
+from sensor.exempt import exempt_sites, is_exempt, shipped_sites
 from sensor.words import Action, Kind, Role
 
 SHIPPED = Path(__file__).parent / "services"
@@ -109,15 +110,18 @@ class Catalogue:
         services: Mapping[str, Service],
         domains: Mapping[_Key, Hit | None],
         blind: Mapping[_Key, Blindness],
+        exempt: frozenset[str] = frozenset(),
     ) -> None:
         self.version = version
+        self._exempt = exempt
         self.services = services
         self._domains = _Names(domains)
         self._blind = _Names(blind)
 
     def lookup(self, host: str) -> Hit | None:
         """The service and role of `host`, or None. Any text is answered: case and one trailing dot do not matter."""
-        return self._domains.find(host)
+        hit = self._domains.find(host)
+        return None if hit is None or is_exempt(host.lower(), self._exempt) else hit
 
     def blindness(self, host: str) -> Blindness | None:
         """What a connection to `host` hides from a sensor: `doh` (DNS inside HTTPS), `vpn` (a tunnel or relay),
@@ -125,8 +129,9 @@ class Catalogue:
         return self._blind.find(host)
 
 
-def load_catalogue(extra: Path | None = None) -> Catalogue:
-    """The shipped catalogue, with the school's own rows from `extra` laid over it.
+def load_catalogue(extra: Path | None = None, exempt: Iterable[str] = ()) -> Catalogue:
+    """The shipped catalogue, with the school's own rows from `extra` laid over it, without the exempt sites: those of
+    sensor.exempt and these.
 
     `extra` has the columns `service,domain,match,role` and, as far as wanted, `source,checked_on` and those of
     `services.csv`: `name`, `kind`, `status`, `action`, `about`. Filled in, the latter define a new service or change a
@@ -147,7 +152,10 @@ def load_catalogue(extra: Path | None = None) -> Catalogue:
     content = hashlib.sha256()
     for path in files:
         content.update(path.read_bytes() + b"\0")
-    return Catalogue(f"{checked:%Y-%m-%d}.{content.hexdigest()[:6]}", services, domains, blind)
+    sites = exempt_sites(exempt)
+    if own := sites - shipped_sites():
+        content.update("\n".join(sorted(own)).encode())
+    return Catalogue(f"{checked:%Y-%m-%d}.{content.hexdigest()[:6]}", services, domains, blind, sites)
 
 
 _Where = dict[str, tuple[Path, int]]
