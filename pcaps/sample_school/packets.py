@@ -7,15 +7,15 @@ running sums per flow in order of time. The `Shelf` keeps the shapes that rows r
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 
 import numpy as np
 import numpy.typing as npt
 
 from pcaps.sample_school import shapes
-from pcaps.sample_school.shapes import DATAGRAM, PAYLOADS, SEGMENT, Shape
-from pcaps.sample_school.wire import ALIASES, DNS, MS, QUIC, TCP, TTL, Flows, Wire
+from pcaps.sample_school.shapes import DATAGRAM, PAYLOADS, Shape
+from pcaps.sample_school.wire import ALIASES, DNS, MS, QUIC, SEGMENT, TCP, TTL, Flows, Wire
 
 Ints = npt.NDArray[np.int64]
 FIN, SYN, PSH, ACK = 1, 2, 8, 16
@@ -24,12 +24,15 @@ FIN, SYN, PSH, ACK = 1, 2, 8, 16
 class Shelf:
     """All shapes in use, each with a number; builds them when first asked for."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, aliases: Mapping[str, str] = ALIASES, copies: int = 0) -> None:
         self.rng = Random(f"shapes {seed}")
+        self.aliases = aliases
+        self.copies = copies  # first flights made for each QUIC host and look; 0: each connection has its own
         self.shapes: list[Shape] = []
         self.numbers: dict[tuple[object, ...], int] = {}
         self.peer = shapes.QuicPeer(self.rng)
         self.cids: dict[int, tuple[bytes, bytes]] = {}  # QUIC connection ids that client and server chose, by flow
+        self.flights: dict[tuple[str, str, int], list[tuple[list[int], list[int], tuple[bytes, bytes]]]] = {}
         self.tail = {n: self.rng.randbytes(SEGMENT) for n in range(4)}
 
     def number(self, key: tuple[object, ...], make: Callable[[], Shape]) -> int:
@@ -71,12 +74,17 @@ class Shelf:
 
     def initial(self, family: str, flow: int, host: str, look: int) -> tuple[list[int], list[int]]:
         """The datagrams of both first flights of a QUIC connection; `look` 7 is QUIC v2, 5 and 6 have a long hello."""
+        made = self.flights.setdefault((family, host, max(look, 4)), [])
+        if 0 < self.copies <= len(made):
+            *found, self.cids[flow] = made[flow % len(made)]
+            return found[0], found[1]
         sides = self.peer.flights(host, version2=look == 7, long_hello=look in {5, 6})
         found: list[list[int]] = []
         for side in sides:
             found.append(list(range(len(self.shapes), len(self.shapes) + len(side))))
             self.shapes += [Shape(shapes.frame(family, body), family, False, (), PAYLOADS[family]) for body in side]
         self.cids[flow] = sides[0][0][15:23], sides[1][0][15:23]
+        made.append((found[0], found[1], self.cids[flow]))
         return found[0], found[1]
 
     def handshake(self, family: str, version2: bool, size: int) -> int:
@@ -96,7 +104,7 @@ class Shelf:
         def make() -> Shape:
             body = shapes.dns_question(host, kind)
             if answer:
-                body = shapes.dns_answer(host, kind, ALIASES.get(host, ""), addresses, TTL)
+                body = shapes.dns_answer(host, kind, self.aliases.get(host, ""), addresses, TTL)
             return Shape(shapes.frame("udp4", body), "udp4", False, (), PAYLOADS["udp4"], dns=True)
 
         return self.number(("dns", host, kind, answer), make)
@@ -171,12 +179,12 @@ def _hellos(tcp: Ints, at: Ints, wire: Wire, shelf: Shelf, six: npt.NDArray[np.b
     """The client's hello: in one segment, or with a post-quantum share in two, sometimes in the wrong order."""
     flows = wire.flows
     first = np.array(
-        [shelf.hello("tcp6" if six[f] else "tcp4", flows.host[f], flows.look[f] < 3, 0) for f in tcp], np.int64
+        [shelf.hello("tcp6" if six[f] else "tcp4", flows.hello[f], flows.look[f] < 3, 0) for f in tcp], np.int64
     )
     size = np.array([shelf.payload(n) for n in range(len(shelf.shapes))], np.int64)
     out.add(tcp, at, 0, size[first], first, np.where(size[first] == SEGMENT, ACK, ACK | PSH))
     split = np.flatnonzero(size[first] == SEGMENT)
-    rest = np.array([shelf.hello("tcp6" if six[f] else "tcp4", flows.host[f], True, 1) for f in tcp[split]], np.int64)
+    rest = np.array([shelf.hello("tcp6" if six[f] else "tcp4", flows.hello[f], True, 1) for f in tcp[split]], np.int64)
     size = np.array([shelf.payload(n) for n in range(len(shelf.shapes))], np.int64)
     out.add(tcp[split], at[split] + 30_000, 0, size[rest], rest, ACK | PSH)
 
@@ -186,7 +194,7 @@ def _quic(quic: Ints, wire: Wire, shelf: Shelf, six: npt.NDArray[np.bool_], out:
     flows = wire.flows
     for flow in quic:
         family = "udp6" if six[flow] else "udp4"
-        sent, answered = shelf.initial(family, int(flow), flows.host[flow], flows.look[flow])
+        sent, answered = shelf.initial(family, int(flow), flows.hello[flow], flows.look[flow])
         at, rtt = flows.start[flow], flows.rtt[flow]
         row = np.full(len(sent), flow)
         out.add(
@@ -205,7 +213,7 @@ def _exchanged(wire: Wire, shelf: Shelf, six: npt.NDArray[np.bool_], kind: Ints,
     e = wire.exchanges
     flow, at, up, down, delay = (np.array(c, np.int64) for c in (e.flow, e.at, e.up, e.down, e.delay))
     udp = kind[flow] == QUIC
-    largest = np.where(udp, DATAGRAM, SEGMENT)
+    largest = np.where(udp, wire.segment // SEGMENT * DATAGRAM, wire.segment)
     up, down = (
         t + np.where(udp & (t > 0) & (t % DATAGRAM < 40), 40, 0) for t in (up, down)
     )  # no QUIC packet is smaller
