@@ -133,7 +133,9 @@ class Wire:
         look = rng.randrange(8) if not hello else rng.randrange(3)
         swapped = not over_quic and look < 3 and rng.random() < 0.03
         rtt = rng.randrange(7 * MS, 28 * MS)
-        return self._add(QUIC if over_quic else TCP, device, host, at, client, server, rtt, look, headless, swapped, hello)
+        return self._add(
+            QUIC if over_quic else TCP, device, host, at, client, server, rtt, look, headless, swapped, hello
+        )
 
     def exchange(self, flow: int, at: int, up: int, down: int) -> None:
         """The client sends `up` bytes of payload at `at`; the server answers with `down` bytes."""
