@@ -165,14 +165,19 @@ def packets(wire: Wire, shelf: Shelf) -> tuple[Ints, ...]:
     over = np.flatnonzero((kind == QUIC) & (end > 0))
     out.add(over, end[over], 0, 42, _by_family(shelf, six[over], "udp", "short"), 0)
     _quic(np.flatnonzero(kind == QUIC), wire, shelf, six, out)
-    for flow in np.flatnonzero(kind == DNS):
-        host, of_six, one = flows.host[flow], bool(flows.look[flow]), np.array([flow])
-        addresses = (wire.address6[host],) if of_six else wire.addresses[host]
-        for down, at in ((0, start[flow]), (1, start[flow] + rtt[flow])):
-            shape = shelf.dns(host, of_six, bool(down), addresses)
-            out.add(one, np.array([at]), down, shelf.payload(shape), shape, 0)
+    asked = np.flatnonzero(kind == DNS)
+    for down in (0, 1):
+        shapes_of = np.array([_dns_shape(wire, shelf, int(flow), bool(down)) for flow in asked], np.int64)
+        size = np.array([shelf.payload(n) for n in range(len(shelf.shapes))], np.int64)
+        out.add(asked, start[asked] + down * rtt[asked], down, size[shapes_of], shapes_of, 0)
     _exchanged(wire, shelf, six, kind, rtt, out)
     return out.joined()
+
+
+def _dns_shape(wire: Wire, shelf: Shelf, flow: int, answer: bool) -> int:
+    host, of_six = wire.flows.host[flow], bool(wire.flows.look[flow])
+    addresses = (wire.address6[host],) if of_six else wire.addresses[host]
+    return shelf.dns(host, of_six, answer, addresses)
 
 
 def _hellos(tcp: Ints, at: Ints, wire: Wire, shelf: Shelf, six: npt.NDArray[np.bool_], out: Packets) -> None:
@@ -191,21 +196,19 @@ def _hellos(tcp: Ints, at: Ints, wire: Wire, shelf: Shelf, six: npt.NDArray[np.b
 
 def _quic(quic: Ints, wire: Wire, shelf: Shelf, six: npt.NDArray[np.bool_], out: Packets) -> None:
     """First flights as aioquic made them, then handshake packets of which only the size matters."""
-    flows = wire.flows
-    for flow in quic:
+    flows, rows = wire.flows, list[tuple[int, int, int, int]]()
+    for flow in quic.tolist():
         family = "udp6" if six[flow] else "udp4"
-        sent, answered = shelf.initial(family, int(flow), flows.hello[flow], flows.look[flow])
-        at, rtt = flows.start[flow], flows.rtt[flow]
-        row = np.full(len(sent), flow)
-        out.add(
-            row, at + np.arange(len(sent)) * 60_000, 0, np.array([shelf.payload(n) for n in sent]), np.array(sent), 0
-        )
-        row = np.full(len(answered), flow)
-        later = at + rtt + 2 * MS + np.arange(len(answered)) * 60_000
-        out.add(row, later, 1, np.array([shelf.payload(n) for n in answered]), np.array(answered), 0)
+        sent, answered = shelf.initial(family, flow, flows.hello[flow], flows.look[flow])
+        at, later = flows.start[flow], flows.start[flow] + flows.rtt[flow]
+        rows += [(flow, at + n * 60_000, 0, shape) for n, shape in enumerate(sent)]
+        rows += [(flow, later + 2 * MS + n * 60_000, 1, shape) for n, shape in enumerate(answered)]
         for size, down, wait in ((DATAGRAM, 1, 3), (740, 1, 4), (92, 0, 7)):
-            shape = shelf.handshake(family, flows.look[flow] == 7, size)
-            out.add(np.array([flow]), np.array([at + rtt + wait * MS]), down, size, shape, 0)
+            rows.append((flow, later + wait * MS, down, shelf.handshake(family, flows.look[flow] == 7, size)))
+    if rows:
+        flow, when, down, shape = np.array(rows, np.int64).T
+        sizes = np.array([shelf.payload(n) for n in range(len(shelf.shapes))], np.int64)
+        out.add(flow, when, down, sizes[shape], shape, 0)
 
 
 def _exchanged(wire: Wire, shelf: Shelf, six: npt.NDArray[np.bool_], kind: Ints, rtt: Ints, out: Packets) -> None:

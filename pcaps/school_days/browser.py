@@ -15,13 +15,13 @@ from pcaps.sample_school.wire import MS, SECOND, Wire
 from pcaps.school_days.hosts import HIDDEN, SITES
 
 TAIL, TRAFFIC, ACTED = 0, 1, 2  # only an ending connection; the page or program by itself; a person did something
-_ECH = {host for site in SITES.values() if site.ech for host in (site.page, *site.media)} | {"quizlet.com"}
+_ECH = {"quizlet.com"} | {host for site in SITES.values() if site.ech for host in (site.page, *site.media)}
 _HELD = {site.push for site in SITES.values() if site.push}
 
 
 @dataclass
 class Deed:
-    """One activity. `label`: use, official, embedded or background. `minutes`: local minute of day to TAIL ... ACTED."""
+    """One activity. `label`: use, official, embedded or background. `minutes`: local minute to TAIL ... ACTED."""
 
     behaviour: str
     label: str

@@ -21,35 +21,39 @@ import argparse
 import csv
 import io
 import json
+import re
 from datetime import datetime, time
 from pathlib import Path
 from random import Random
-from zoneinfo import ZoneInfo
 
 from pcaps.sample_school.frames import Writer
 from pcaps.sample_school.make_school import TOML
 from pcaps.sample_school.packets import Shelf
 from pcaps.sample_school.wire import SEGMENT, Wire
 from pcaps.school_days.browser import Deed
+from pcaps.school_days.feeds import ZONE, feed_files
 from pcaps.school_days.hosts import SITES, directory
 from pcaps.school_days.rota import Rota, allowed, near_change
 from pcaps.school_days.script import Script
 from pcaps.school_days.tables import School, build, header
 
-ZONE = ZoneInfo("Europe/London")
 OFFLOADED = 40 * SEGMENT
 
 
-def settings(school: School) -> str:
+def settings(school: School, feeds: dict[str, tuple[str, str]]) -> str:
     """schoolgate.toml of the school."""
     text = TOML.replace("ysgol-enghraifft", f"ysgol-{school.seed}").replace("Ysgol Enghraifft", f"Ysgol {school.seed}")
-    return text.replace("boundary_margin_min = 5", f"boundary_margin_min = {school.margin}")
+    text = text.replace("boundary_margin_min = 5", f"boundary_margin_min = {school.margin}")
+    named = "".join(f'{setting} = "feeds/{name}"\n' for setting, (name, _) in feeds.items())
+    return re.sub(r"kea_leases = .*\nlogons = .*\n", named, text)
 
 
-def write_tables(school: School, out: Path) -> None:
-    """Settings and CSV tables."""
+def write_school(school: School, feeds: dict[str, tuple[str, str]], out: Path) -> None:
+    """Settings, CSV tables and feeds."""
     (out / "feeds").mkdir(parents=True, exist_ok=True)
-    (out / "schoolgate.toml").write_text(settings(school), encoding="utf-8")
+    (out / "schoolgate.toml").write_text(settings(school, feeds), encoding="utf-8")
+    for name, contents in feeds.values():
+        (out / "feeds" / name).write_text(contents, encoding="utf-8", newline="")
     for name, rows in school.tables.items():
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -92,11 +96,8 @@ def generate(out: Path, seed: int, share: float = 1.0) -> int:
     school = build(seed)
     midnight = int(datetime.combine(school.day, time(), ZONE).timestamp())
     wire = Wire(Random(f"wire {seed}"), directory(), OFFLOADED)
-    script = Script(school, Rota(school), wire, midnight * 10**9, share, dot1x=False)
-    write_tables(school, out)
-    network = script.network
-    (out / "feeds" / "kea-leases4.csv").write_text(network.leases(midnight), encoding="utf-8", newline="")
-    (out / "feeds" / "logons.csv").write_text(network.logons(midnight), encoding="utf-8", newline="")
+    script = Script(school, Rota(school), wire, midnight * 10**9, share)
+    write_school(school, feed_files(script.network, midnight), out)
     count = Writer(wire, Shelf(seed, directory().aliases, copies=2), seed).write(out / "day.pcap", lambda share: None)
     lines = "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in truth_rows(script, midnight))
     (out / "truth.jsonl").write_text(lines, encoding="utf-8", newline="")

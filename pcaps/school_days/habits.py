@@ -20,7 +20,7 @@ def some(rng: Random, typical: float, spread: float = 0.7) -> int:
 
 
 def load(browser: Browser, deed: Deed, site: Site, second: float, level: int, warm: float) -> float:
-    """A page of a site with its parts; `warm` is the share that the browser has in its cache. Returns when it is done."""
+    """A page of a site with its parts; `warm` is the share that is in the browser's cache. Returns when it is done."""
     rng = browser.rng
     document = {"feed": 110_000, "video": 90_000, "chat": 25_000, "forum": 38_000}[site.sort]
     browser.send(site.page, second, some(rng, 1100, 0.3), some(rng, document, 0.5), deed, level)

@@ -44,7 +44,8 @@ class Site:
 def _site(id: str, sort: str, page: str, static: str, media: str, **more: object) -> Site:
     more.setdefault("api", page)
     more.setdefault("beacon", page)
-    return Site(id, sort, page, static=tuple(static.split()), media=tuple(media.split()), **more)  # type: ignore[arg-type]
+    hosts = {"static": tuple(static.split()), "media": tuple(media.split())}
+    return Site(id, sort, page, **hosts, **more)  # type: ignore[arg-type]
 
 
 _FB, _IG = "scontent-lhr8-1.xx.fbcdn.net scontent-man2-1.xx.fbcdn.net", "scontent-lhr6-1.cdninstagram.com"
@@ -69,7 +70,8 @@ SITES: dict[str, Site] = {
         _site("bluesky", "feed", "bsky.app", "web-cdn.bsky.app", "cdn.bsky.app", api="public.api.bsky.app",
               video="video.bsky.app", live=(30, 60), asleep=(60,)),
         _site("tiktok", "video", "www.tiktok.com", "lf16-tiktok-web.tiktokcdn-us.com", "p16-sign-va.tiktokcdn.com",
-              video="v16-webapp-prime.tiktok.com", beacon="mcs-va.tiktok.com", app="api16-normal-c-useast1a.tiktokv.com",
+              video="v16-webapp-prime.tiktok.com", beacon="mcs-va.tiktok.com",
+              app="api16-normal-c-useast1a.tiktokv.com",
               quic=0.3, live=(30,), asleep=(60,)),
         _site("twitch", "video", "www.twitch.tv", "static.twitchcdn.net", "static-cdn.jtvnw.net",
               video="video-weaver.lhr03.hls.ttvnw.net", api="gql.twitch.tv", push="irc-ws.chat.twitch.tv",
@@ -77,7 +79,8 @@ SITES: dict[str, Site] = {
         _site("discord", "chat", "discord.com", "discord.com", "cdn.discordapp.com", push="gateway.discord.gg",
               ech=True, live=(30,), asleep=(60,)),
         _site("mumsnet", "forum", "www.mumsnet.com", "www.mumsnet.com", "images.mumsnet.com", ech=True),
-        _site("thestudentroom", "forum", "www.thestudentroom.co.uk", "www.thestudentroom.co.uk", "static.tsrfiles.co.uk"),
+        _site("thestudentroom", "forum", "www.thestudentroom.co.uk", "www.thestudentroom.co.uk",
+              "static.tsrfiles.co.uk"),
         _site("pistonheads", "forum", "www.pistonheads.com", "www.pistonheads.com", "www.pistonheads.com"),
         _site("digitalspy", "forum", "forums.digitalspy.com", "forums.digitalspy.com", "us.v-cdn.net", live=(60,),
               asleep=(60,)),
@@ -100,7 +103,8 @@ TABS = ("facebook", "twitter", "reddit", "instagram", "whatsapp", "linkedin", "d
 ON_PHONES = ("facebook", "instagram", "twitter", "tiktok", "reddit", "pinterest", "whatsapp", "youtube")
 
 NEWS = ("www.theguardian.com", "www.bbc.co.uk", "www.walesonline.co.uk", "www.dailymail.co.uk", "www.independent.co.uk",
-        "www.mirror.co.uk", "www.skysports.com", "nation.cymru", "www.schoolsweek.co.uk", "www.thesun.co.uk")  # fmt: skip
+        "www.mirror.co.uk", "www.skysports.com", "nation.cymru", "www.schoolsweek.co.uk",
+        "www.thesun.co.uk")  # fmt: skip
 SHOPS = ("www.amazon.co.uk", "www.argos.co.uk", "www.twinkl.co.uk", "www.next.co.uk", "www.johnlewis.com",
          "www.rightmove.co.uk", "www.tesco.com", "www.eventbrite.co.uk", "www.ysgol-gwefan.example")  # fmt: skip
 PARTS = ("assets.guim.co.uk", "securepubads.g.doubleclick.net", "tpc.googlesyndication.com", "cdn.privacy-mgmt.com",

@@ -1,24 +1,19 @@
-"""Machines of a generated school, who sat at them, and the identity feeds that tell of it, with what feeds lose.
+"""Machines of a generated school, and who sat at them.
 
 Laptops of one person, classroom and staff-room machines for many, a terminal server, phones with a new hardware address
-for each network. A feed may lack a machine's lease, a log-on, a log-off; the forwarder's clock may be off. `proved` says
-for a minute whether the feeds, as written, show that one person and nobody else sat there.
+for each network. What the feeds will lack is noted here: a machine's lease, a log-on, a log-off. `proved` says for a
+minute whether the feeds show that one person and nobody else sat there.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from random import Random
 
-from pcaps.sample_school.facts import DOMAIN, private_hardware
-from pcaps.sample_school.feeds import EVENT_HEADER, lease_file
+from pcaps.sample_school.facts import private_hardware
 from pcaps.sample_school.network import Device
 from pcaps.school_days.tables import School
 
-Event = tuple[float, int, str, str, str, str, str, str, str]
 OPENED, CLOSED = 7 * 60, 18 * 60 + 30  # the capture, in local minutes
 
 
@@ -55,7 +50,8 @@ class Network:
     sessions: list[Session] = field(default_factory=list)
     unleased: set[str] = field(default_factory=set)  # their leases never reached the file
     phones: dict[str, str] = field(default_factory=dict)  # phone to its owner's account, where it logs on by 802.1X
-    six: set[str] = field(default_factory=set)
+    six: set[str] = field(default_factory=set)  # they also talk from IPv6 addresses that no lease tells of
+    seen6: bool = False  # a router's neighbour tables tell whose those are
     offset: float = 0.0  # seconds by which the forwarder's clock is wrong
 
     def add(self, name: str, start: int, end: int, owner: str = "", segment: str = "staff", mac: str = "") -> Device:
@@ -78,7 +74,7 @@ class Network:
         """Do the feeds show, well clear of every change, that this person alone sat at the machine in this minute?"""
         if device in self.phones:
             return True
-        if device in self.unleased or device in self.six:
+        if device in self.unleased or (device in self.six and not self.seen6):
             return False
         here = [s for s in self.sessions if s.host == device and s.on_seen and s.start - 1 <= minute]
         here = [s for s in here if minute <= s.end + 1 or not s.off_seen]
@@ -87,44 +83,3 @@ class Network:
             return False
         s = own[-1]
         return s.start + 1 < minute < s.end - 1 and not any(a - 1 <= minute <= b + 1 for a, b in s.locks)
-
-    def leases(self, midnight: int) -> str:
-        known = {name: m for name, m in self.machines.items() if name not in self.unleased}
-        return lease_file(known, midnight)
-
-    def logons(self, midnight: int) -> str:
-        """Windows events as the forwarder exports them, its clock `offset` seconds off."""
-        rng, events = self.rng, list[Event]()
-
-        def stamp(minute: int) -> float:
-            return midnight + minute * 60 + self.offset + rng.randrange(60000) / 1000
-
-        def number() -> str:
-            return f"0x{rng.randrange(0x100000, 0xFFFFFFF):X}"
-
-        def write(at: float, event: int, host: str, user: str, key: str, kind: str = "", address: str = "") -> None:
-            name = host if event == 4624 else ""
-            events.append((at, event, f"{host}.{DOMAIN}", user, "YSGOL", key, kind, address, name))
-
-        for s in self.sessions:
-            key, begins, ends = number(), stamp(s.start), stamp(s.end)
-            write(begins - 3, 4624, s.host, f"{s.host}$", number(), "3", "-")
-            if s.on_seen:
-                write(begins, 4624, s.host, s.account, key, s.kind, "127.0.0.1")
-            write(begins + 2, 4624, "SRV-DC1", s.account, number(), "3", self.machines[s.host].address)
-            for first, last in s.locks if s.on_seen else ():
-                write(stamp(first), 4800, s.host, s.account, key)
-                back, again = stamp(last), number()
-                write(back, 4624, s.host, s.account, again, "7", "127.0.0.1")
-                write(back + 0.03, 4634, s.host, s.account, again, "7")
-                write(back + 0.05, 4801, s.host, s.account, key)
-            if s.off_seen and s.on_seen:
-                write(ends, 4647, s.host, s.account, key)
-                write(ends + 0.8, 4634, s.host, s.account, key, s.kind)
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(EVENT_HEADER.split(","))
-        for at, *rest in sorted(events):
-            when = datetime.fromtimestamp(round(at, 3), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            writer.writerow([when, *rest])
-        return text.getvalue()

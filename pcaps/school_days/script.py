@@ -13,9 +13,9 @@ from random import Random
 from pcaps.sample_school.facts import private_hardware
 from pcaps.sample_school.wire import Wire
 from pcaps.school_days import unattended
-from pcaps.school_days.browser import TRAFFIC, Browser, Deed
+from pcaps.school_days.browser import Browser, Deed
 from pcaps.school_days.habits import use
-from pcaps.school_days.hosts import COUNTED, ON_PHONES, SITES, TABS, TAGGED
+from pcaps.school_days.hosts import COUNTED, ON_PHONES, TABS, TAGGED
 from pcaps.school_days.machines import CLOSED, OPENED, Network, Session
 from pcaps.school_days.rota import Rota, allowed
 from pcaps.school_days.tables import School
@@ -32,7 +32,7 @@ TASTE = {"facebook": 26, "instagram": 16, "twitter": 13, "reddit": 10, "tiktok":
 class Script:
     """Plays a day onto a wire. `deeds` and `network` are the result. `share` of the staff do anything."""
 
-    def __init__(self, school: School, rota: Rota, wire: Wire, midnight: int, share: float, dot1x: bool) -> None:
+    def __init__(self, school: School, rota: Rota, wire: Wire, midnight: int, share: float) -> None:
         self.school, self.rota, self.wire, self.midnight = school, rota, wire, midnight
         self.rng = Random(f"day {school.seed}")
         self.network = Network(school, self.rng)
@@ -40,13 +40,14 @@ class Script:
         self.deeds: list[Deed] = []
         self.browsers: dict[str, Browser] = {}
         self.v6 = school.seed % 4 == 3
-        self.wifi = ("dot1x" if dot1x else "psk", "psk", "dot1x" if dot1x else "guest")[school.seed % 3]
+        self.wifi = ("dot1x", "psk", "guest", "dot1x", "guest")[school.seed % 5]  # how phones of staff get in
+        self.network.seen6 = self.v6
         self.rooms = [f"ROOM-{n:02}" for n in range(1, 31)]
         people = [who for who in school.people if self.rng.random() < share]
         self.states = {who: rota.states(who) for who in school.people}
         for who in people:
             self._person(who)
-        self._generic()
+        self._generic(share)
         self._others(share)
         for name, browser in self.browsers.items():
             machine = self.network.machines[name]
@@ -242,7 +243,7 @@ class Script:
 
     # -- machines that stand for nobody
 
-    def _generic(self) -> None:
+    def _generic(self, share: float) -> None:
         """Accounts that many share, a machine at which nobody logged on, two people at one machine, a lent address."""
         rng = self.rng
         for account, host in (("staffroom", "STAFF-4"), ("supply1", rng.choice(self.rooms)), ("", "STAFF-5")):
@@ -254,7 +255,7 @@ class Script:
                 stop = second + 60 * rng.uniform(2, 12)
                 deed = self.deed("generic_account", "use", "", host, self._site("", TASTE))
                 use(self._browser(host), deed, second, stop)
-                second = stop + rng.uniform(1200, 6000)
+                second = stop + rng.uniform(2400, 9000) / share
 
     def _others(self, share: float) -> None:
         """Pupils, who are never judged."""
@@ -265,6 +266,3 @@ class Script:
             start = rng.uniform(9, 14) * 3600
             deed = self.deed("pupil", "pupil", "", name, rng.choice(TAGGED[:4]))
             use(self._browser(name), deed, start, start + rng.uniform(120, 600))
-
-
-__all__ = ["SITES", "TRAFFIC", "Script"]

@@ -14,9 +14,10 @@ from random import Random
 
 from pcaps.sample_school.facts import DOMAIN, hardware, private_hardware
 from pcaps.sample_school.make_school import HEADERS
-from pcaps.sample_school.rota import clock_of, minute_of
+from pcaps.sample_school.rota import clock_of
+from pcaps.school_days.bells import Slot, bells, exam_bells
+from pcaps.school_days.changes import Day, Rows, changes
 
-Rows = list[tuple[str, ...]]
 DAYS = (
     date(2026, 10, 26),  # Monday after the clock went back
     date(2027, 5, 18),  # exams
@@ -31,17 +32,6 @@ DAYS = (
 )
 TERM = (date(2026, 9, 1), date(2027, 7, 20))
 FROM, TO = TERM[0].isoformat(), TERM[1].isoformat()
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A bell slot: [start, end) in minutes, of one bell group or of all ("*")."""
-
-    name: str
-    kind: str
-    group: str
-    start: int
-    end: int
 
 
 @dataclass
@@ -62,75 +52,27 @@ class School:
         return [row[0] for row in self.tables["staff"]]
 
 
-def _bells(rng: Random, split: bool, short_friday: bool) -> dict[int, list[Slot]]:
-    """The slots of Monday to Friday."""
-    count, length = rng.choice(((5, 60), (6, 50), (4, 75), (5, 58)))
-    begins, form = rng.choice((8 * 60 + 30, 8 * 60 + 40, 8 * 60 + 45)), rng.choice((15, 20, 25))
-    pause, lunch = rng.choice((15, 20)), rng.choice((40, 45, 50, 60))
-    week = {}
-    for weekday in range(1, 6):
-        periods, each = (count - 1, length - 5) if weekday == 5 and short_friday else (count, length)
-        at, slots = begins - 15, []
-
-        def add(name: str, kind: str, minutes: int, group: str = "*", move: bool = True) -> None:
-            nonlocal at
-            slots.append(Slot(name, kind, group, at, at + minutes))
-            at += minutes if move else 0
-
-        add("GATE", "before", 15)
-        add("REG", "registration", form)
-        before_break, before_lunch = (1, 2) if periods < 5 else (2, 3 if periods < 6 else 4)
-        for number in range(1, periods + 1):
-            if number == before_lunch + 1:
-                if split:
-                    add("LUN", "lunch", lunch, "KS3", move=False)
-                    slots.append(Slot(f"P{number}", "lesson", "KS3", at + lunch, at + lunch + each))
-                    add(f"P{number}", "lesson", each, "KS4")
-                    add("LUN", "lunch", lunch, "KS4")
-                    continue
-                add("LUN", "lunch", lunch)
-            add(f"P{number}", "lesson", each)
-            if number == before_break:
-                add("BRK", "break", pause)
-        add("BUS", "after", 15)
-        week[weekday] = slots
-    return week
-
-
-def _exam_bells(week: dict[int, list[Slot]]) -> dict[int, list[Slot]]:
-    """In the exam season everything after the first lesson is ten minutes later, and that lesson so much longer."""
-    moved = {}
-    for weekday, slots in week.items():
-        cut = next(s.end for s in slots if s.name == "P1")
-        moved[weekday] = [
-            Slot(s.name, s.kind, s.group, s.start + 10 * (s.start >= cut), s.end + 10 * (s.end >= cut)) for s in slots
-        ]
-    return moved
-
-
 class _Builder:
     """Fills the tables of one school."""
 
     def __init__(self, seed: int) -> None:
         self.rng = rng = Random(f"school {seed}")
         self.day = DAYS[seed % len(DAYS)]
-        if seed >= len(DAYS):  # further seeds: other weeks of the same months
-            self.day += timedelta(days=7 * rng.choice((-1, 0, 1)))
         self.exams = self.day.month in {5, 6}
         self.letters = "AB" if rng.random() < 0.6 else "*"
         split, self.short_friday = rng.random() < 0.5, rng.random() < 0.5
         self.groups = ("KS3", "KS4")
-        self.week = _bells(rng, split, self.short_friday)
+        self.week = bells(rng, split, self.short_friday)
         events = ("", "", "twilight", "inset_afternoon", "", "closed_at_noon")
         self.event = "" if self.exams else events[seed % len(events)]
-        self.counts = {"T": rng.randint(42, 60), "L": rng.randint(4, 6), "S": rng.randint(14, 20), "M": rng.randint(3, 5),
-                       "R": rng.randint(1, 2), "V": 1}  # fmt: skip
+        self.counts = {"T": rng.randint(42, 60), "L": rng.randint(4, 6), "S": rng.randint(14, 20),
+                       "M": rng.randint(3, 5), "R": rng.randint(1, 2), "V": 1}  # fmt: skip
         self.staff = [f"{letter}{n:02}" for letter, count in self.counts.items() for n in range(1, count + 1)]
         self.group = {who: rng.choice(self.groups) for who in self.staff}
         self.hours: dict[str, dict[int, tuple[int, int]]] = {}
         self.school = School(
             seed, self.day, rng.choice((5, 5, 5, 3, 8)), self.event, self.groups,
-            _exam_bells(self.week) if self.exams else self.week,
+            exam_bells(self.week) if self.exams else self.week,
         )  # fmt: skip
         self.letter = "*" if self.letters == "*" else "AB"[(self.day.isocalendar().week + seed) % 2]
 
@@ -140,7 +82,7 @@ class _Builder:
         tables["bells"], tables["calendar"] = self._all_bells(), self._calendar()
         tables["patterns"] = self._patterns()
         tables["timetable"], tables["duties"] = self._timetable(), self._duties()
-        tables["exceptions"] = self._exceptions()
+        tables["exceptions"], self.school.hidden = changes(self._today(), self.rng)
         tables["official_sites"], tables["devices"] = self._sites(), self._devices()
         return self.school
 
@@ -148,21 +90,12 @@ class _Builder:
         role = {"T": "teacher", "L": "leadership", "S": "support", "M": "support", "R": "trainee", "V": "contractor"}
         user = who.lower() if self.rng.random() > 0.04 else f"{who.lower()};{who.lower()}-former"
         mail = f"{who.lower()}@{DOMAIN}"
-        return (
-            who,
-            user,
-            mail,
-            role[who[0]],
-            "1.0",
-            "2026-09-01" if who[0] == "R" else "2019-09-01",
-            "",
-            "",
-            self.group[who],
-        )
+        since = "2026-09-01" if who[0] == "R" else "2019-09-01"
+        return (who, user, mail, role[who[0]], "1.0", since, "", "", self.group[who])
 
     def _all_bells(self) -> Rows:
         rows: Rows = []
-        for schedule, week in (("normal", self.week), ("exams", _exam_bells(self.week))):
+        for schedule, week in (("normal", self.week), ("exams", exam_bells(self.week))):
             for weekday, slots in week.items():
                 for s in slots:
                     rows.append((schedule, str(weekday), s.name, s.kind, clock_of(s.start), clock_of(s.end), s.group))
@@ -272,15 +205,13 @@ class _Builder:
 
     def _duties(self) -> Rows:
         rng, rows = self.rng, []
-        teachers = [w for w in self.staff if w[0] == "T"]
 
         def add(who: str, letter: str, weekday: int, start: str, end: str, kind: str) -> None:
             rows.append((who, letter, str(weekday), start, end, kind, "Yard", FROM, TO))
 
         for letter in self.letters:
             for weekday in range(1, 6):
-                here = [t for t in teachers if weekday in self.hours.get(t, {}) and
-                        self.hours[t][weekday][1] == self._ends(weekday)[1]]  # fmt: skip
+                here = self._whole_day(weekday)
                 names = {s.name for s in self.school.slots[weekday]}
                 for who in rng.sample(here, min(6, len(here))):
                     add(who, letter, weekday, "BRK", "", "break")
@@ -289,7 +220,7 @@ class _Builder:
                         add(who, letter, weekday, "LUN", "", "lunch")
                 for who in rng.sample(here, 2):
                     add(who, letter, weekday, "GATE", "", "gate")
-                start, end = self._ends(weekday)
+                end = self._ends(weekday)[1]
                 for who in rng.sample(here, 2):
                     add(who, letter, weekday, clock_of(end - 15), clock_of(end), "bus")
                 for who in rng.sample(here, 2):
@@ -302,91 +233,33 @@ class _Builder:
                             clock_of(max(s.end for s in lunches)), "lunch")  # fmt: skip
         return rows
 
-    def _exceptions(self) -> Rows:
-        rng, rows, day = self.rng, self.school.hidden, self.day
-        found: Rows = []
-        weekday = day.isoweekday()
-        yesterday, morning, evening = (f"{day - timedelta(days=1)}T15:40:00", f"{day}T07:40:00", f"{day}T17:20:00")
+    def _today(self) -> Day:
+        weekday, tables = self.day.isoweekday(), self.school.tables
+        holds = {table: [r for r in tables[table] if r[2] == str(weekday) and r[1] in {"*", self.letter}]
+                 for table in ("timetable", "duties")}  # fmt: skip
+        return Day(
+            self.day, self.school.event, self.exams, self.school.slots[weekday], self._whole_day(weekday),
+            [s for s in self.staff if s[0] == "S" and int(s[1:]) % 2], self.group,
+            {(r[0], r[3]) for r in holds["timetable"] if r[4] in {"lesson", "meeting"}},
+            [(r[0], r[3]) for r in holds["duties"] if r[3] in {"BRK", "LUN"}],
+        )  # fmt: skip
 
-        def add(who: str, start: str, end: str, kind: str, entered: str = yesterday, hidden: bool = False) -> None:
-            (rows if hidden else found).append((day.isoformat(), who, start, end, kind, "", entered))
-
-        here = [t for t in self.staff if t[0] == "T" and weekday in self.hours.get(t, {})
-                and self.hours[t][weekday][1] == self._ends(weekday)[1]]  # fmt: skip
-        rng.shuffle(here)
-        booked = {(r[0], r[3]) for r in self.school.tables["timetable"] if r[2] == str(weekday) and r[1] in {"*", self.letter}
-                  and r[4] in {"lesson", "meeting"}}  # fmt: skip
-        duties = [(r[0], r[3]) for r in self.school.tables["duties"]
-                  if r[2] == str(weekday) and r[1] in {"*", self.letter} and r[3] in {"BRK", "LUN"}]  # fmt: skip
-        taken: set[str] = set()
-
-        def someone(slot: str, without: set[str]) -> str | None:
-            for who in here:
-                own = {s.name for s in self._lessons_of(weekday, self.group[who])}
-                if who not in without | taken and (who, slot) not in booked and slot in own:
-                    return who
-            return None
-
-        absent = [here.pop() for _ in range(rng.randint(2, 5))]
-        for who in absent:
-            add(who, "", "", rng.choice(("absent", "absent", "leave")), morning)
-            for slot in sorted(s for w, s in booked if w == who and s.startswith("P")):
-                if cover := someone(slot, set(absent)):
-                    booked.add((cover, slot))
-                    add(cover, slot, "", "cover", morning)
-        for who in here[: rng.randint(1, 3)]:
-            taken.add(who)
-            add(who, "09:15", "14:45", "trip")
-        if self.exams:
-            for slot in ("P1", "P2", "P3"):
-                for _ in range(3):
-                    if who := someone(slot, set()):
-                        taken.add(who)
-                        add(who, slot, "", "exam")
-        # swaps: both halves recorded, sometimes only afterwards; or one half only
-        for who, slot in rng.sample(duties, min(4, len(duties))):
-            if who in taken or who[0] != "T":
-                continue
-            others = [
-                t for t in here if (t, slot) not in duties and t not in taken and self.group[t] == self.group[who]
-            ]
-            if not others:
-                continue
-            other = rng.choice(others)
-            taken |= {who, other}
-            entered, recorded = rng.choice((yesterday, morning, evening)), rng.choice(("both", "both", "to", "from"))
-            add(who, slot, "", "duty_swap_from", entered, hidden=recorded == "to")
-            add(other, slot, "", "duty_swap_to", entered, hidden=recorded == "from")
-        after = self._ends(weekday)[1]
-        for who in rng.sample(here, min(8, len(here))):
-            if who not in taken and rng.random() < 0.6:
-                add(who, clock_of(after + 10), clock_of(after + 60), "meeting")
-        office = [s for s in self.staff if s[0] == "S" and int(s[1:]) % 2]
-        for who in rng.sample(office, min(2, len(office))):
-            add(who, "", "", "home_working")
-        if self.event == "twilight":
-            add("*", clock_of(after + 15), clock_of(after + 75), "inset")
-        elif self.event == "inset_afternoon":
-            add(
-                "*",
-                clock_of(max(s.end for s in self.school.slots[weekday] if s.kind == "lunch")),
-                clock_of(after),
-                "inset",
-            )
-        elif self.event == "closed_at_noon":
-            add("*", "13:00", "23:59", "closed", f"{day}T12:20:00")
-        return sorted(found)
+    def _whole_day(self, weekday: int) -> list[str]:
+        """Teachers who stay to the end of this day of the week."""
+        end = self._ends(weekday)[1]
+        return [t for t in self.staff if t[0] == "T" and self.hours.get(t, {}).get(weekday, (0, 0))[1] == end]
 
     def _sites(self) -> Rows:
         rng = self.rng
         rows: Rows = []
+        approved = ("L01", "2025-06-12", "S01", "2025-06-16", "L02", "2025-06-20")
         for number, service in enumerate(rng.sample(("facebook", "twitter", "instagram", "youtube", "tiktok"), 3), 1):
             who = rng.sample([w for w in self.staff if w[0] in "TS"], 4)
             dates = (
                 ("2025-09-08", "2028-07-16", "2027-12-01") if number < 3 else ("2025-09-08", "2026-09-30", "2026-09-01")
             )
-            rows.append((f"OS{number}", service, "ysgol", ";".join(who[:2]), ";".join(who[2:]), "News", "Families", "none",
-                         f"third party: {service}", "L01", "2025-06-12", "S01", "2025-06-16", "L02", "2025-06-20", *dates))  # fmt: skip
+            names = (f"OS{number}", service, "ysgol", ";".join(who[:2]), ";".join(who[2:]), "News", "Families", "none")
+            rows.append((*names, f"third party: {service}", *approved, *dates))
         return rows
 
     def _devices(self) -> Rows:
@@ -427,6 +300,3 @@ def build(seed: int) -> School:
 def header(table: str) -> list[str]:
     """The columns of a table."""
     return HEADERS[table].split(",")
-
-
-__all__ = ["DAYS", "School", "Slot", "build", "header", "minute_of"]

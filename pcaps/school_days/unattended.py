@@ -18,6 +18,8 @@ from pcaps.school_days.hosts import NEWS, OTHERS, PARTS, SHOPS, SITES
 
 Deeds = Callable[[str, str], Deed]  # behaviour and service to the deed that its traffic is noted under
 
+Brings = tuple[tuple[Callable[[Browser, Deeds, float, float], None], float], ...]  # embeddings and how often
+
 
 def tab(browser: Browser, deed: Deed, start: float, end: float, in_view: bool) -> None:
     """A page that was left open: calls, reports and heartbeats by themselves, news loaded by itself where it does."""
@@ -179,9 +181,10 @@ def _buttons(browser: Browser, deeds: Deeds, second: float, gone: float) -> None
     """Trackers and buttons of several services at once, as shops have them."""
     rng = browser.rng
     for host, service, chance in (
-        ("analytics.tiktok.com", "tiktok", 0.5), ("tr.snapchat.com", "snapchat", 0.25), ("ct.pinterest.com", "pinterest", 0.4),
-        ("assets.pinterest.com", "pinterest", 0.3), ("alb.reddit.com", "reddit", 0.3), ("px.ads.linkedin.com", "linkedin", 0.3),
-        ("static.ads-twitter.com", "twitter", 0.3), ("t.co", "twitter", 0.3), ("c.disquscdn.com", "disqus", 0.1),
+        ("analytics.tiktok.com", "tiktok", 0.5), ("tr.snapchat.com", "snapchat", 0.25), ("t.co", "twitter", 0.3),
+        ("ct.pinterest.com", "pinterest", 0.4), ("assets.pinterest.com", "pinterest", 0.3),
+        ("alb.reddit.com", "reddit", 0.3), ("px.ads.linkedin.com", "linkedin", 0.3),
+        ("static.ads-twitter.com", "twitter", 0.3), ("c.disquscdn.com", "disqus", 0.1),
     ):  # fmt: skip
         if rng.random() < chance:
             browser.send(
@@ -195,19 +198,19 @@ def _hint(browser: Browser, deeds: Deeds, second: float, gone: float) -> None:
         browser.ask(host, second + 0.2)
 
 
-_ON_NEWS = (
+_ON_NEWS: Brings = (
     (_pixel, 0.6), (_quotation, 0.22), (_post, 0.08), (_clip, 0.06), (_tube, 0.1), (_film, 0.05), (_plugin, 0.12),
     (_thread, 0.03), (_buttons, 0.5), (_hint, 0.15),
 )  # fmt: skip
-_ON_SHOPS = ((_pixel, 0.8), (_buttons, 0.8), (_plugin, 0.12), (_hint, 0.1), (_tube, 0.04))
-_ON_GAMES = ((_stream, 0.5), (_quotation, 0.3), (_clip, 0.2), (_pixel, 0.6))
+_ON_SHOPS: Brings = ((_pixel, 0.8), (_buttons, 0.8), (_plugin, 0.12), (_hint, 0.1), (_tube, 0.04))
+_ON_GAMES: Brings = ((_stream, 0.5), (_quotation, 0.3), (_clip, 0.2), (_pixel, 0.6))
 
 
-def page(browser: Browser, deeds: Deeds, host: str, second: float, gone: float, brings: tuple[tuple[Callable[..., None], float], ...]) -> None:  # fmt: skip
+def page(browser: Browser, deeds: Deeds, host: str, second: float, gone: float, brings: Brings) -> None:
     """Somebody opens a page of a site that is no social site, with what it brings along."""
     rng = browser.rng
     browser.send(host, second, some(rng, 1000, 0.3), some(rng, 70_000, 0.7))
-    for part in rng.sample(PARTS, rng.randint(3, 8)):
+    for part in rng.sample(PARTS, rng.randint(1, 5)):
         browser.send(part, second + 0.2 + 1.5 * rng.random(), some(rng, 600, 0.5), some(rng, 15_000, 1.0))
     for embed, chance in brings:
         if rng.random() < chance:

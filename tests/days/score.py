@@ -81,7 +81,7 @@ class Score:
 
 
 def truth_cells(rows: Iterable[dict[str, Any]]) -> tuple[dict[Cell, Truth], list[tuple[dict[str, Any], int]]]:
-    """The truth by cell; and the minutes of use on the staff network of which no member of staff is known, one by one."""
+    """The truth by cell; and minutes of use on the staff network by nobody of the staff, one by one."""
     cells: dict[Cell, Truth] = {}
     nameless = []
     for row in rows:
