@@ -156,7 +156,7 @@ class Script:
         embeds = self._embeds(who, session.host)
         tabs = [s for s in rng.sample(TABS, rng.choice((0, 0, 1, 1, 2, 3))) if not self.rota.administers(who, s)]
         for service in tabs:
-            first, last = session.start * 60 + rng.uniform(15, 110), session.end * 60 - 30
+            first, last = session.start * 60 + rng.uniform(15, 110), session.end * 60.0 - 30
             if rng.random() < 0.6:
                 deed = self.deed("restored", "background", who, session.host, service)
                 unattended.restore(browser, deed, first, rng.choice((0.3, 0.9)))

@@ -122,7 +122,7 @@ class _Builder:
         return slots[0].start, max(s.end for s in slots)
 
     def _patterns(self) -> Rows:
-        rng, rows = self.rng, []
+        rng, rows = self.rng, Rows()
 
         def add(who: str, weekday: int, start: int, end: int, unpaid: tuple[int, int] | None = None) -> None:
             clocks = (clock_of(unpaid[0]), clock_of(unpaid[1])) if unpaid else ("", "")
@@ -159,7 +159,7 @@ class _Builder:
         return [s for s in self.school.slots[weekday] if s.kind == "lesson" and s.group in {"*", group}]
 
     def _timetable(self) -> Rows:
-        rng, rows = self.rng, []
+        rng, rows = self.rng, Rows()
         busy = rng.uniform(0.72, 0.85)
         for who in self.staff:
             rooms = f"B{rng.randint(1, 40):02}"
@@ -204,7 +204,7 @@ class _Builder:
         return rows
 
     def _duties(self) -> Rows:
-        rng, rows = self.rng, []
+        rng, rows = self.rng, Rows()
 
         def add(who: str, letter: str, weekday: int, start: str, end: str, kind: str) -> None:
             rows.append((who, letter, str(weekday), start, end, kind, "Yard", FROM, TO))

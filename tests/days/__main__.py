@@ -1,7 +1,8 @@
 """Generates school days, replays them and prints how right the product was: python -m tests.days [--seeds 10] [--json].
 
-Each day is drawn from a seed (pcaps.school_days), its frames are read by the sensor and judged by the Assessor, and the
-minutes are held against the day's own truth (tests.days.score). Nothing is kept unless --keep names a folder.
+The sample day, and days drawn from seeds (pcaps.school_days): their frames are read by the sensor and judged by the
+Assessor, and the minutes are held against the day's own truth, which knows nothing of rules (tests.days.score says how
+minutes are counted). All of it goes through frames; no slice is made up. Nothing is kept unless --keep names a folder.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from tests.days.play import run
+from tests.days.play import SAMPLE, run
 from tests.days.score import Score
 
 
@@ -52,23 +53,25 @@ def by_behaviour(total: Score) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.days", description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--seeds", type=int, default=10, help="how many generated days (default 10)")
-    parser.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
-    parser.add_argument("--share", type=float, default=1.0, help="share of the staff who do anything (default 1.0)")
+    parser.add_argument(
+        "--first", type=int, default=0, help="the first seed (default 0); the sample day goes before seed 0"
+    )
+    parser.add_argument("--share", type=float, default=0.6, help="share of the staff who do anything (default 0.6)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
     parser.add_argument("--errors", type=int, default=0, help="how many single errors to print (default none)")
     parser.add_argument("--keep", type=Path, help="keep the days in this folder")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
-    seeds = range(given.first, given.first + given.seeds)
+    names = [*([SAMPLE] if given.first == 0 else []), *map(str, range(given.first, given.first + given.seeds))]
     total, days = Score(), dict[str, Score]()
     if not given.json:
         print(HEAD)
     with ProcessPoolExecutor(given.jobs, multiprocessing.get_context("spawn")) as pool:
-        for seed, found in zip(seeds, pool.map(partial(run, share=given.share, keep=given.keep), seeds), strict=True):
-            days[f"seed {seed}"] = found
+        for name, found in zip(names, pool.map(partial(run, share=given.share, keep=given.keep), names), strict=True):
+            days[name] = found
             total.add(found)
             if not given.json:
-                print(line(f"seed {seed}", found), flush=True)
+                print(line(name, found), flush=True)
     if given.json:
         json.dump({"days": {n: asdict(d) for n, d in days.items()}, "total": asdict(total)}, sys.stdout)
     else:

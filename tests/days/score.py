@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.judged import Minute
@@ -29,7 +29,7 @@ GAP, LONG = 5, 3  # of an episode, as the policy's reading in domain facts 4.4 h
 OUTSIDE = "outside_allowed"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Truth:
     """What a person's traffic with a service was in a minute."""
 
@@ -41,6 +41,11 @@ class Truth:
     near: bool
     proved: bool
     tagged: bool
+    hidden: bool  # behind an encrypted hello
+
+    def rank(self) -> tuple[bool, int, int]:
+        """Of several deeds in a minute the least of these says what it was."""
+        return self.level == 0, RANK.index(self.label), -self.level
 
 
 @dataclass
@@ -93,18 +98,16 @@ def truth_cells(rows: Iterable[dict[str, Any]]) -> tuple[dict[Cell, Truth], list
                     nameless.append((row, minute))
                 continue
             key = row["staff_id"], row["service"], minute
-            new = Truth(row["label"], row["behaviour"], level, state, allowed, near, proved, row["tagged"])
+            new = Truth(
+                row["label"], row["behaviour"], level, state, allowed, near, proved, row["tagged"], row["hidden"]
+            )
             old = cells.get(key)
-            if old is not None:
-                better, worse = (
-                    (new, old)
-                    if (RANK.index(new.label), -new.level) < (RANK.index(old.label), -old.level)
-                    else (old, new)
-                )
-                new = better
-                new.proved = better.proved or (worse.proved and worse.label == better.label)
-                new.level = max(better.level, worse.level) if worse.label == better.label else better.level
-            cells[key] = new
+            if old is None:
+                cells[key] = new
+            else:
+                new, other = sorted((old, new), key=Truth.rank)
+                alike = new.label == other.label
+                cells[key] = replace(new, proved=new.proved or (alike and other.proved))
     return cells, nameless
 
 
@@ -112,15 +115,8 @@ def due_cells(cells: dict[Cell, Truth]) -> set[Cell]:
     """Use that must be found: see the head of this module."""
     fitting: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for (who, service, minute), t in cells.items():
-        if (
-            t.label == "use"
-            and t.tagged
-            and t.level == 2
-            and t.proved
-            and t.allowed == "no"
-            and not t.near
-            and t.state != COUNTED
-        ):
+        sure = t.tagged and t.proved and not t.near
+        if t.label == "use" and t.level == 2 and sure and t.allowed == "no" and t.state != COUNTED:
             fitting[who, service].append(minute)
     found = set()
     for (who, service), minutes in fitting.items():
@@ -147,20 +143,24 @@ def score(rows: Iterable[dict[str, Any]], judged: Iterable[Minute], day: str) ->
             result.harmless[t.behaviour if t.label != "use" else f"allowed {t.behaviour}"] += 1
     for key, m in sorted(got.items()):
         if m.outcome == OUTSIDE:
-            t = cells.get(key)
-            if t is None or t.label != "use" or not t.tagged or t.allowed != "no" or t.state == COUNTED:
+            was = cells.get(key)
+            if was is None or was.label != "use" or not was.tagged or was.allowed != "no" or was.state == COUNTED:
                 name = (
-                    "nothing scripted" if t is None else t.behaviour if t.label != "use" else f"{t.behaviour} {t.state}"
+                    "nothing scripted"
+                    if was is None
+                    else was.behaviour
+                    if was.label != "use"
+                    else f"{was.behaviour} {was.state}"
                 )
                 result.false[name] += 1
-                result.errors.append(f"{day} false {name}: {' '.join(map(str, key))} {t.state if t else ''}")
+                result.errors.append(f"{day} false {name}: {' '.join(map(str, key))} {was.state if was else ''}")
     for key in sorted(due_cells(cells)):
-        behaviour = f"{cells[key].behaviour} {key[1]}"
+        behaviour = f"{cells[key].behaviour} {key[1]}" + " behind ECH" * cells[key].hidden
         result.due[behaviour] += 1
-        m = got.get(key)
-        if m is None or m.outcome != OUTSIDE:
+        seen = got.get(key)
+        if seen is None or seen.outcome != OUTSIDE:
             result.missed[behaviour] += 1
-            why = f"{m.outcome}: {m.reason}" if m else "not active"
+            why = f"{seen.outcome}: {seen.reason}" if seen else "not active"
             result.why[f"missed, {why}"] += 1
             result.errors.append(f"{day} missed {behaviour}: {' '.join(map(str, key))} {cells[key].state} ({why})")
     _certainty(result, cells, nameless, got)
