@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from pcaps.sample_school.services import WORK
+from pcaps.sample_school.services import MACHINE, WORK
 from pcaps.sample_school.wire import Directory
 
 
@@ -57,7 +57,7 @@ SITES: dict[str, Site] = {
               renewed=600),
         _site("instagram", "feed", "www.instagram.com", "static.cdninstagram.com", _IG, video=_IG,
               push="edge-chat.instagram.com", app="i.instagram.com", quic=0.6, live=(30,), asleep=(120,)),
-        _site("twitter", "feed", "x.com", "abs.twimg.com", "pbs.twimg.com", video="video.twimg.com", api="api.x.com",
+        _site("twitter", "feed", "x.com", "abs.twimg.com", "pbs.twimg.com", video="video.twimg.com", beacon="api.x.com",
               app="api.twitter.com", live=(30, 45), asleep=(60,), renewed=150),
         _site("reddit", "feed", "www.reddit.com", "www.redditstatic.com", "preview.redd.it i.redd.it",
               video="v.redd.it", app="gql.reddit.com", quic=0.2, live=(20, 60), asleep=(60,)),
@@ -133,7 +133,7 @@ QUIC = {"www.google.com", "docs.google.com", "mail.google.com", "fonts.gstatic.c
 @cache
 def _numbers() -> dict[str, int]:
     hosts = {h for s in SITES.values() for h in (s.page, s.api, *s.static, *s.media, s.beacon, s.video, s.push, s.app)}
-    rest = (*NEWS, *SHOPS, *PARTS, *TRACKERS, *OTHERS, *WORK, HIDDEN)
+    rest = (*NEWS, *SHOPS, *PARTS, *TRACKERS, *OTHERS, *MACHINE, *WORK, HIDDEN)
     return {host: number for number, host in enumerate(sorted((hosts | set(rest)) - {""}))}
 
 

@@ -52,6 +52,7 @@ class Script:
         for name, browser in self.browsers.items():
             machine = self.network.machines[name]
             first, last = max(machine.start + 1, OPENED), min(machine.end - 1, CLOSED)
+            unattended.by_itself(browser, first * 60, last * 60)
             browser.flush(first * 60, last * 60)
 
     # -- the parts

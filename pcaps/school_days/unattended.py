@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from pcaps.sample_school.services import WORK
+from pcaps.sample_school.services import MACHINE, WORK
 from pcaps.school_days.browser import TRAFFIC, Browser, Deed
 from pcaps.school_days.habits import load, some
 from pcaps.school_days.hosts import NEWS, OTHERS, PARTS, SHOPS, SITES
@@ -46,6 +46,14 @@ def tab(browser: Browser, deed: Deed, start: float, end: float, in_view: bool) -
                 for _ in range(rng.randint(0, 6)):
                     browser.send(rng.choice(site.media), second + rng.random(), 180, some(rng, 22_000, 0.8), deed)
             second += site.renewed * rng.uniform(0.8, 1.25)
+
+
+def by_itself(browser: Browser, start: float, end: float) -> None:
+    """What a machine does with its makers and the school's own services all day long."""
+    rng, second = browser.rng, start
+    while (second := second + rng.expovariate(1 / 150)) < end:
+        host = rng.choice((*MACHINE, "outlook.office365.com", "ysgol.sharepoint.com"))
+        browser.send(host, second, some(rng, 900, 0.5), some(rng, 3_000, 1.0))
 
 
 def restore(browser: Browser, deed: Deed, second: float, warm: float) -> None:
