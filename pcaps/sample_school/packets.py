@@ -76,8 +76,8 @@ class Shelf:
         """The datagrams of both first flights of a QUIC connection; `look` 7 is QUIC v2, 5 and 6 have a long hello."""
         made = self.flights.setdefault((family, host, max(look, 4)), [])
         if 0 < self.copies <= len(made):
-            *found, self.cids[flow] = made[flow % len(made)]
-            return found[0], found[1]
+            sent, answered, self.cids[flow] = made[flow % len(made)]
+            return sent, answered
         sides = self.peer.flights(host, version2=look == 7, long_hello=look in {5, 6})
         found: list[list[int]] = []
         for side in sides:

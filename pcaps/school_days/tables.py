@@ -1,8 +1,8 @@
 """A made-up school by seed, as the canonical CSV tables: its bells, people, hours, timetable, duties and dated changes.
 
 Every seed gives another school on another date: five or six periods or four long ones, one lunch or lunches by key
-stage, short Fridays, one week or two, exam season, days beside a change of the clock, an INSET afternoon, a closure at
-noon, a twilight INSET. `hidden` holds what happened and nobody recorded: the other half of a swap of duties. Codes as
+stage, short Fridays, one week or two, exam season, days beside a change of the clock, INSET afternoons, a closure at
+noon. `hidden` holds what happened and nobody recorded: the other half of a swap of duties. Codes as
 in domain facts 2.1; nobody in these tables exists.
 """
 
