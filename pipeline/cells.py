@@ -57,10 +57,11 @@ CELLS: tuple[Cell, ...] = (
     _unknown(Reason.AWAY, State.ABSENT),
     _unknown(Reason.AWAY, State.TRIP),
     _unknown(Reason.AWAY, State.HOME_WORKING),
+    _unknown(Reason.UNCLEAR),
 )
 (NO_PATTERN, NO_BELLS, NO_CALENDAR, CONFLICT, LEADERSHIP, NOT_IN_POST, DAY_OFF, OUTSIDE, NON_CONTACT) = range(9)
 (BREAK, LUNCH, BREAK_NO_ROTA, LUNCH_NO_ROTA, MEETING, REGISTRATION, TEACHING, DUTY, COVER, EXAM) = range(9, 19)
-(INSET, INSET_BREAK, ABSENT, TRIP, HOME_WORKING) = range(19, 24)
+(INSET, INSET_BREAK, ABSENT, TRIP, HOME_WORKING, UNCLEAR) = range(19, 25)
 STATE_OF = np.array([cell.state.code for cell in CELLS], np.int8)
 ALLOWED_OF = np.array([cell.allowed.code for cell in CELLS], np.int8)
 REASON_OF = np.array([cell.reason.code for cell in CELLS], np.int8)

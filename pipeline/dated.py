@@ -3,7 +3,7 @@
 Three tiers, the later one wins (domain.md 2.7): work (cover, duty_swap_to, meeting, exam, inset), away (absent, leave,
 trip, home_working), closed. Within a tier the later `entered_at` wins; two different records of the same or of an
 unknown time are a conflict. A duty_swap_from takes away the recurring duty, and a duty_swap_to that was entered before
-it. An exception that names a slot which its date does not have leaves the whole day of that person unknown. Work of
+it. A lesson_off takes away the lesson, and leaves contracted time. An exception that names a slot which its date does not have leaves the whole day of that person unknown. Work of
 everybody (`*`) is none of those who have the day off, and unknown for those of whom that is not known.
 """
 
@@ -31,6 +31,7 @@ from pipeline.cells import (
     NO_PATTERN,
     NOT_IN_POST,
     TRIP,
+    UNCLEAR,
     Cells,
 )
 from pipeline.precedence import Mask, Rota, blank, inset_breaks, undated, working_hours
@@ -43,6 +44,7 @@ _WORK = {
     ExceptionKind.MEETING: MEETING,
     ExceptionKind.EXAM: EXAM,
     ExceptionKind.INSET: INSET,
+    ExceptionKind.UNCLEAR: UNCLEAR,
 }
 _AWAY = {
     ExceptionKind.ABSENT: ABSENT,
@@ -61,10 +63,11 @@ def person_day(rota: Rota, person: int, taken: Mask) -> Cells:
     masks = [times.place(row.when) for row in rows]
     placed = [(row, mask) for row, mask in zip(rows, masks, strict=True) if mask is not None]
     given = [(row, mask) for row, mask in placed if row.kind is ExceptionKind.SWAP_FROM]
-    released = blank()
-    for _, mask in given:
-        released |= mask
-    cells = undated(rota, person, released, taken)
+    released, off = blank(), blank()
+    for row, mask in placed:
+        released |= mask & (row.kind is ExceptionKind.SWAP_FROM)
+        off |= mask & (row.kind is ExceptionKind.LESSON_OFF)
+    cells = undated(rota, person, released, taken, off)
     if cells[0] == NOT_IN_POST or not _open(rota):
         return cells
     if len(placed) < len(rows):

@@ -51,6 +51,7 @@ from pipeline.cells import (
     OUTSIDE,
     REGISTRATION,
     TEACHING,
+    UNCLEAR,
     Cells,
 )
 from pipeline.rows import ANY, Activity, DutyKind, SlotKind, Span, Staff, StaffRole, Week, When
@@ -140,10 +141,11 @@ def rota_of(school: School, day: date) -> Rota:
     return Rota(school, school_day(school, day))
 
 
-def undated(rota: Rota, person: int, released: Mask, taken: Mask) -> Cells:
+def undated(rota: Rota, person: int, released: Mask, taken: Mask, off: Mask) -> Cells:
     """A person's day without dated exceptions, uint8[1440] of positions in CELLS.
 
-    released: minutes whose duties the person gave away. taken: minutes of a duty taken over from nobody knows whom."""
+    released: minutes whose duties the person gave away. taken: minutes of a duty taken over from nobody knows whom.
+    off: minutes whose lessons do not take place."""
     on, staff = rota.on, rota.school.staff[person]
     if not staff.contract_start <= on.day <= staff.contract_end:
         return _all(NOT_IN_POST)
@@ -151,7 +153,7 @@ def undated(rota: Rota, person: int, released: Mask, taken: Mask) -> Cells:
         return _all(DAY_OFF)
     if on.kind is DayKind.UNKNOWN:
         return _all(NO_CALENDAR)
-    first, *others = [_week(rota, person, staff, week, released, taken) for week in on.weeks]
+    first, *others = [_week(rota, person, staff, week, released, taken, off) for week in on.weeks]
     for other in others:
         differ, quiet = first != other, IS_NO[first] & IS_NO[other]
         first[differ & quiet & (other == NON_CONTACT)] = NON_CONTACT
@@ -163,7 +165,7 @@ def _all(cell: int) -> Cells:
     return np.full(DAY_MIN, cell, np.uint8)
 
 
-def _week(rota: Rota, person: int, staff: Staff, week: Week, released: Mask, taken: Mask) -> Cells:
+def _week(rota: Rota, person: int, staff: Staff, week: Week, released: Mask, taken: Mask, off: Mask) -> Cells:
     """The day if its week has this letter."""
     hours = _Hours(rota, person, staff, week)
     if rota.on.kind is DayKind.INSET:
@@ -188,7 +190,7 @@ def _week(rota: Rota, person: int, staff: Staff, week: Week, released: Mask, tak
     for kind, mask in duties:
         if kind is DutyKind.COVER_STANDBY:
             cells[mask & ~released] = NON_CONTACT
-    _lessons(cells, rota, person, times, week)
+    _lessons(cells, rota, person, times, week, off)
     for kind, mask in duties:
         if kind is not DutyKind.COVER_STANDBY:
             cells[mask & ~released & ~taken] = DUTY
@@ -202,7 +204,7 @@ def _holds(rota: Rota, first: date, last: date, letter: Week, weekday: int, week
     return first <= on <= last and weekday == on.isoweekday() and letter in (Week.EVERY, week)
 
 
-def _lessons(cells: Cells, rota: Rota, person: int, times: Times, week: Week) -> None:
+def _lessons(cells: Cells, rota: Rota, person: int, times: Times, week: Week, off: Mask) -> None:
     rows = [
         (row.activity, times.kind(row.slot) == SlotKind.REGISTRATION, mask)
         for row in rota.school.lessons_of.get(person, ())
@@ -210,13 +212,14 @@ def _lessons(cells: Cells, rota: Rota, person: int, times: Times, week: Week) ->
         and (mask := times.place(row.slot)) is not None
     ]
     for activity, registers, cell in (
+        (Activity.UNKNOWN, None, UNCLEAR),
         (Activity.MEETING, None, MEETING),
         (Activity.LESSON, True, REGISTRATION),
         (Activity.LESSON, False, TEACHING),
     ):
         for booked, registration, mask in rows:
             if booked is activity and registers in (None, registration):
-                cells[mask] = cell
+                cells[mask if activity is Activity.MEETING else mask & ~off] = cell
 
 
 class _Hours:

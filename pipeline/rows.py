@@ -62,6 +62,7 @@ class Activity(StrEnum):
     LEADERSHIP = "leadership"
     MEETING = "meeting"
     FREE = "free"
+    UNKNOWN = "unknown"  # there may be a lesson in this slot: the source does not say in which weeks
 
 
 class DutyKind(StrEnum):
@@ -85,6 +86,8 @@ class ExceptionKind(StrEnum):
     INSET = "inset"
     CLOSED = "closed"
     HOME_WORKING = "home_working"
+    LESSON_OFF = "lesson_off"  # the lesson does not take place, or somebody else has it
+    UNCLEAR = "unclear"  # something is booked, and the source does not say what or when
 
     @classmethod
     def _missing_(cls, value: object) -> ExceptionKind | None:

@@ -9,9 +9,9 @@ UTF-8, header row, ISO dates, local wall-clock times. Only staff.csv must exist;
 | patterns.csv | staff_id, valid_from, valid_to, week, weekday, start, end, unpaid_break_start, unpaid_break_end, kind | week A, B or `*`; weekday 1 (Monday) to 7; kind contracted, flexi_core; several rows a day are several posts |
 | bells.csv | schedule, weekday, slot, kind, start, end, group | weekday 1 to 7, or `*` for weekdays that the schedule does not name; kind lesson, registration, break, lunch, before, after; group `*` or a bell group: its rows go before those of `*` |
 | calendar.csv | date_from, date_to, kind, value | the grammar is in pipeline.calendar |
-| timetable.csv | staff_id, week, weekday, slot, activity, class, room, valid_from, valid_to | activity lesson, ppa, leadership, meeting, free; a lesson in a registration slot is registration |
+| timetable.csv | staff_id, week, weekday, slot, activity, class, room, valid_from, valid_to | activity lesson, ppa, leadership, meeting, free, unknown (perhaps a lesson); a lesson in a registration slot is registration |
 | duties.csv | staff_id, week, weekday, slot_or_start, end, kind, place, valid_from, valid_to | slot_or_start is a slot (end empty) or a time (end needed); kind break, lunch, gate, bus, detention, cover_standby |
-| exceptions.csv | date, staff_id, start_or_slot, end, kind, ref, entered_at | staff_id `*` is everybody; no start and no end is the whole day (absent, leave, trip, inset, closed, home_working only); kind also cover, duty_swap_to, duty_swap_from, exam, meeting; entered_at with date and time |
+| exceptions.csv | date, staff_id, start_or_slot, end, kind, ref, entered_at | staff_id `*` is everybody; no start and no end is the whole day (absent, leave, trip, inset, closed, home_working, unclear only); kind also cover, lesson_off, duty_swap_to, duty_swap_from, exam, meeting; entered_at with date and time |
 | official_sites.csv | site_id, service, account, administrators, moderators, purpose, audience, contributors, host, line_manager, lm_approved_on, network_manager, nm_approved_on, head, head_approved_on, go_live, closure, review_on | administrators and moderators are staff ids separated by `;` |
 | devices.csv | mac, asset_tag, hostname, assigned_staff_id, shared, valid_from, valid_to, ownership | shared 0 or 1; ownership school, byod |
 

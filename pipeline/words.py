@@ -95,6 +95,8 @@ class Reason(_Coded):
     INCIDENTAL = "incidental"
     EPISODE = "episode"
     IDENTITY_OFF = "identity_off"
+    # of a state
+    UNCLEAR = "unclear"
 
     @property
     def sentence(self) -> str:
@@ -129,4 +131,5 @@ _SENTENCES: dict[Reason, str] = {
     Reason.INCIDENTAL: "Fewer than three active minutes fell in time that is not allowed.",
     Reason.EPISODE: "An episode with at least three active minutes in time that is not allowed (6.13).",
     Reason.IDENTITY_OFF: "This school does not tie addresses to people.",
+    Reason.UNCLEAR: "Something is booked, but the timetable or rota does not say what it is, or in which week.",
 }

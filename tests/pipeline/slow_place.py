@@ -15,7 +15,7 @@ Answer = tuple[str, str, str]
 BREAKS = ("break", "lunch")
 DAY_OFF = ("non_working_day", "yes", "non_working_day")
 CONFLICT = ("unknown", "unknown", "conflict")
-WORK = {"cover": "cover", "duty_swap_to": "duty", "meeting": "meeting", "exam": "exam", "inset": "inset"}
+WORK = {"cover": "cover", "duty_swap_to": "duty", "meeting": "meeting", "exam": "exam", "inset": "inset", "unclear": ""}
 AWAY = {"absent": "absent", "leave": "absent", "trip": "trip", "home_working": "home_working"}
 
 
@@ -133,7 +133,7 @@ class SlowPlace:
                 found = "unpaid"
         return found, True
 
-    def plain(self, staff: Row, week: str, minute: int, given: bool, taken: bool) -> Answer:
+    def plain(self, staff: Row, week: str, minute: int, given: bool, taken: bool, off: bool) -> Answer:
         """An undated minute if the week has this letter."""
         who, group, leads = staff["staff_id"], staff["bell_group"], staff["role"] == "leadership"
         hours, known = self.hours(who, week, minute)
@@ -160,18 +160,20 @@ class SlowPlace:
             for r in self.recurring("duties", who, week)
             if not given and self.covers(group, r["slot_or_start"], r["end"], minute)
         ]
-        below = self.lesson(staff, week, minute, hours, rest, kind, "cover_standby" in duties)
+        below = self.lesson(staff, week, minute, hours, rest, kind, "cover_standby" in duties, off)
         if any(duty != "cover_standby" for duty in duties):
             if not taken:
                 return no("duty")
             return below if below[1] == "no" else CONFLICT
         return below
 
-    def lesson(self, staff: Row, week: str, minute: int, hours: str, rest: Answer, kind: str, standby: bool) -> Answer:
+    def lesson(
+        self, staff: Row, week: str, minute: int, hours: str, rest: Answer, kind: str, standby: bool, off: bool
+    ) -> Answer:
         group, leads = staff["bell_group"], staff["role"] == "leadership"
         booked = {}
         for row in self.recurring("timetable", staff["staff_id"], week):
-            if self.covers(group, row["slot"], "", minute):
+            if self.covers(group, row["slot"], "", minute) and not (off and row["activity"] in ("lesson", "unknown")):
                 named = {r["slot"]: r["kind"] for r in self.slots(group)}.get(row["slot"], "")
                 booked[row["activity"]] = named
                 if row["activity"] == "lesson":
@@ -179,6 +181,8 @@ class SlowPlace:
         for activity in ("teaching", "registration", "meeting"):
             if activity in booked:
                 return no(activity)
+        if "unknown" in booked:
+            return unknown("unclear")
         if standby:
             return no("non_contact")
         if hours == "unpaid":
@@ -193,9 +197,9 @@ class SlowPlace:
 
     # the day
 
-    def undated(self, staff: Row, minute: int, given: bool, taken: bool) -> Answer:
+    def undated(self, staff: Row, minute: int, given: bool, taken: bool, off: bool) -> Answer:
         weeks = sorted(self.said) if len(self.said) == 1 else ["A", "B"]
-        first, *more = [self.plain(staff, week, minute, given, taken) for week in weeks]
+        first, *more = [self.plain(staff, week, minute, given, taken, off) for week in weeks]
         for other in more:
             if other != first:
                 if first[1] == other[1] == "no":
@@ -246,7 +250,8 @@ class SlowPlace:
             return unknown("no_bells")
         here = [r for r in dated if self.covers(group, r["start_or_slot"], r["end"], minute)]
         given = [r for r in here if r["kind"] == "duty_swap_from"]
-        undated = self.undated(staff, minute, bool(given), self.taken(minute))
+        off = any(r["kind"] == "lesson_off" for r in here)
+        undated = self.undated(staff, minute, bool(given), self.taken(minute), off)
         if any(r["kind"] == "closed" for r in here):
             return DAY_OFF
         away = [(r["entered_at"], (AWAY[r["kind"]], "unknown", "away")) for r in here if r["kind"] in AWAY]
@@ -273,7 +278,7 @@ class SlowPlace:
                 return unknown("no_pattern")
             if any(off):
                 return None if all(off) else unknown("no_calendar")
-        return no(WORK[row["kind"]])
+        return no(WORK[row["kind"]]) if WORK[row["kind"]] else unknown("unclear")
 
     def off(self, who: str) -> list[bool]:
         """Has the person the day off, by possible week?"""
