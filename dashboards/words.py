@@ -99,7 +99,7 @@ MENDS: Mapping[Reason, str] = MappingProxyType(
         Reason.NO_BELLS: "Add a bell schedule for the date to bells.csv.",
         Reason.NO_CALENDAR: "Add the date’s term or holiday to calendar.csv.",
         Reason.CONFLICT: "Look for two entries of the same time in exceptions.csv and take one out.",
-        Reason.UNCLEAR: "Import the timetable again with what it lacked: `schoolgate import list` tells what was unclear.",
+        Reason.UNCLEAR: "Import the timetable or feed again with what it lacked; `schoolgate import list` tells.",
         Reason.NOT_IN_POST: "Check the contract dates in staff.csv, and whether the account should still be open.",
         Reason.INSET_BREAK: "Enter the breaks of the INSET day in exceptions.csv, or leave them unknown.",
         Reason.IDENTITY_OFF: "Set school.identity to feeds when the impact assessment allows it.",

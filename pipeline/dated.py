@@ -3,8 +3,9 @@
 Three tiers, the later one wins (domain.md 2.7): work (cover, duty_swap_to, meeting, exam, inset), away (absent, leave,
 trip, home_working), closed. Within a tier the later `entered_at` wins; two different records of the same or of an
 unknown time are a conflict. A duty_swap_from takes away the recurring duty, and a duty_swap_to that was entered before
-it. A lesson_off takes away the lesson, and leaves contracted time. An exception that names a slot which its date does not have leaves the whole day of that person unknown. Work of
-everybody (`*`) is none of those who have the day off, and unknown for those of whom that is not known.
+it. A lesson_off takes away the lesson, and leaves contracted time. An exception that names a slot which its date does
+not have leaves the whole day of that person unknown. Work of everybody (`*`) is none of those who have the day off, and
+unknown for those of whom that is not known.
 """
 
 from __future__ import annotations

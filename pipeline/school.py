@@ -32,11 +32,12 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.imports.journal import read_together
 from pipeline.records import COLUMNS, Reader, SchoolError, one_owner_at_a_time
 from pipeline.rows import Bell, CalendarRow, Dated, Device, Duty, Lesson, OfficialSite, Pattern, Staff
 from pipeline.settings import FeedSettings, SchoolSettings
 
-__all__ = ["School", "SchoolError", "load_school", "parse_school"]
+__all__ = ["School", "SchoolError", "load_school", "parse_school", "table_paths"]
 
 
 class _OfPerson(Protocol):
@@ -104,17 +105,16 @@ class School:
 
 def load_school(folder: Path, settings: SchoolSettings, feeds: FeedSettings) -> School:
     """Reads the school's files in `folder`; raises SchoolError `FILE:LINE: what; mend` for the first thing wrong."""
-    files: dict[str, bytes] = {}
-    missing = []
-    for name in COLUMNS:
-        path = folder / (feeds.devices if name == "devices.csv" else name)
-        if path.is_file():
-            files[name] = path.read_bytes()
-        elif name == "staff.csv":
-            raise SchoolError(name, 1, f"there is no such file in {folder}", "put the list of staff there")
-        else:
-            missing.append(name)
+    files = read_together(folder, table_paths(folder, feeds))
+    if "staff.csv" not in files:
+        raise SchoolError("staff.csv", 1, f"there is no such file in {folder}", "put the list of staff there")
+    missing = [name for name in COLUMNS if name not in files]
     return parse_school(files, settings, missing)
+
+
+def table_paths(folder: Path, feeds: FeedSettings) -> dict[str, Path]:
+    """Where each table lies, by its canonical name; devices.csv may have another."""
+    return {name: folder / (feeds.devices if name == "devices.csv" else name) for name in COLUMNS}
 
 
 def parse_school(files: Mapping[str, bytes], settings: SchoolSettings, missing: Sequence[str] = ()) -> School:
