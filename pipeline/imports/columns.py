@@ -140,7 +140,8 @@ def _cell(at: Line, table: str, column: str, value: str, known: Known, dropped: 
     if column in _SLOTS and table != "bells" and (said := known.said.of("slot", value)):
         return said
     drop = (column == "ref" and known.find_person(value) is None) or (column == "class" and not _CLASS.fullmatch(value))
-    dropped[column] += drop
+    if drop:
+        dropped[column] += 1
     return "" if drop else value
 
 

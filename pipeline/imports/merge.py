@@ -62,9 +62,9 @@ def present_rows(table: str, present: Mapping[str, bytes]) -> list[Line]:
 
 def check(present: Mapping[str, bytes], merged: Merged, settings: SchoolSettings) -> School:
     """The school as it would be; raises ImportRefused for the first thing wrong, at the line that it came from."""
+    if "staff.csv" in merged.rows:
+        _contracts(merged.rows["staff.csv"])
     try:
-        if "staff.csv" in merged.rows:
-            _contracts(merged.rows["staff.csv"])
         school = parse_school({**present, **merged.files}, settings)
     except SchoolError as error:
         raise _at_origin(error, merged) from None

@@ -7,6 +7,7 @@ in them; Untis files are read as one export. Nothing is written here.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -120,7 +121,7 @@ def kind_of(name: str, data: bytes) -> str:
         return stem
     if head[:2] in (b"PK", b"\xd0\xcf"):
         raise ImportRefused(name, 1, "this is a workbook or an archive", "save the sheet as CSV UTF-8")
-    text = decode(name, data, ("utf-8-sig", "cp1252"))
+    text = decode(name, data.removeprefix(BOM_UTF8), ("utf-8-sig", "cp1252"))
     header = read_cells(name, "\n".join(text.splitlines()[:1]) or text, separator_of(text))[0].values
     if is_fet(header):
         return "fet"

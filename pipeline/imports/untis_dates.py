@@ -160,6 +160,8 @@ def _entered(at: Line, text: str) -> str:
     if not text.strip("0"):
         return ""
     try:
+        if not re.fullmatch(r"\d{12}(\d\d)?", text):
+            raise ValueError
         return datetime.strptime(text[:12], "%Y%m%d%H%M").isoformat(timespec="minutes")
     except ValueError:
         raise at.fail(f"last change {text!r} is not a date and time", "export it from Untis again") from None
