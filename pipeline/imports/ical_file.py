@@ -46,9 +46,10 @@ def read_calendar(file: str, data: bytes) -> tuple[Component, list[Event]]:
         raise ImportRefused(file, 1, what, "export it again as .ics") from None
     if not isinstance(calendar, icalendar.Calendar):
         raise ImportRefused(file, 1, "there are several calendars in the file", "export each by itself")
-    events = [
-        Event(component, line, lines) for component, (line, lines) in zip(calendar.walk("VEVENT"), places, strict=True)
-    ]
+    components = calendar.walk("VEVENT")
+    if len(components) != len(places):
+        raise ImportRefused(file, 1, "the events in the file are not whole", "export it again")
+    events = [Event(component, line, lines) for component, (line, lines) in zip(components, places, strict=True)]
     if len(events) > _MAX_EVENTS:
         what = f"there are more than {_MAX_EVENTS} events"
         raise ImportRefused(file, events[_MAX_EVENTS].line, what, "export fewer years")
@@ -64,16 +65,27 @@ def read_calendar(file: str, data: bytes) -> tuple[Component, list[Event]]:
     return calendar, latest
 
 
+def _unfolded(text: str) -> list[tuple[int, str]]:
+    """The lines with their numbers, those that go on in the next joined."""
+    found: list[tuple[int, str]] = []
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+        if line[:1] in (" ", "\t") and found:
+            found[-1] = (found[-1][0], found[-1][1] + line[1:])
+        elif line.strip():
+            found.append((number, line))
+    return found
+
+
 def _places(file: str, text: str) -> list[tuple[int, dict[str, int]]]:
     """Line of each VEVENT and of its properties. Refuses a file that is cut off."""
     found: list[tuple[int, dict[str, int]]] = []
     open_parts: list[str] = []
     number = 0
-    for number, line in enumerate(text.splitlines(), 1):
-        if line[:1] in (" ", "\t") or not line.strip():
-            continue
+    for number, line in _unfolded(text):
         name = line.partition(":")[0].partition(";")[0].strip().upper()
         value = line.partition(":")[2].strip().upper()
+        if ":" not in line:
+            raise ImportRefused(file, number, "the line is no property of iCalendar", "export it again as .ics")
         if not open_parts and (name, value) != ("BEGIN", "VCALENDAR"):
             raise ImportRefused(file, number, "the line is outside BEGIN:VCALENDAR", "export it again as .ics")
         if name == "BEGIN":
@@ -88,7 +100,7 @@ def _places(file: str, text: str) -> list[tuple[int, dict[str, int]]]:
             found[-1][1].setdefault(name, number)
     if open_parts:
         what = f"the file ends inside {open_parts[-1]}, so it is not whole"
-        raise ImportRefused(file, max(number, 1), what, "export it again")
+        raise ImportRefused(file, text.count("\n") + (not text.endswith("\n")), what, "export it again")
     if not number:
         raise ImportRefused(file, 1, "the file is empty", "export it again")
     return found

@@ -174,13 +174,15 @@ class Versions:
         """Ends what a killed process began, and marks its version."""
         journal.finish(self.folder, self.paths)
         left = journal.in_force(self.folder)
-        for version in self.all():
-            if version.status == WAITING and version.applied:
-                done = all(left.get(name) == after for name, (_, after) in version.tables.items())
-                self._write(replace(version, status=APPLIED) if done else replace(version, applied="", applied_by=""))
-                for undone in self.all() if done else ():
-                    if undone.id in version.undoes:
-                        self._write(replace(undone, status=TAKEN_BACK))
+        begun = [version for version in self.all() if version.status == WAITING and version.applied]
+        for version in begun:
+            done = all(left.get(name) == after for name, (_, after) in version.tables.items())
+            self._write(replace(version, status=APPLIED) if done else replace(version, applied="", applied_by=""))
+            for undone in self.all() if done else ():
+                if undone.id in version.undoes:
+                    self._write(replace(undone, status=TAKEN_BACK))
+        if begun:
+            self._prune()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
