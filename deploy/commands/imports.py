@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,6 +177,8 @@ def list_command(folder: Path, as_json: bool) -> None:
         import json
         from dataclasses import asdict
 
+        from deploy.import_text import record_lines
+
         _, versions = _open(folder)
         listed = versions.all()
     if as_json:
@@ -185,7 +187,7 @@ def list_command(folder: Path, as_json: bool) -> None:
     if not listed:
         click.echo(f"No imports yet. First: schoolgate import FILE... --school {folder}")
     for version in listed:
-        click.echo("\n".join(_record(version)))
+        click.echo("\n".join(record_lines(version)))
 
 
 @command.command("rollback")
@@ -229,25 +231,11 @@ def _finish(
     at_once: bool,
 ) -> None:
     """Shows an import, and keeps or applies it."""
-    from pipeline.imports.difference import TableDifference, describe, difference
-    from pipeline.imports.merge import present_rows
-    from pipeline.imports.tables import table_of
+    from deploy.import_text import changes_of, shown_lines
     from pipeline.imports.versions import WAITING, Version
 
-    changes: dict[str, TableDifference] = {}
-    for name, rows in found.merged.rows.items():
-        try:
-            before = present_rows(table_of(name), present)
-        except ValueError:
-            before = []  # the present file cannot be read, and this import replaces it
-        changes[name] = difference(table_of(name), before, rows)
-    for reading in found.readings:
-        click.echo(f"{', '.join(reading.files) or reading.source}: {reading.format}")
-        for note in reading.notes:
-            click.echo(f"  {note}")
-    for change in changes.values():
-        click.echo("\n".join(describe(change)))
-    for line in _minutes(found, present, settings):
+    changes = changes_of(found, present)
+    for line in shown_lines(found, changes, present, settings):
         click.echo(line)
     if dry_run:
         click.echo("This was a dry run: nothing is kept.")
@@ -266,40 +254,9 @@ def _finish(
         click.echo(f"To put it in force: schoolgate import apply {version.id} --school {folder}")
 
 
-def _minutes(found: Import, present: dict[str, bytes], settings: SchoolSettings) -> Iterator[str]:
-    """Of which recent days the minutes change, as far back as minute marks are kept."""
-    from datetime import timedelta
-
-    from pipeline.imports.difference import changed_days
-    from pipeline.school import SchoolError, parse_school
-
-    try:
-        before = parse_school(present, settings)
-    except SchoolError:
-        return
-    today = date.today()
-    changed = changed_days(before, found.school, [today - timedelta(number) for number in range(7, -1, -1)])
-    for day, people in changed.items():
-        yield f"minutes of {day:%a} {day} change for {len(people)} {'person' if len(people) == 1 else 'people'}"
-
-
 def _applied(version: Version, folder: Path) -> None:
     click.echo(f"Import {version.id} is in force: {', '.join(sorted(version.tables))}.")
     click.echo(f"To take it back: schoolgate import rollback {version.id} --school {folder}")
-
-
-def _record(version: Version) -> Iterator[str]:
-    names = ", ".join(file.name for file in version.files) or ", ".join(version.undoes)
-    when, who = version.applied or version.made, version.applied_by or version.who
-    yield f"{version.id}  {version.status:10}  {when}  {who}  {', '.join(version.formats)}: {names}"
-    for name, count in version.counts.items():
-        yield f"      {name}: {count}"
-    for note in version.notes:
-        yield f"      {note}"
-    for file in version.files:
-        yield f"      {file.name} sha256 {file.sha256[:16]}, {file.bytes} bytes"
-    if version.school_version:
-        yield f"      timetable version {version.school_version}"
 
 
 def _date(moment: datetime | None) -> date | None:

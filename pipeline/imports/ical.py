@@ -23,11 +23,10 @@ import recurring_ical_events
 
 from pipeline.calendar import school_day
 from pipeline.imports.ical_calendar import calendar_rows
+from pipeline.imports.ical_event import Kind, entered_at, every_second_week, is_busy, kind_of, people_of
 from pipeline.imports.ical_file import LINE, Component, Event, read_calendar
-from pipeline.imports.kinds import dated_kind, duty_kind
 from pipeline.imports.known import Known
 from pipeline.imports.runs import runs_of
-from pipeline.imports.said import LEFT_OUT
 from pipeline.imports.tables import ImportRefused, Line, Part, Reading
 from pipeline.place import clock_text
 from pipeline.rows import DutyKind, ExceptionKind, Week
@@ -38,7 +37,6 @@ _WHOLE_DAY = {
     *(ExceptionKind.ABSENT, ExceptionKind.LEAVE, ExceptionKind.TRIP, ExceptionKind.INSET),
     *(ExceptionKind.HOME_WORKING, ExceptionKind.CLOSED, ExceptionKind.UNCLEAR),
 }
-Kind = DutyKind | ExceptionKind
 Times = tuple[int, int] | None
 
 
@@ -83,7 +81,7 @@ def read_ical(file: str, data: bytes, source: str, known: Known, table: str = ""
         return Reading(source, "iCalendar", (file,), [Part("calendar", rows, source)], notes, said)
     feed = _Feed(file, known, table == "duties")
     by_line = {event.line: event for event in events}
-    letters = _letter_of(known)
+    letters = _Letters(known)
     for line, found in sorted(occurrences.items()):
         _place(feed, by_line[line], found, letters, (first, last))
     parts = []
@@ -140,19 +138,19 @@ def _place(
 ) -> None:
     """The occurrences of one event as bookings."""
     at = Line({}, feed.file, event.line)
-    busy = [o for o in occurrences if _busy(o)]
+    busy = [o for o in occurrences if is_busy(o)]
     if not busy:
         return
-    kind = _kind(feed, event.component)
-    people = _people(feed, event, at)
+    kind = kind_of(event.component, feed.known, feed.duties_only, feed.counts)
+    people = people_of(event, at, feed.known, feed.counts)
     if kind is None or not people:
         return
     if kind is ExceptionKind.UNCLEAR:
         feed.counts["events of which the text does not tell the kind: unclear"] += 1
     began: Week | None = None
-    fortnightly = _fortnightly(event.component)
+    fortnightly = every_second_week(event.component)
     zone = zone_of(feed.known.school.settings.zone)
-    entered = _entered(event.component)
+    entered = entered_at(event.component)
     for occurrence in sorted(busy, key=lambda o: _local(o["DTSTART"].dt, zone)):
         for day, times in _days(occurrence, zone):
             if not span[0] <= day <= span[1]:
@@ -165,89 +163,6 @@ def _place(
                 feed.counts["dates of events of every second week fall into the other week letter: unclear"] += 1
             for person in people:
                 feed.add(person, own, day, times, entered, at)
-
-
-def _busy(occurrence: Component) -> bool:
-    status, transparent = (str(occurrence.get(name, "")).upper() for name in ("STATUS", "TRANSP"))
-    free = str(occurrence.get("X-MICROSOFT-CDO-BUSYSTATUS", "")).upper() == "FREE"
-    return status != "CANCELLED" and transparent != "TRANSPARENT" and not free
-
-
-def _kind(feed: _Feed, part: Component) -> Kind | None:
-    """What an event is; None if it was said to be left out."""
-    said = feed.known.said
-    title = str(part.get("SUMMARY", ""))
-    word = said.of("kind", title) or (said.column("kind") or "").removeprefix("=")
-    text = f"{title} {_categories(part)}"
-    if not word:
-        is_duty = feed.duties_only or _has_duty(text)
-        found = duty_kind(text) if is_duty else dated_kind(text) or duty_kind(text)
-        if found is not None:
-            return found
-        word = said.of("kind", "*") or ExceptionKind.UNCLEAR.value
-    if word == LEFT_OUT:
-        feed.counts["events are left out as --map says"] += 1
-        return None
-    return DutyKind(word) if word in {*DutyKind} else ExceptionKind(word)
-
-
-def _has_duty(text: str) -> bool:
-    return any(word in text.casefold() for word in ("duty", "duties", "supervis", "dyletswydd", "rota"))
-
-
-def _categories(part: Component) -> str:
-    found = part.get("CATEGORIES", ())
-    groups = found if isinstance(found, list) else [found]
-    return " ".join(str(name) for group in groups for name in getattr(group, "cats", ()))
-
-
-def _people(feed: _Feed, event: Event, at: Line) -> list[str]:
-    """The staff ids whose event it is."""
-    known = feed.known
-    if known.person_of_feed:
-        if known.person_of_feed != "*" and known.person_of_feed not in known.school.numbers:
-            what = f"the feed is said to be of {known.person_of_feed!r}, who is not in staff.csv"
-            raise ImportRefused(feed.file, 1, what, "add the person there, or correct --person")
-        return [known.person_of_feed]
-    found: dict[str, None] = {}
-    strangers = 0
-    for name in ("ATTENDEE", "ORGANIZER"):
-        value = event.component.get(name, ())
-        for address in value if isinstance(value, list) else [value] if value else []:
-            params = getattr(address, "params", {})
-            kind, answer = (str(params.get(p, "")).upper() for p in ("CUTYPE", "PARTSTAT"))
-            if kind in ("ROOM", "RESOURCE") or answer == "DECLINED":
-                continue
-            person = known.find_person(str(address).strip().casefold().removeprefix("mailto:"))
-            if person is None:
-                strangers += 1
-            elif person != LEFT_OUT:
-                found[person] = None
-    if not found and not strangers and not known.said.of("person", "*"):
-        what, mend = "the event names nobody", "say whose feed it is: --person STAFF_ID (or * for everybody)"
-        raise at.fail(what, mend)
-    if not found:
-        if known.said.of("person", "*") != LEFT_OUT:
-            mend = 'say whose feed it is with --person, or leave such events out: --map "person:*=-"'
-            raise at.fail("nobody of this event is in staff.csv", mend)
-        feed.counts["events with nobody of staff.csv are left out"] += 1
-    return list(found)
-
-
-def _entered(part: Component) -> str:
-    stamp = part.get("LAST-MODIFIED") or part.get("CREATED")
-    moment = getattr(stamp, "dt", None)
-    if not isinstance(moment, dt.datetime) or moment.tzinfo is None:
-        return ""
-    return moment.astimezone(dt.UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
-
-
-def _fortnightly(part: Component) -> bool:
-    rules = part.get("RRULE")
-    return any(
-        rule.get("FREQ") == ["WEEKLY"] and rule.get("INTERVAL") == [2]
-        for rule in (rules if isinstance(rules, list) else [rules] if rules else [])
-    )
 
 
 def _local(moment: dt.date, zone: dt.tzinfo) -> dt.datetime:
@@ -285,10 +200,6 @@ class _Letters(dict[dt.date, Week | None]):
         weeks = school_day(self.known.school, day).weeks
         self[day] = weeks[0] if len(weeks) == 1 else None
         return self[day]
-
-
-def _letter_of(known: Known) -> Mapping[dt.date, Week | None]:
-    return _Letters(known)
 
 
 def _duty_rows(feed: _Feed, letters: Mapping[dt.date, Week | None]) -> Iterator[Line]:
