@@ -24,6 +24,7 @@ _WELSH = ("llun", "mawrth", "mercher", "iau", "gwener", "sadwrn", "sul")
 _WEEK = r"(?:(?:week|wk|wythnos)?[\s-]*([ab])\b)?"
 _DAY = re.compile(rf"{_WEEK}[\s:-]*(?:dydd )?([a-z]+?)[\s:-]*{_WEEK}")
 _DAY_NUMBER = re.compile(r"(?:day|d|dydd|diwrnod)?\s*(\d{1,2})")
+_PERIOD = re.compile(r"(?:p|per|period|lesson|hour|std|stunde|gwers|cyfnod)?\.?\s*(\d{1,3})(?:\s*/.*)?")
 _PAUSES = (SlotKind.BREAK, SlotKind.LUNCH)
 
 
@@ -106,10 +107,10 @@ class Known:
             if said != LEFT_OUT and said not in names.values():
                 raise at.fail(f"slot {said!r}, said of {label!r}, is not in bells.csv", self._bells_mend(label))
             return None if said == LEFT_OUT else said
-        number = re.search(r"\d+", label)
+        number = _PERIOD.fullmatch(label.strip().casefold())
         tries = [label.casefold()]
         if number:
-            tries += [f"{word}{int(number[0])}" for word in ("p", "period ", "")]
+            tries += [f"{word}{int(number[1])}" for word in ("p", "period ", "")]
         for name in tries:
             if name in names:
                 return names[name]

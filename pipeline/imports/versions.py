@@ -103,7 +103,17 @@ class Versions:
             present = self.present()
             tables = {name: (_sha(present.get(name)), _sha(data)) for name, data in after.items()}
             sources = [SourceFile(name, _sha(data), len(data)) for name, data in files.items()]
-            version = replace(record, id=self._next(), status=WAITING, made=_now(), files=sources, tables=tables)
+            version = replace(
+                record,
+                id=self._next(),
+                status=WAITING,
+                made=_now(),
+                applied="",
+                applied_by="",
+                undoes=(),
+                files=sources,
+                tables=tables,
+            )
             self._keep(version, after)
             write_whole(self._own / "maps.json", dump_maps(maps))
             self._prune()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import stat
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -266,6 +267,38 @@ def test_killed_at_any_write_the_files_belong_together(school: Path, monkeypatch
             break
     assert len(seen) == 2
     assert left[0] > 0
+
+
+def test_who_reads_while_imports_are_applied_reads_files_that_belong_together(school: Path) -> None:
+    new = school.parent / "new"
+    put(new / "staff.csv", "staff", STAFF.replace("T1", "T3"))
+    put(new / "timetable.csv", "timetable", LESSONS.replace("T1", "T3"))
+    well(school, *sorted(new.iterdir()))
+    versions = Versions(school, table_paths(school, FeedSettings()))
+    done = threading.Event()
+    wrong: list[Exception] = []
+    reads: list[str] = []
+
+    def read() -> None:
+        while not done.is_set() or not reads:
+            try:  # a lesson of somebody who is not in staff.csv would be refused
+                reads.append(read_school(school).school.staff[0].staff_id)
+            except Exception as error:
+                wrong.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    versions.apply(None, "somebody")
+    for _ in range(15):
+        versions.rollback(None, "somebody")
+        waiting = versions.add(
+            {}, {n: (new / n).read_bytes() for n in ("staff.csv", "timetable.csv")}, {}, versions.all()[0]
+        )
+        versions.apply(waiting.id, "somebody")
+    done.set()
+    reader.join()
+    assert not wrong
+    assert set(reads) <= {"T1", "T3"}
 
 
 def test_old_versions_are_forgotten_but_their_records_stay(school: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,6 +199,7 @@ def test_breaks_between_clock_labels_are_guessed_and_shown() -> None:
             ['"1","Monday","P7","8A","Ma","T1","","",""'],
             "x.csv:2: 'P7' is no slot of bells.csv; say which it is: --map",
         ),
+        (['"1","Monday","Tutor 1","8A","Ma","T1","","",""'], "x.csv:2: 'Tutor 1' is no slot of bells.csv; say which"),
         (['"1","Monday","12:00-13:00","","Ma","T1","","",""'], "x.csv:2: no slot of bells.csv is from 12:00 to 13:00"),
         (['"1","Someday","P1","8A","Ma","T1","","",""'], "x.csv:2: 'Someday' is no day of a week"),
         (
