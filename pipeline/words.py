@@ -119,6 +119,7 @@ class Reason(_Coded):
     LOG_ON = "log_on"
     DNS_ONLY = "dns_only"
     SITE_CLOSED = "site_closed"
+    UNCLEAR = "unclear"
 
     @property
     def sentence(self) -> str:
@@ -158,4 +159,5 @@ _SENTENCES: dict[Reason, str] = {
     Reason.LOG_ON: "The person had just logged on or unlocked the computer, and tabs come back by themselves.",
     Reason.DNS_ONLY: "Only DNS answers named the service; nothing that the device sent to it did.",
     Reason.SITE_CLOSED: "The person ran an official school site on this service that was closed a few days before.",
+    Reason.UNCLEAR: "Something is booked, but the timetable or rota does not say what it is, or in which week.",
 }
