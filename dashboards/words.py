@@ -102,6 +102,7 @@ MENDS: Mapping[Reason, str] = MappingProxyType(
         Reason.NOT_IN_POST: "Check the contract dates in staff.csv, and whether the account should still be open.",
         Reason.INSET_BREAK: "Enter the breaks of the INSET day in exceptions.csv, or leave them unknown.",
         Reason.IDENTITY_OFF: "Set school.identity to feeds when the impact assessment allows it.",
+        Reason.OFFICIAL_UNAPPROVED: "Complete the site’s approval: schoolgate sites check says what it lacks.",
         Reason.NONE: "Tell the makers: every unknown minute should carry a reason.",
     }
 )
@@ -113,6 +114,8 @@ LEFT_UNKNOWN: Mapping[Reason, str] = MappingProxyType(
         Reason.BOUNDARY: "It stays unknown on purpose: bells and clocks differ (school.boundary_margin_min).",
         Reason.AWAY: "It stays unknown on purpose.",
         Reason.LOCKED: "It stays unknown on purpose: traffic of a locked workstation is not its owner’s use.",
+        Reason.OFFICIAL_CLOSED: "It stays unknown on purpose for some days after the site’s closure.",
+        Reason.TOO_FEW_PEOPLE: "It stays unknown on purpose while the school is that small.",
         Reason.LEADERSHIP_HOURS: "It stays unknown on purpose: leadership time is judged only where it is booked.",
     }
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,8 @@ def assemble(files: SchoolFiles, remark: Callable[[str], None] = lambda text: No
     from pipeline.identity import load_bindings
     from pipeline.profile import load_profile
     from pipeline.pseudonym import Pseudonyms
+    from pipeline.sitechecks import site_facts
+    from pipeline.sites import Standing
     from sensor.catalogue import load_catalogue
 
     settings = files.settings
@@ -69,7 +72,9 @@ def assemble(files: SchoolFiles, remark: Callable[[str], None] = lambda text: No
     except (ValueError, OSError) as error:
         raise SchoolError(str(error)) from error
     lacking = [f"{feed}: there is no such file, so nobody is known by it; correct [feeds]" for feed in bindings.missing]
-    for text in (*files.school.missing, *lacking, *bindings.problems):
+    register = site_facts(files.school, profile, catalogue.services, date.today()).sites
+    refused = [str(lack) for state in register if state.standing is Standing.REFUSED for lack in state.lacks]
+    for text in (*files.school.missing, *lacking, *bindings.problems, *refused):
         remark(text)
     return assessor
 
@@ -93,9 +98,12 @@ class SchoolWatch:
         return assemble(read_school(self._files.folder))
 
     def _fingerprint(self) -> tuple[tuple[str, int, int], ...]:
+        from pipeline.profile import profile_path
+
         feeds = self._files.settings.feeds
-        named = (feeds.devices, feeds.kea_leases, feeds.logons, self._files.settings.sensor.services)
-        folder = self._files.folder
+        settings, folder = self._files.settings, self._files.folder
+        own_profile = profile_path(settings.school.policy_profile, folder)
+        named = (feeds.devices, feeds.kea_leases, feeds.logons, settings.sensor.services, own_profile)
         paths = {*folder.glob("*.csv"), *folder.glob("*.toml"), *(path for path in named if path)}
         found = ((str(path), path.stat()) for path in sorted(paths) if path.is_file())
         return tuple((path, state.st_size, state.st_mtime_ns) for path, state in found)

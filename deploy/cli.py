@@ -23,6 +23,8 @@ COMMANDS = {
     "report": ("report", "Write the weekly report."),
     "state": ("state", "Show what one person was scheduled to do on a date."),
     "why": ("why", "Explain an outcome: the evidence, the rule, the sources."),
+    "rules": ("rules", "Print the rules as sentences, with the school's limits."),
+    "sites": ("sites", "List or check the register of official school sites."),
     "doctor": ("doctor", "Check machine, mirror port and sensor: what is wrong, what to do."),
     "config": ("config", "Check or show the settings."),
     "bench": ("bench", "Measure the sensor against the memory's speed."),

@@ -30,13 +30,15 @@ from pipeline.aggregate import (
 from pipeline.evidence import Findings, Teller
 from pipeline.gather import Clients, Scope
 from pipeline.judge import ACTIONS, I64, Circumstances, Limits, Mask, Traffic, Use, decide, find_use, merge, parts
+from pipeline.outcomes import Rulebook
 from pipeline.place import Placed, Places
 from pipeline.profile import Profile
 from pipeline.pseudonym import Pseudonyms
 from pipeline.school import School
+from pipeline.sites import site_people
 from pipeline.users import Bindings, Sightings, grade_of, identify, nobody_of, person_of
 from pipeline.windows import WINDOW_MIN, start_of
-from pipeline.words import Allowed, Outcome, State
+from pipeline.words import Allowed, Outcome, Reason, State
 from sensor.catalogue import Catalogue
 from sensor.words import Action, Kind
 
@@ -63,6 +65,7 @@ class Assessor:
     scope: Scope = field(init=False)
     limits: Limits = field(init=False)
     groups: Groups = field(init=False)
+    rulebook: Rulebook = field(init=False)
     _actions: npt.NDArray[np.int8] = field(init=False)
     _kind_of: I64 = field(init=False)
 
@@ -74,11 +77,12 @@ class Assessor:
             raise ValueError(f"policy profile {self.profile.id}: {what}; correct its id or add it to the catalogue")
         services = tuple(sorted(self.catalogue.services))
         entries = [self.catalogue.services[s] for s in services]
-        actions = [ACTIONS.index(self.profile.action_of(s.id, s.action)) for s in entries]
+        actions = [ACTIONS.index(self.profile.action_of(s.id, s.action, s.kind)) for s in entries]
         for name, value in (
-            ("places", Places(self.school)),
+            ("places", Places(self.school, allow=self.profile.allow)),
             ("scope", Scope(services, self.profile.dns_named_flows)),
             ("limits", Limits.of(self.profile, services)),
+            ("rulebook", Rulebook(self.profile, self.school.settings.boundary_margin_min)),
             ("groups", people_groups([person.role for person in self.school.staff])),
             ("_actions", np.array(actions, np.int8)),
             ("_kind_of", np.array([_KINDS.index(s.kind) for s in entries], np.int64)),
@@ -88,7 +92,7 @@ class Assessor:
     @property
     def versions(self) -> dict[str, str]:
         """The versions that every row carries."""
-        return {"policy": self.profile.version, "catalogue": self.catalogue.version, "timetable": self.school.version}
+        return {"policy": self.rulebook.version, "catalogue": self.catalogue.version, "timetable": self.school.version}
 
     def rows(
         self, traffic: Traffic, clients: Clients, windows: I64, counts: Counter[tuple[int, str]]
@@ -169,25 +173,26 @@ class Assessor:
         """Decides rows of active use."""
         person = person_of(use.who, len(self.school.staff))
         placed = self._place(person, use.minute)
-        allow = np.array([state in self.profile.allow for state in State])
-        refused = (placed.allowed == Allowed.YES.code) & ~allow[placed.state]
         official = np.zeros(len(use), bool)
+        doubt = np.zeros(len(use), np.int8)
         counted = np.zeros(len(use), bool)
         for ordinal in np.unique(placed.day).tolist():
             day, rows = date.fromordinal(ordinal), placed.day == ordinal
             counted |= rows & (placed.state == State.NON_CONTACT.code) & self.profile.counts_non_contact(day)
-            for service, people in self.school.site_people(day).items():
-                if service in self.scope.services:
-                    on = rows & (person >= 0) & (use.service == self.scope.services.index(service))
-                    official[on] |= people[person[on]]
+            sites = site_people(self.school, self.profile.official_sites, self.catalogue.services, day)
+            for service, people in sites.items():
+                on = rows & (person >= 0) & (use.service == self.scope.services.index(service))
+                official[on] = people.official[person[on]]
+                doubt[on] = people.doubt[person[on]]
+        doubtful = (doubt != Reason.NONE.code) & (placed.allowed == Allowed.NO.code)
         circumstances = Circumstances(
             action=self._actions[use.service],
             grade=grade_of(use.note),
             nobody=nobody_of(use.note),
             official=official,
             state=placed.state,
-            allowed=np.where(refused, np.int8(Allowed.NO.code), placed.allowed),
-            reason=placed.reason,
+            allowed=np.where(doubtful, np.int8(Allowed.UNKNOWN.code), placed.allowed),
+            reason=np.where(doubtful, doubt, placed.reason),
             counted=counted,
         )
         outcome, reason = decide(use, circumstances, self.profile.episode_minutes)
@@ -238,10 +243,11 @@ class Assessor:
         if not rows.any():
             return []
         outside = found.take(rows)
-        teller = Teller(self.school, self.pseudonyms, self.catalogue, self.profile, self.scope.services)
+        teller = Teller(self.school, self.pseudonyms, self.catalogue, self.rulebook, self.scope.services, self.places)
         sources = sightings.sources(self.bindings, outside.person, outside.use.minute)
-        episodes = teller.episodes(outside, parts(found.use)[rows], sources)
-        return [("episode", episodes), ("minute_mark", teller.marks(outside))]
+        part = parts(found.use)[rows]
+        marks = teller.marks(outside, part, sources)
+        return [("episode", teller.episodes(outside, part, sources)), ("minute_mark", marks)]
 
     def _completed(self, table: str, start: int, columns: Columns) -> Columns:
         """Adds what every row of a window shares."""
@@ -250,7 +256,7 @@ class Assessor:
         shared: dict[str, object] = {"school": self.school.settings.id, "day": day}
         if table in ("use_five", "coverage"):
             shared["start"] = start * 60
-        if table not in ("coverage", "minute_mark"):
+        if table != "coverage":
             shared |= self.versions
         return columns | {name: [value] * n for name, value in shared.items()}
 

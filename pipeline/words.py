@@ -95,6 +95,9 @@ class Reason(_Coded):
     INCIDENTAL = "incidental"
     EPISODE = "episode"
     IDENTITY_OFF = "identity_off"
+    OFFICIAL_UNAPPROVED = "official_unapproved"
+    OFFICIAL_CLOSED = "official_closed"
+    TOO_FEW_PEOPLE = "too_few_people"
 
     @property
     def sentence(self) -> str:
@@ -129,4 +132,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.INCIDENTAL: "Fewer than three active minutes fell in time that is not allowed.",
     Reason.EPISODE: "An episode with at least three active minutes in time that is not allowed (6.13).",
     Reason.IDENTITY_OFF: "This school does not tie addresses to people.",
+    Reason.OFFICIAL_UNAPPROVED: "The person is named for a school site on this service whose approval is incomplete.",
+    Reason.OFFICIAL_CLOSED: "The person ran a school site on this service that has just closed.",
+    Reason.TOO_FEW_PEOPLE: "The school has fewer than ten members of staff, so sums would show persons.",
 }

@@ -34,7 +34,7 @@ def command(ctx: click.Context, path: Path | None, interface: str | None, as_jso
     from sensor.vitals import measure
 
     settings, findings = _settings(path)
-    findings += SENSOR.examine(measure(settings, interface))
+    findings += SENSOR.examine(measure(settings, interface)) + _sites(path)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
@@ -58,6 +58,28 @@ def _settings(path: Path | None) -> tuple[SensorSettings, tuple[Finding, ...]]:
         mend = "Mend them; `schoolgate config check` says the same."
         return SensorSettings(), (Finding("settings", "Settings", Severity.FAIL, str(error), str(path), mend),)
     return settings, (Finding("settings", "Settings", Severity.OK, "The settings can be used.", str(path), ""),)
+
+
+def _sites(path: Path | None) -> tuple[Finding, ...]:
+    """Findings on the register of official sites, where the school has one."""
+    from datetime import date
+
+    from deploy.assembly import SchoolError, read_school
+    from pipeline.profile import load_profile
+    from pipeline.sitechecks import SITES, site_facts
+    from sensor.catalogue import load_catalogue
+    from sensor.health import Finding, Severity
+
+    try:
+        files = read_school(path) if path else None
+        if files is None or not files.school.official_sites:
+            return ()
+        profile = load_profile(files.settings.school.policy_profile, files.folder)
+        services = load_catalogue(files.settings.sensor.services).services
+    except (SchoolError, ValueError, OSError) as error:
+        mend = "Mend them; `schoolgate config check` says the same."
+        return (Finding("sites_read", "Official sites", Severity.UNKNOWN, str(error), "", mend),)
+    return SITES.examine(site_facts(files.school, profile, services, date.today()))
 
 
 def _line(finding: Finding) -> str:
