@@ -27,6 +27,7 @@ from pipeline.aggregate import (
     use_five,
     use_period,
 )
+from pipeline.allowance import ProfilePlaces
 from pipeline.evidence import Findings, Teller
 from pipeline.gather import Clients, Scope
 from pipeline.judge import ACTIONS, I64, Circumstances, Limits, Mask, Traffic, Use, decide, find_use, merge, parts
@@ -79,7 +80,7 @@ class Assessor:
         entries = [self.catalogue.services[s] for s in services]
         actions = [ACTIONS.index(self.profile.action_of(s.id, s.action, s.kind)) for s in entries]
         for name, value in (
-            ("places", Places(self.school, allow=self.profile.allow)),
+            ("places", ProfilePlaces(self.school, self.profile.allow)),
             ("scope", Scope(services, self.profile.dns_named_flows)),
             ("limits", Limits.of(self.profile, services)),
             ("rulebook", Rulebook(self.profile, self.school.settings.boundary_margin_min)),

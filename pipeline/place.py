@@ -64,9 +64,8 @@ class Placed:
 class Places:
     """The day plans of a school, computed when first asked for and kept (`keep` of them at most)."""
 
-    def __init__(self, school: School, keep: int = 32, allow: frozenset[State] | None = None) -> None:
+    def __init__(self, school: School, keep: int = 32) -> None:
         self.school = school
-        self.allow = allow
         self.clock = LocalClock(school.settings.zone)
         self._keep = keep
         self._plans: dict[int, DayPlan] = {}
@@ -76,7 +75,7 @@ class Places:
         if day not in self._plans:
             while len(self._plans) >= self._keep:
                 del self._plans[next(iter(self._plans))]
-            self._plans[day] = place_day(self.school, date.fromordinal(day), self.allow)
+            self._plans[day] = place_day(self.school, date.fromordinal(day))
         return self._plans[day]
 
     def look_up(self, person: npt.NDArray[np.int32], minutes: npt.NDArray[np.uint32]) -> Placed:
@@ -99,18 +98,14 @@ class Places:
         return Placed(day, minute, *columns)
 
 
-def place_day(school: School, day: date, allow: frozenset[State] | None = None) -> DayPlan:
-    """Computes a date for all staff; never fails, what is missing is unknown. `allow`: the states in which a policy
-    profile allows personal use, where that is certain; without it those of clause 6.13."""
+def place_day(school: School, day: date) -> DayPlan:
+    """Computes a date for all staff; never fails, what is missing is unknown."""
     rota = rota_of(school, day)
     taken = taken_from_nobody(rota)
     cells = np.zeros((len(school.staff), DAY_MIN), np.uint8)
     for person in range(len(school.staff)):
         cells[person] = person_day(rota, person, taken)
     state, allowed, reason = STATE_OF[cells], ALLOWED_OF[cells], REASON_OF[cells]
-    if allow is not None:
-        certain, yes = allowed != Allowed.UNKNOWN.code, np.array([word in allow for word in State])[state]
-        allowed[certain] = np.where(yes, np.int8(Allowed.YES.code), np.int8(Allowed.NO.code))[certain]
     near = _near_a_change(allowed, reason, school.settings.boundary_margin_min)
     allowed[near], reason[near] = Allowed.UNKNOWN.code, Reason.BOUNDARY.code
 
