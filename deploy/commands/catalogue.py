@@ -254,6 +254,37 @@ def undo(folder: Path, to: int | None, list_them: bool) -> None:
     click.echo(f"Taken back: {left.did} (version {left.number}). The catalogue is {catalogue.version} now.")
 
 
+@command.command("changes")
+@click.option(
+    "--store", "store_path", required=True, type=click.Path(exists=True, path_type=Path), help="Folder of the store."
+)
+@click.option("--school", "school_id", help="School id, if the store holds several.")
+@_JSON
+def changes(store_path: Path, school_id: str | None, as_json: bool) -> None:
+    """Show what new versions of the catalogue changed: the first day of each is judged by the version before, too.
+
+    \b
+    Example:  schoolgate catalogue changes --store store/
+    """
+    with failing_well():
+        from dashboards.schools import find_school
+        from pipeline import dualrun
+        from pipeline.store import open_store
+
+        with open_store(store_path) as store:
+            found = dualrun.changes(store, find_school(store, school_id).id)
+    if as_json:
+        click.echo(json.dumps([asdict(change) for change in found], indent=1, default=str))
+        return
+    if not found:
+        click.echo("No version of the catalogue has changed an outcome on its first day.")
+    for change in found:
+        click.echo(
+            f"{change.day}  {change.before} -> {change.after}  {change.service} ({change.kind}) {change.outcome}: "
+            f"{change.minutes_before} -> {change.minutes_after} minutes"
+        )
+
+
 # ------------------------------------------------------------------------------------------------------ what is shared
 
 
