@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.aggregate import (
+    SMALLEST_GROUP,
     Columns,
     Groups,
     Labels,
@@ -149,9 +150,15 @@ class Assessor:
 
     # ------------------------------------------------------------------------------------------------- who and where
 
+    @property
+    def _too_few(self) -> bool:
+        """Would sums of everybody show persons? In aggregate mode nobody is looked up then."""
+        return self.school.settings.mode == "aggregate" and len(self.school.staff) < SMALLEST_GROUP
+
     def _use(self, traffic: Traffic, clients: Clients) -> tuple[Use, Sightings]:
         """Rows of use by user."""
-        bindings = None if self.school.settings.identity == "none" else self.bindings
+        off = self.school.settings.identity == "none" or self._too_few
+        bindings = None if off else self.bindings
         watched = self._monitored(traffic.minute)
         users, sightings = identify(traffic, clients, bindings, len(self.school.staff), watched)
         return find_use(merge(users), self.limits), sightings
@@ -189,7 +196,7 @@ class Assessor:
         circumstances = Circumstances(
             action=self._actions[use.service],
             grade=grade_of(use.note),
-            nobody=nobody_of(use.note),
+            nobody=np.full(len(use), Reason.TOO_FEW_PEOPLE.code, np.int8) if self._too_few else nobody_of(use.note),
             official=official,
             state=placed.state,
             allowed=np.where(doubtful, np.int8(Allowed.UNKNOWN.code), placed.allowed),

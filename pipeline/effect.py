@@ -100,12 +100,13 @@ def effects(old: Catalogue, new: Catalogue, profile: Profile, week: Week) -> tup
 
 
 def _changed_hosts(old: Catalogue, new: Catalogue) -> dict[str, tuple[str, ...]]:
-    """Per service the host names that it wins, loses, or that have another role."""
+    """Per service the host names that it wins, loses (also to nobody), or that have another role."""
     found: dict[str, list[str]] = {}
     for key in sorted({*old.hosts, *new.hosts}):
         was, becomes = old.hosts.get(key), new.hosts.get(key)
         if was != becomes:
-            for service in {hit.service for hit in (was, becomes) if hit}:
+            host = key[1].replace(".*.", ".x.")
+            for service in {hit.service for hit in (was, becomes, old.lookup(host), new.lookup(host)) if hit}:
                 found.setdefault(service, []).append(key[1])
     return {service: tuple(names) for service, names in found.items()}
 

@@ -19,7 +19,6 @@ from pipeline.profile import Profile
 from pipeline.rules import RULES, Rule
 from pipeline.words import Outcome, Reason
 
-SMALLEST_SCHOOL = 10  # members of staff; below that sums of everybody would show persons
 _SURE, _PERSON = "grade A or B: a log-on in force", "grade A, B or C: a person is known"
 
 
@@ -60,7 +59,8 @@ STEPS: tuple[Step, ...] = (
         {Reason.NO_PERSON, Reason.SEVERAL_PEOPLE, Reason.LOCKED, Reason.IDENTITY_OFF, Reason.TOO_FEW_PEOPLE},
         "grade N: nobody",
         "Use that cannot be tied to exactly one person is unknown: no record binds the address, several people were at "
-        "it, the screen was locked, or the school ties addresses to nobody.",
+        "it, the screen was locked, or the school ties addresses to nobody; so it does if it has fewer than ten "
+        "members of staff and keeps only sums.",
     ),
     _step(
         "O4",
