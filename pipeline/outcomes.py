@@ -129,10 +129,14 @@ STEPS: tuple[Step, ...] = (
 )
 
 
+_OTHERWISE = {Outcome.UNKNOWN: "O6", Outcome.COUNT_ONLY: "O11"}  # most reasons to doubt are the timetable's
+
+
 def step_of(outcome: Outcome, reason: Reason) -> Step:
-    """The step that gives an outcome for a reason; for a reason that no step names, the last one of that outcome."""
+    """The step that gives an outcome for a reason; for a reason that no step names, the widest one of that outcome."""
     fitting = [step for step in STEPS if step.outcome is outcome]
-    return next((step for step in fitting if reason in step.reasons), fitting[-1])
+    widest = next(step for step in fitting if step.rule.id == _OTHERWISE.get(outcome, step.rule.id))
+    return next((step for step in fitting if reason in step.reasons), widest)
 
 
 @dataclass(frozen=True)
