@@ -44,7 +44,7 @@ def steps(strip: Row, stored: Row, tz: ZoneInfo, now: datetime | None) -> tuple[
     """The five steps of a day from the answers of `health_strip` and `day_stored`; `now` only on the running day."""
     return (
         _packets(strip["packets"], strip["lost"]),
-        _named(strip["named_share"], strip["flows"], strip["names_blind"]),
+        _named(strip["named_share"], strip["flows"], strip["flows_hidden"]),
         _person(strip["person_share"], strip["minutes_use"] - strip["minutes_person"]),
         _timetabled(strip["timetabled_share"], strip["minutes_person"] - strip["minutes_timetabled"]),
         _stored(stored, tz, now),
@@ -60,9 +60,11 @@ def _packets(packets: int, lost: int) -> Step:
     return Step("seen", "Packets seen", words.big(packets), note, not mend, mend)
 
 
-def _named(named: float | None, flows: int, blind: int) -> Step:
+def _named(named: float | None, flows: int, hidden: int) -> Step:
     note = (
-        "no flows" if not flows else f"of {words.big(flows)} flows; {words.share(blind / flows)} hidden (ECH, DoH, VPN)"
+        "no flows"
+        if not flows
+        else f"of {words.big(flows)} flows; {words.share(hidden / flows)} hidden (ECH, DoH, VPN)"
     )
     poor = named is not None and named < NAMED_AT_LEAST
     mend = "Ask for encrypted names (ECH, DNS over HTTPS) and VPNs to be off on staff devices." if poor else ""

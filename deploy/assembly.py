@@ -5,6 +5,7 @@ The only place that knows every package. `SchoolError` is whatever is wrong with
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +16,8 @@ from deploy.settings import FILE_NAME, Settings, load_settings
 
 if TYPE_CHECKING:
     from pipeline.assess import Assessor
+    from pipeline.feeds.reading import Memory
+    from pipeline.feeds.status import FeedsFacts
     from pipeline.school import School
 
 
@@ -51,13 +54,16 @@ def read_school(given: Path) -> SchoolFiles:
         raise SchoolError(str(error)) from error
 
 
-def assemble(files: SchoolFiles, remark: Callable[[str], None] = lambda text: None) -> Assessor:
+def assemble(
+    files: SchoolFiles, remark: Callable[[str], None] = lambda text: None, memory: Memory | None = None
+) -> Assessor:
     """Everything a judgement needs besides traffic. `remark` is told what the school's files and feeds lack: it makes
-    minutes unknown, but is no error. Raises SchoolError."""
+    minutes unknown, but is no error. `memory` spares reading feeds again that have not changed. Raises SchoolError."""
     from pipeline.assess import Assessor
     from pipeline.identity import load_bindings
     from pipeline.profile import load_profile
     from pipeline.pseudonym import Pseudonyms
+    from pipeline.school import LACKING
     from pipeline.sitechecks import site_facts
     from pipeline.sites import Standing
     from sensor.catalogue import load_catalogue
@@ -66,7 +72,7 @@ def assemble(files: SchoolFiles, remark: Callable[[str], None] = lambda text: No
     try:
         catalogue = load_catalogue(settings.sensor.services)
         profile = load_profile(settings.school.policy_profile, files.folder)
-        bindings = load_bindings(files.school, settings.feeds, files.folder)
+        bindings = load_bindings(files.school, settings.feeds, files.folder, memory)
         keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
         assessor = Assessor(files.school, catalogue, profile, bindings, keys)
     except (ValueError, OSError) as error:
@@ -74,16 +80,33 @@ def assemble(files: SchoolFiles, remark: Callable[[str], None] = lambda text: No
     lacking = [f"{feed}: there is no such file, so nobody is known by it; correct [feeds]" for feed in bindings.missing]
     register = site_facts(files.school, profile, catalogue.services, date.today()).sites
     refused = [str(lack) for state in register if state.standing is Standing.REFUSED for lack in state.lacks]
-    for text in (*files.school.missing, *lacking, *bindings.problems, *refused):
+    absent = [f"{name}: there is no such file, so {LACKING[name]}" for name in files.school.missing]
+    for text in (*absent, *lacking, *bindings.problems, *refused):
         remark(text)
     return assessor
+
+
+def feeds_facts(given: Path) -> FeedsFacts | None:
+    """How the identity feeds of a school are now; None where it ties addresses to nobody. Raises SchoolError."""
+    from pipeline.feeds.status import facts_now
+    from pipeline.identity import load_bindings
+
+    files = read_school(given)
+    try:
+        bindings = load_bindings(files.school, files.settings.feeds, files.folder)
+    except (ValueError, OSError) as error:
+        raise SchoolError(str(error)) from error
+    return None if bindings.off else facts_now(bindings.feeds, bindings.counts, time.time())
 
 
 class SchoolWatch:
     """Notices when a file that a judgement rests on has changed: settings, tables, feeds, profile, catalogue."""
 
     def __init__(self, files: SchoolFiles) -> None:
+        from pipeline.feeds.reading import Memory
+
         self._files = files
+        self._memory = Memory()
         self._seen = self._fingerprint()
 
     def renewed(self) -> Assessor | None:
@@ -95,15 +118,16 @@ class SchoolWatch:
         if seen == self._seen:
             return None
         self._seen = seen
-        return assemble(read_school(self._files.folder))
+        return assemble(read_school(self._files.folder), memory=self._memory)
 
     def _fingerprint(self) -> tuple[tuple[str, int, int], ...]:
+        from pipeline.feeds.reading import feed_files
         from pipeline.profile import profile_path
 
-        feeds = self._files.settings.feeds
         settings, folder = self._files.settings, self._files.folder
         own_profile = profile_path(settings.school.policy_profile, folder)
-        named = (feeds.devices, feeds.kea_leases, feeds.logons, settings.sensor.services, own_profile)
+        feeds = settings.feeds
+        named = (feeds.devices, *feed_files(feeds, folder), settings.sensor.services, own_profile)
         paths = {*folder.glob("*.csv"), *folder.glob("*.toml"), *(path for path in named if path)}
         found = ((str(path), path.stat()) for path in sorted(paths) if path.is_file())
         return tuple((path, state.st_size, state.st_mtime_ns) for path, state in found)

@@ -26,6 +26,7 @@ COMMANDS = {
     "rules": ("rules", "Print the rules as sentences, with the school's limits."),
     "sites": ("sites", "List or check the register of official school sites."),
     "catalogue": ("catalogue", "List the services, add or re-grade one, see the effect first, take it back."),
+    "feeds": ("feeds", "Show each identity feed: records, age, clock, what was refused and dropped."),
     "doctor": ("doctor", "Check machine, mirror port and sensor: what is wrong, what to do."),
     "config": ("config", "Check or show the settings."),
     "bench": ("bench", "Measure the sensor against the memory's speed."),

@@ -20,7 +20,11 @@ from pipeline.words import Allowed, Reason, State
 BY_CLAUSE = frozenset({State.NON_WORKING_DAY, State.OUTSIDE_HOURS, State.BREAK, State.LUNCH})
 """The states that clause 6.13 allows."""
 
-_AWAY = (Reason.AWAY.code, Reason.NOT_IN_POST.code)  # unknown, but not because anything is missing
+_AWAY = (
+    Reason.AWAY.code,
+    Reason.NOT_IN_POST.code,
+    Reason.RELEASED.code,
+)  # unknown, but not because anything is missing
 
 
 class ProfilePlaces(Places):

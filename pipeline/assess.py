@@ -15,6 +15,7 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.activity import Limits, Use, find_use
 from pipeline.aggregate import (
     SMALLEST_GROUP,
     Columns,
@@ -31,22 +32,28 @@ from pipeline.aggregate import (
 from pipeline.allowance import ProfilePlaces
 from pipeline.evidence import Findings, Teller
 from pipeline.gather import Clients, Scope
-from pipeline.judge import ACTIONS, I64, Circumstances, Limits, Mask, Traffic, Use, decide, find_use, merge, parts
+from pipeline.judge import ACTIONS, Circumstances, decide, parts
 from pipeline.outcomes import Rulebook
 from pipeline.place import Placed, Places
 from pipeline.profile import Profile
 from pipeline.pseudonym import Pseudonyms
 from pipeline.school import School
 from pipeline.sites import site_people
-from pipeline.users import Bindings, Sightings, grade_of, identify, nobody_of, person_of
+from pipeline.traffic import I64, Mask, Traffic, merge, without_idle_openings
+from pipeline.users import Bindings, Sightings, fresh_of, grade_of, identify, nobody_of, person_of
 from pipeline.windows import WINDOW_MIN, start_of
-from pipeline.words import Allowed, Outcome, Reason, State
+from pipeline.words import Activity, Outcome, Reason, State
 from sensor.catalogue import Catalogue
 from sensor.words import Action, Kind
 
 Rows = dict[str, Columns]
 """Rows to store, by table (pipeline.schema)."""
 
+_NOT_USE = {
+    "minutes_inactive": [Activity.INACTIVE.code],
+    "minutes_embedded": [Activity.EMBEDDED.code, Activity.EMBEDDED_MEDIA.code],
+    "minutes_background": [Activity.BACKGROUND.code],
+}
 _KINDS = tuple(Kind)
 _NO_PERIOD = ("", "")
 
@@ -113,7 +120,8 @@ class Assessor:
 
         use, sightings = self._use(traffic, clients)
         ours = np.isin(start_of(use.minute), windows)
-        count("minutes_inactive", use.minute, ours & ~use.active)
+        for metric, sorts in _NOT_USE.items():
+            count(metric, use.minute, ours & np.isin(use.activity, sorts))
         ignored = self._actions[use.service] == ACTIONS.index(Action.IGNORE)
         count("minutes_ignored", use.minute, ours & use.active & ignored)
         silent = ~self._monitored(use.minute)
@@ -159,8 +167,10 @@ class Assessor:
         """Rows of use by user."""
         off = self.school.settings.identity == "none" or self._too_few
         bindings = None if off else self.bindings
+        traffic = without_idle_openings(traffic, len(self.scope.services))
         watched = self._monitored(traffic.minute)
-        users, sightings = identify(traffic, clients, bindings, len(self.school.staff), watched)
+        fresh_min = self.profile.doubt.log_on_min
+        users, sightings = identify(traffic, clients, bindings, len(self.school.staff), watched, fresh_min)
         return find_use(merge(users), self.limits), sightings
 
     def _monitored(self, minute: I64) -> Mask:
@@ -181,9 +191,8 @@ class Assessor:
         """Decides rows of active use."""
         person = person_of(use.who, len(self.school.staff))
         placed = self._place(person, use.minute)
-        official = np.zeros(len(use), bool)
-        doubt = np.zeros(len(use), np.int8)
         counted = np.zeros(len(use), bool)
+        official, doubt = counted.copy(), np.zeros(len(use), np.int8)
         for ordinal in np.unique(placed.day).tolist():
             day, rows = date.fromordinal(ordinal), placed.day == ordinal
             counted |= rows & (placed.state == State.NON_CONTACT.code) & self.profile.counts_non_contact(day)
@@ -192,19 +201,20 @@ class Assessor:
                 on = rows & (person >= 0) & (use.service == self.scope.services.index(service))
                 official[on] = people.official[person[on]]
                 doubt[on] = people.doubt[person[on]]
-        doubtful = (doubt != Reason.NONE.code) & (placed.allowed == Allowed.NO.code)
         circumstances = Circumstances(
             action=self._actions[use.service],
             grade=grade_of(use.note),
             nobody=np.full(len(use), Reason.TOO_FEW_PEOPLE.code, np.int8) if self._too_few else nobody_of(use.note),
             official=official,
+            doubt=doubt,
             state=placed.state,
-            allowed=np.where(doubtful, np.int8(Allowed.UNKNOWN.code), placed.allowed),
-            reason=np.where(doubtful, doubt, placed.reason),
+            allowed=placed.allowed,
+            reason=placed.reason,
             counted=counted,
+            fresh=fresh_of(use.note),
         )
-        outcome, reason = decide(use, circumstances, self.profile.episode_minutes)
-        return Findings(use, person, circumstances, placed.day, placed.minute, outcome, reason)
+        decision = decide(use, circumstances, self.profile.episode_minutes, self.profile.doubt.confident_minutes)
+        return Findings(use, person, circumstances, placed.day, placed.minute, decision)
 
     def _outcomes(self, found: Findings, rows: Mask) -> tuple[Outcomes, Labels]:
         """These rows as input of the sums; a person counts once, however the person was known."""

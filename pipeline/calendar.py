@@ -7,9 +7,11 @@ means nothing, rows may overlap):
 |---|---|---|
 | term | a name | school days are the weekdays in it that no row below takes away |
 | holiday, bank_holiday, closure | a name | nobody works; wins over term and inset: leave INSET days out of holidays |
-| inset | a name, or hours as `09:00-12:30` | INSET for everybody at work; hours, if given, replace the pattern's |
+| inset | a name, or hours as `09:00-12:30` | INSET for everybody at work; hours, if given, replace the pattern's, \
+and from 15:00 on are a twilight: a school day, and INSET besides |
 | week_a, week_b | - | every week (Monday to Sunday) that the row touches has this letter |
-| bell_override | schedule of bells.csv | these bells instead of `normal`; the row with the shortest range wins |
+| bell_override | schedule of bells.csv | these bells instead of `normal`; the shortest unbroken range wins, however \
+many rows it is written in |
 
 A weekday that no term, week_a, week_b, inset or free-day row covers is one of which the calendar says nothing. In a
 week that has no letter, or both, rows of week A and B are both possible, and what differs between them is unknown: a
@@ -32,6 +34,7 @@ from pipeline.school import School
 from pipeline.tables import DAY_MIN, zone_of
 
 DEFAULT_SCHEDULE = "normal"
+TWILIGHT_MIN = 15 * 60
 _EPOCH = date(1970, 1, 1).toordinal()
 _LAST_DAY = date(9998, 12, 31).toordinal() - _EPOCH
 _KEPT_DAYS = 1 << 16
@@ -60,7 +63,9 @@ class SchoolDay:
     """A date as the calendar sees it.
 
     covered: some row says that this is term. weeks: the letters that this date may have, both where the calendar does
-    not tell; clash: it says both. schedule: the bells. hours: of an INSET day, where the calendar gives them."""
+    not tell; clash: it says both. schedule: the bells. hours: of an INSET day, None for those of the patterns; several
+    contradict each other. twilight: INSET after a school day. rows: what the calendar says of the date, letters
+    included."""
 
     day: date
     kind: DayKind
@@ -68,7 +73,9 @@ class SchoolDay:
     weeks: tuple[Week, ...]
     clash: bool
     schedule: str | None
-    hours: Span | None
+    hours: frozenset[Span | None] = frozenset()
+    twilight: frozenset[Span] = frozenset()
+    rows: tuple[CalendarRow, ...] = ()
 
     @property
     def week(self) -> str:
@@ -85,27 +92,31 @@ class Slot:
     start: int
     end: int
     group: str
+    line: int = 0
 
 
 def school_day(school: School, day: date) -> SchoolDay:
     """What the calendar says about a date."""
     rows = [row for row in school.calendar if row.date_from <= day <= row.date_to]
     kinds = {row.kind for row in rows}
-    weeks, clash = _weeks(school, day)
+    letters, weeks, clash = _weeks(school, day)
+    covered = bool(kinds & {CalendarKind.TERM, CalendarKind.WEEK_A, CalendarKind.WEEK_B})
+    ordinary = DayKind.SCHOOL if covered else DayKind.UNKNOWN
+    kind = DayKind.WEEKEND if day.isoweekday() > 5 else ordinary
+    inset = [row for row in rows if row.kind is CalendarKind.INSET]
+    late = {row.hours for row in inset if row.hours is not None and row.hours.start >= TWILIGHT_MIN}
+    twilight = frozenset(late if kind is DayKind.SCHOOL else ())
+    hours = frozenset(row.hours for row in inset) - twilight
+    if hours:
+        kind, hours, twilight = DayKind.INSET, hours | twilight, frozenset()
     free = (
         (CalendarKind.CLOSURE, DayKind.CLOSURE),
         (CalendarKind.BANK_HOLIDAY, DayKind.BANK_HOLIDAY),
         (CalendarKind.HOLIDAY, DayKind.HOLIDAY),
-        (CalendarKind.INSET, DayKind.INSET),
     )
-    covered = bool(kinds & {CalendarKind.TERM, CalendarKind.WEEK_A, CalendarKind.WEEK_B})
-    kind = next((word for sort, word in free if sort in kinds), None)
-    if kind is None:
-        ordinary = DayKind.SCHOOL if covered else DayKind.UNKNOWN
-        kind = DayKind.WEEKEND if day.isoweekday() > 5 else ordinary
-    own = {row.hours for row in rows if row.kind is CalendarKind.INSET}
-    hours = own.pop() if len(own) == 1 else None
-    return SchoolDay(day, kind, covered, weeks, clash, _schedule(school, rows), hours)
+    kind = next((word for sort, word in free if sort in kinds), kind)
+    told = tuple(dict.fromkeys([*rows, *letters]))
+    return SchoolDay(day, kind, covered, weeks, clash, _schedule(school, rows, day), hours, twilight, told)
 
 
 def bell_slots(school: School, on: SchoolDay, group: str) -> tuple[Slot, ...]:
@@ -114,7 +125,7 @@ def bell_slots(school: School, on: SchoolDay, group: str) -> tuple[Slot, ...]:
     own = [bell for bell in bells_on(school, on) if bell.group == group != ANY]
     names = {bell.slot for bell in own}
     found = own + [bell for bell in general if bell.slot not in names]
-    slots = (Slot(bell.slot, bell.kind.value, bell.start, bell.end, bell.group) for bell in found)
+    slots = (Slot(bell.slot, bell.kind.value, bell.start, bell.end, bell.group, bell.line) for bell in found)
     return tuple(sorted(slots, key=lambda slot: (slot.start, slot.end, slot.group == ANY, slot.name)))
 
 
@@ -127,23 +138,38 @@ def bells_on(school: School, on: SchoolDay) -> list[Bell]:
     return named or [bell for bell in rows if bell.weekday is None and on.day.isoweekday() <= 5]
 
 
-def _weeks(school: School, day: date) -> tuple[tuple[Week, ...], bool]:
+def _weeks(school: School, day: date) -> tuple[list[CalendarRow], tuple[Week, ...], bool]:
+    """The rows that give a date's week its letter, the letters that it may have, and whether it has both."""
     monday = day - timedelta(days=min(day.isoweekday() - 1, day.toordinal() - 1))
     sunday = date.fromordinal(min(monday.toordinal() + 6, date.max.toordinal()))
     sorts = {CalendarKind.WEEK_A: Week.A, CalendarKind.WEEK_B: Week.B}
-    rows = [row for row in school.calendar if row.kind in sorts]
-    found = {sorts[row.kind] for row in rows if row.date_from <= sunday and monday <= row.date_to}
-    return (tuple(found), False) if len(found) == 1 else ((Week.A, Week.B), len(found) == 2)
+    rows = [row for row in school.calendar if row.kind in sorts and row.date_from <= sunday and monday <= row.date_to]
+    found = {sorts[row.kind] for row in rows}
+    return (rows, tuple(found), False) if len(found) == 1 else (rows, (Week.A, Week.B), len(found) == 2)
 
 
-def _schedule(school: School, rows: list[CalendarRow]) -> str | None:
+def _schedule(school: School, rows: list[CalendarRow], day: date) -> str | None:
     overrides = [row for row in rows if row.kind is CalendarKind.BELL_OVERRIDE]
     if overrides:
-        shortest = min((row.date_to - row.date_from) for row in overrides)
-        names = {row.value for row in overrides if row.date_to - row.date_from == shortest}
-        return names.pop() if len(names) == 1 else None
+        runs = {row.value: _run(school, row.value, day) for row in overrides}
+        shortest = [name for name, days in runs.items() if days == min(runs.values())]
+        return shortest[0] if len(shortest) == 1 else None
     names = {bell.schedule for bell in school.bells}
     return DEFAULT_SCHEDULE if DEFAULT_SCHEDULE in names or len(names) != 1 else names.pop()
+
+
+def _run(school: School, name: str, day: date) -> int:
+    """Days around a date on which rows override the bells by this schedule without a gap."""
+    rows = [row for row in school.calendar if row.kind is CalendarKind.BELL_OVERRIDE and row.value == name]
+    spans = sorted((row.date_from.toordinal(), row.date_to.toordinal()) for row in rows)
+    first, last = spans[0]
+    for start, end in spans:
+        if start > last + 1:
+            if last >= day.toordinal():
+                break
+            first, last = start, end
+        last = max(last, end)
+    return last - first
 
 
 class LocalClock:

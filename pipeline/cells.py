@@ -57,11 +57,31 @@ CELLS: tuple[Cell, ...] = (
     _unknown(Reason.AWAY, State.ABSENT),
     _unknown(Reason.AWAY, State.TRIP),
     _unknown(Reason.AWAY, State.HOME_WORKING),
+    _unknown(Reason.RELEASED),
 )
 (NO_PATTERN, NO_BELLS, NO_CALENDAR, CONFLICT, LEADERSHIP, NOT_IN_POST, DAY_OFF, OUTSIDE, NON_CONTACT) = range(9)
 (BREAK, LUNCH, BREAK_NO_ROTA, LUNCH_NO_ROTA, MEETING, REGISTRATION, TEACHING, DUTY, COVER, EXAM) = range(9, 19)
-(INSET, INSET_BREAK, ABSENT, TRIP, HOME_WORKING) = range(19, 24)
-STATE_OF = np.array([cell.state.code for cell in CELLS], np.int8)
-ALLOWED_OF = np.array([cell.allowed.code for cell in CELLS], np.int8)
-REASON_OF = np.array([cell.reason.code for cell in CELLS], np.int8)
+(INSET, INSET_BREAK, ABSENT, TRIP, HOME_WORKING, RELEASED) = range(19, 25)
 IS_NO = np.array([cell.allowed is Allowed.NO for cell in CELLS])
+
+# What a day plan adds to a cell, as a bit: the answer is unknown for another reason, the state stays.
+BOUNDARY, UNRECORDED = 64, 128
+_ADDED = {0: None, BOUNDARY: Reason.BOUNDARY, UNRECORDED: Reason.NO_EXCEPTIONS}
+
+
+def _tables() -> tuple[npt.NDArray[np.int8], ...]:
+    """State, allowed and reason of every cell, with and without what is added: int8[256] each."""
+    found = np.zeros((3, 256), np.int8)
+    for added, reason in _ADDED.items():
+        for position, cell in enumerate(CELLS):
+            whole = cell if reason is None else Cell(cell.state, Allowed.UNKNOWN, reason)
+            found[:, position + added] = [word.code for word in whole]
+    return tuple(found)
+
+
+STATE_OF, ALLOWED_OF, REASON_OF = _tables()
+
+
+def words_of(cells: Cells, table: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """`table[cells]`, read-only, in a fifth of the time."""
+    return np.frombuffer(cells.tobytes().translate(table.tobytes()), np.int8).reshape(cells.shape)

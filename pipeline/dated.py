@@ -1,19 +1,25 @@
 """Dated exceptions over a person's day: cover, swaps, meetings, exams, INSET, absence, trips, home working, closures.
 
-Three tiers, the later one wins (domain.md 2.7): work (cover, duty_swap_to, meeting, exam, inset), away (absent, leave,
-trip, home_working), closed. Within a tier the later `entered_at` wins; two different records of the same or of an
-unknown time are a conflict. A duty_swap_from takes away the recurring duty, and a duty_swap_to that was entered before
-it. An exception that names a slot which its date does not have leaves the whole day of that person unknown. Work of
-everybody (`*`) is none of those who have the day off, and unknown for those of whom that is not known.
+Three tiers, the later one wins (domain.md 2.7): work (cover, duty, duty_swap_to, meeting, exam, inset), away (absent,
+leave, trip, home_working, released), closed. Within a tier the later `entered_at` wins; two different records of the
+same or of an unknown time are a conflict. Two kinds take away instead: duty_swap_from the recurring duty, and a duty or
+duty_swap_to that was entered before it; cancelled the recurring lesson or meeting, and a cover, exam or meeting that
+was entered before it. What is left is what the day holds without: contracted time, not free time.
+
+When a record was entered does not matter otherwise: one that came after the event counts as if it had been there. An
+exception that names a slot which its date does not have leaves the whole day of that person unknown; one of which the
+bells do not tell surely where it lies is a conflict where it may lie. Work of everybody (`*`) is none of those who have
+the day off, and unknown for those of whom that is not known, unless they are not free either way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.bells import Where
 from pipeline.calendar import DayKind
 from pipeline.cells import (
     ABSENT,
@@ -25,20 +31,21 @@ from pipeline.cells import (
     HOME_WORKING,
     INSET,
     INSET_BREAK,
+    IS_NO,
     MEETING,
     NO_BELLS,
-    NO_CALENDAR,
     NO_PATTERN,
-    NOT_IN_POST,
+    RELEASED,
     TRIP,
-    Cells,
 )
-from pipeline.precedence import Mask, Rota, blank, inset_breaks, undated, working_hours
+from pipeline.precedence import Freed, Rota, in_post, inset_breaks, undated, working_hours
 from pipeline.rows import ALL, Dated, ExceptionKind
+from pipeline.sheet import NOTHING, Mask, Sheet, blank
 from pipeline.tables import DAY_MIN
 
 _WORK = {
     ExceptionKind.COVER: COVER,
+    ExceptionKind.DUTY: DUTY,
     ExceptionKind.SWAP_TO: DUTY,
     ExceptionKind.MEETING: MEETING,
     ExceptionKind.EXAM: EXAM,
@@ -49,41 +56,53 @@ _AWAY = {
     ExceptionKind.LEAVE: ABSENT,
     ExceptionKind.TRIP: TRIP,
     ExceptionKind.HOME_WORKING: HOME_WORKING,
+    ExceptionKind.RELEASED: RELEASED,
 }
-_NOTHING = 255
-_Placed = tuple[Dated, Mask, int]
+_TAKES = {  # what takes away, and the dated work that it takes
+    ExceptionKind.SWAP_FROM: (ExceptionKind.DUTY, ExceptionKind.SWAP_TO),
+    ExceptionKind.CANCELLED: (ExceptionKind.COVER, ExceptionKind.EXAM, ExceptionKind.MEETING),
+}
 
 
-def person_day(rota: Rota, person: int, taken: Mask) -> Cells:
-    """A person's day, uint8[1440] of positions in pipeline.cells.CELLS. `taken` is of `taken_from_nobody`."""
+class _Placed(NamedTuple):
+    """A record, the minutes that it is about and the cell that it gives them."""
+
+    row: Dated
+    minutes: Mask
+    cell: int
+
+
+def person_day(rota: Rota, person: int, taken: Mask) -> Sheet:
+    """A person's day. `taken` is of `taken_from_nobody`."""
     rows = [row for row in rota.school.exceptions_on.get(rota.on.day, ()) if row.person in (person, ALL)]
+    if not rows or not in_post(rota, person) or not _open(rota):
+        return undated(rota, person, Freed(blank(), blank(), taken))
     times = rota.times[rota.school.staff[person].bell_group]
-    masks = [times.place(row.when) for row in rows]
-    placed = [(row, mask) for row, mask in zip(rows, masks, strict=True) if mask is not None]
-    given = [(row, mask) for row, mask in placed if row.kind is ExceptionKind.SWAP_FROM]
-    released = blank()
-    for _, mask in given:
-        released |= mask
-    cells = undated(rota, person, released, taken)
-    if cells[0] == NOT_IN_POST or not _open(rota):
-        return cells
+    placed = [(row, where) for row in rows if (where := times.place(row.when)) is not None]
     if len(placed) < len(rows):
-        return np.full_like(cells, NO_BELLS)
-    work = []
-    for row, mask in placed:
+        homeless = [row for row in rows if times.place(row.when) is None]
+        return rota.sheet(NO_BELLS, *homeless, "bells.csv")
+    taking = [(row, where) for row, where in placed if row.kind in _TAKES]
+    if unclear := [row for row, where in taking if where.maybe.any()]:
+        return rota.sheet(CONFLICT, *unclear, "bells.csv")
+
+    freed = {kind: blank() for kind in _TAKES}
+    for row, where in taking:
+        freed[row.kind] |= where.sure
+    sheet = undated(rota, person, Freed(freed[ExceptionKind.SWAP_FROM], freed[ExceptionKind.CANCELLED], taken))
+    for row, where in taking:
+        sheet.also(where.sure, [row])
+    work: list[_Placed] = []
+    for row, where in placed:
         if row.kind is ExceptionKind.INSET and row.when is None:
             work += _inset(rota, person, row)
-        elif row.kind in _WORK and row.person == ALL:
-            work += _everybody(rota, person, row, mask)
         elif row.kind in _WORK:
-            work.append((row, mask, _WORK[row.kind]))
-    for tier in (
-        _tier(_swapped(work, given)),
-        _tier((row, mask, _AWAY[row.kind]) for row, mask in placed if row.kind in _AWAY),
-        _tier((row, mask, DAY_OFF) for row, mask in placed if row.kind is ExceptionKind.CLOSED),
-    ):
-        cells = np.where(tier == _NOTHING, cells, tier)
-    return cells
+            work += _everybody(rota, person, row, where, sheet) if row.person == ALL else _own(row, where, sheet)
+    away = [record for row, where in placed if row.kind in _AWAY for record in _cells(row, where, _AWAY[row.kind])]
+    closed = [r for row, where in placed if row.kind is ExceptionKind.CLOSED for r in _cells(row, where, DAY_OFF)]
+    for records in (_taken_away(work, taking), away, closed):
+        sheet.lay(_tier(rota, records))
+    return sheet
 
 
 def taken_from_nobody(rota: Rota) -> Mask:
@@ -93,9 +112,9 @@ def taken_from_nobody(rota: Rota) -> Mask:
     swaps: dict[ExceptionKind, list[tuple[int, Mask]]] = {ExceptionKind.SWAP_TO: [], ExceptionKind.SWAP_FROM: []}
     for row in rota.school.exceptions_on.get(rota.on.day, ()):
         if row.kind in swaps and row.person != ALL:
-            mask = rota.times[rota.school.staff[row.person].bell_group].place(row.when)
-            if mask is not None:
-                swaps[row.kind].append((row.person, mask))
+            where = rota.times[rota.school.staff[row.person].bell_group].place(row.when)
+            if where is not None:
+                swaps[row.kind].append((row.person, where.sure | where.maybe))
             elif row.kind is ExceptionKind.SWAP_TO:
                 found[:] = True
     for taker, mask in swaps[ExceptionKind.SWAP_TO]:
@@ -111,51 +130,60 @@ def _open(rota: Rota) -> bool:
     return not (kind.free or kind is DayKind.UNKNOWN or (kind is DayKind.WEEKEND and not rota.on.covered))
 
 
-def _tier(records: Iterable[_Placed]) -> npt.NDArray[np.uint8]:
-    """The winners of one tier, minute by minute; _NOTHING where it has no record."""
-    cells = np.full(DAY_MIN, _NOTHING, np.uint8)
+def _tier(rota: Rota, records: Iterable[_Placed]) -> Sheet:
+    """The winners of one tier, minute by minute; NOTHING where it has no record."""
+    sheet = rota.sheet(NOTHING)
     latest = np.full(DAY_MIN, -np.inf)
-    for row, mask, cell in sorted(records, key=lambda record: (record[0].entered is None, record[0].entered or 0)):
+    for row, mask, cell in sorted(records, key=lambda record: (record.row.entered is None, record.row.entered or 0)):
         entered = np.inf if row.entered is None else row.entered
-        known = np.isfinite(entered)
-        newer = mask & ((latest < entered) if known else (cells == _NOTHING))
-        clash = mask & ~newer & (cells != cell)
-        cells[newer] = cell
-        cells[clash] = CONFLICT
+        newer = mask & ((sheet.cells == NOTHING) if row.entered is None else (latest < entered))
+        clash = mask & ~newer & (sheet.cells != cell)
+        sheet.also(mask & ~newer, [row])
+        sheet.paint(newer, cell, row)
+        sheet.doubt(clash, CONFLICT)
         latest[mask] = entered
-    return cells
+    return sheet
 
 
-def _swapped(work: Iterable[_Placed], given: Sequence[tuple[Dated, Mask]]) -> Iterable[_Placed]:
-    """The work records, with each duty_swap_to cut where the person gave a duty away again."""
+def _cells(row: Dated, where: Where, cell: int) -> list[_Placed]:
+    return [_Placed(row, where.sure, cell), _Placed(row, where.maybe, CONFLICT)]
+
+
+def _own(row: Dated, where: Where, without: Sheet) -> list[_Placed]:
+    """A record of work; where it may lie, minutes that are not free either way stay as they are without it."""
+    return _cells(row, where._replace(maybe=where.maybe & ~IS_NO[without.cells]), _WORK[row.kind])
+
+
+def _taken_away(work: Iterable[_Placed], taking: Sequence[tuple[Dated, Where]]) -> Iterable[_Placed]:
+    """The work records, each cut where another record took it away later."""
     for row, mask, cell in work:
-        if row.kind is not ExceptionKind.SWAP_TO:
-            yield row, mask, cell
-            continue
         unclear, gone = blank(), blank()
-        for other, minutes in given:
+        for other, where in taking:
+            if row.kind not in _TAKES[other.kind]:
+                continue
             if row.entered is None or other.entered is None or row.entered == other.entered:
-                unclear |= minutes
+                unclear |= where.sure
             elif other.entered > row.entered:
-                gone |= minutes
-        yield row, mask & ~gone & ~unclear, cell
-        yield row, mask & ~gone & unclear, CONFLICT
+                gone |= where.sure
+        yield _Placed(row, mask & ~gone & ~unclear, cell)
+        yield _Placed(row, mask & ~gone & unclear, CONFLICT)
 
 
-def _everybody(rota: Rota, person: int, row: Dated, mask: Mask) -> list[_Placed]:
-    """A record of work for everybody, as far as it is one for this person."""
+def _everybody(rota: Rota, person: int, row: Dated, where: Where, without: Sheet) -> list[_Placed]:
+    """A record of work for everybody, as far as it is one for this person; `without` is the day without it."""
     work = working_hours(rota, person)
-    if not work.known:
-        return [(row, mask, NO_PATTERN)]
-    if all(work.off):
+    if all(work.off) and work.known:
         return []
-    return [(row, mask, NO_CALENDAR if any(work.off) else _WORK[row.kind])]
+    cell = NO_PATTERN if not work.known else rota.unlettered
+    if not work.known or any(work.off):
+        return [_Placed(row, (where.sure | where.maybe) & ~IS_NO[without.cells], cell)]
+    return _own(row, where, without)
 
 
 def _inset(rota: Rota, person: int, row: Dated) -> list[_Placed]:
     """A whole day of INSET for one person: the contracted hours, in which breaks are unknown."""
     work = working_hours(rota, person)
     if not work.known:
-        return [(row, ~blank(), NO_PATTERN)]
+        return [_Placed(row, ~blank(), NO_PATTERN)]
     breaks = inset_breaks(rota, rota.school.staff[person])
-    return [(row, work.paid & ~breaks, INSET), (row, work.paid & breaks, INSET_BREAK)]
+    return [_Placed(row, work.paid & ~breaks, INSET), _Placed(row, work.paid & breaks, INSET_BREAK)]

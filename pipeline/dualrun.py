@@ -20,9 +20,9 @@ from zoneinfo import ZoneInfo
 from pipeline.aggregate import EVERYBODY, Columns
 from pipeline.assess import Assessor, Rows
 from pipeline.gather import Clients
-from pipeline.judge import I64, Traffic
 from pipeline.schema import DATABASE
 from pipeline.store import Store
+from pipeline.traffic import I64, Traffic
 from sensor.catalogue import Catalogue
 from sensor.words import Action, Kind
 

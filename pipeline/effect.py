@@ -104,7 +104,7 @@ def _changed_hosts(old: Catalogue, new: Catalogue) -> dict[str, tuple[str, ...]]
     found: dict[str, list[str]] = {}
     for key in sorted({*old.hosts, *new.hosts}):
         was, becomes = old.hosts.get(key), new.hosts.get(key)
-        if was != becomes:
+        if was != becomes or (key in old.hosts) != (key in new.hosts):
             host = key[1].replace(".*.", ".x.")
             for service in {hit.service for hit in (was, becomes, old.lookup(host), new.lookup(host)) if hit}:
                 found.setdefault(service, []).append(key[1])

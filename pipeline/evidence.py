@@ -16,21 +16,23 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.activity import Use
 from pipeline.aggregate import Columns, runs
-from pipeline.judge import I64, Circumstances, Codes, Mask, Use
+from pipeline.judge import Circumstances, Decision
 from pipeline.outcomes import Rulebook, step_of
 from pipeline.place import Places
 from pipeline.pseudonym import Pseudonyms, term_of
-from pipeline.rules import E8, RULES
+from pipeline.rules import CITED, E8
 from pipeline.school import School
+from pipeline.traffic import I64, Codes, Mask
 from pipeline.windows import start_of
-from pipeline.words import Allowed, Grade, Outcome, Reason, State
+from pipeline.words import Allowed, Confidence, Grade, Outcome, Reason, State
 from sensor.catalogue import Catalogue
 from sensor.words import Evidence
 
 _GRADES, _STATES, _EVIDENCE = tuple(Grade), tuple(State), tuple(Evidence)
 _OUTSIDE = step_of(Outcome.OUTSIDE_ALLOWED, Reason.EPISODE)
-_ANSWERS, _OUTCOMES, _REASONS = tuple(Allowed), tuple(Outcome), tuple(Reason)
+_ANSWERS, _OUTCOMES, _REASONS, _CONFIDENCES = tuple(Allowed), tuple(Outcome), tuple(Reason), tuple(Confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,21 @@ class Findings:
     of: Circumstances
     day: npt.NDArray[np.int32]
     minute: npt.NDArray[np.int16]
-    outcome: Codes
-    reason: Codes
+    decision: Decision
+
+    @property
+    def outcome(self) -> Codes:
+        return self.decision.outcome
+
+    @property
+    def reason(self) -> Codes:
+        return self.decision.reason
 
     def take(self, rows: I64 | Mask) -> Findings:
         """The rows at these positions, or where the mask is true."""
         of = Circumstances(*(getattr(self.of, f.name)[rows] for f in fields(Circumstances)))
-        columns = (self.day[rows], self.minute[rows], self.outcome[rows], self.reason[rows])
-        return Findings(self.use.take(rows), self.person[rows], of, *columns)
+        decision = Decision(*(getattr(self.decision, f.name)[rows] for f in fields(Decision)))
+        return Findings(self.use.take(rows), self.person[rows], of, self.day[rows], self.minute[rows], decision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +142,7 @@ class Teller:
             "bytes_down": int(found.use.down.sum()),
             "bytes_up": int(found.use.up.sum()),
             "client_bursts": int(found.use.bursts.sum()),
+            "confidence": _CONFIDENCES[int(found.decision.confidence.max())].value,
             "named_by": [word.value for bit, word in enumerate(_EVIDENCE) if named >> bit & 1],
             "states": dict(sorted(states.items())),
             "allowed": Allowed.NO.value,
@@ -140,7 +150,7 @@ class Teller:
             "identity": {"grade": grade.value, "source": source},
             "boundary": {"margin_min": self.rulebook.boundary_margin_min, "nearest_min": self._nearest(found)},
             "clause": {"id": profile.clause, "text": profile.clauses[profile.clause]},
-            "rules": [rule.cited(limits) for rule in (*RULES, _OUTSIDE.rule)],
+            "rules": [rule.cited(limits) for rule in (*CITED, _OUTSIDE.rule)],
         }
 
     def _nearest(self, found: Findings) -> int | None:

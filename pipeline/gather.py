@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.judge import I64, Traffic, merge
 from pipeline.rules import PRIMARY_ROLES, SUPPORT_ROLES
+from pipeline.traffic import I64, NEVER, Traffic, merge
 from pipeline.windows import WINDOW_MIN
 from sensor.words import Evidence, Segment
 
 _PRIMARY, _SUPPORT, _NEITHER = 0, 1, 2
+_UNLISTED, _ELSEWHERE = -1, -2  # in place of a service: not in the catalogue; another site was opened
 _SEGMENTS = tuple(word.value for word in Segment)
 _EVIDENCE = tuple(word.value for word in Evidence)
 _STAFF, _UNKNOWN = _SEGMENTS.index(Segment.STAFF), _SEGMENTS.index(Segment.UNKNOWN)
@@ -67,7 +68,8 @@ def gather(table: pa.Table, clients: Clients, scope: Scope) -> tuple[Traffic, Co
     """Slices (sensor.slices.SLICE_SCHEMA) to merged traffic by client number, and counts by (window start, metric).
 
     Metrics: slices, slices_SEGMENT; of the staff segment also slices_unlisted (a service the catalogue does not know),
-    slices_unscored (hosts that never show use: rule E1, or named by DNS where that is excluded).
+    slices_unscored (hosts that never show use: rule E1, or named by DNS where that is excluded), slices_elsewhere (that
+    only say when another site was opened).
     """
     pieces, counts = [Traffic.none()], Counter[tuple[int, str]]()
     for start in range(0, table.num_rows, _AT_ONCE):
@@ -81,37 +83,49 @@ def _gather_some(table: pa.Table, clients: Clients, scope: Scope) -> tuple[Traff
     table = table.unify_dictionaries().combine_chunks()
     positions = {service: n for n, service in enumerate(scope.services)}
     segment = _mapped(table, "segment", lambda word: _SEGMENTS.index(word) if word in _SEGMENTS else _UNKNOWN)
-    service = _mapped(table, "service", lambda word: positions.get(word, -1))
+    service = _mapped(table, "service", lambda word: positions.get(word, _ELSEWHERE if word == "" else _UNLISTED))
     role = _mapped(table, "role", lambda word: _ROLES.get(word, _NEITHER))
     evidence = _mapped(table, "evidence", lambda word: _EVIDENCE.index(word) if word in _EVIDENCE else 0)
     minute = _ints(table, "minute")
-    staff, listed = segment == _STAFF, service >= 0
+    staff, listed, elsewhere = segment == _STAFF, service >= 0, service == _ELSEWHERE
     scored = role != _NEITHER
     if not scope.dns_named_flows:
         scored &= evidence != _EVIDENCE.index(Evidence.DNS)
-    counts = _count(minute, segment, staff & ~listed, staff & listed & ~scored)
-    rows = np.flatnonzero(staff & listed & scored)
+    counts = _count(
+        minute,
+        segment,
+        slices_unlisted=staff & (service == _UNLISTED),
+        slices_unscored=staff & listed & ~scored,
+        slices_elsewhere=staff & elsewhere,
+    )
+    rows = np.flatnonzero(staff & (listed & scored | elsewhere))
     encoded = table.column("client").chunk(0).take(pa.array(rows)).dictionary_encode()
     number = clients.numbers(encoded.dictionary.to_pylist())
+    first = _ints(table, "first_ms", rows)
+    begun: npt.NDArray[np.bool_] = table.column("first_of_flow").chunk(0).to_numpy(zero_copy_only=False)[rows]
+    of, second = service[rows], np.minimum(first // 1000, 59)
     traffic = Traffic(
         who=number[encoded.indices.to_numpy()] if len(rows) else np.zeros(0, np.int64),
-        service=service[rows],
+        service=np.where(of == _ELSEWHERE, len(scope.services) + second, of),
         minute=minute[rows],
         support=role[rows] == _SUPPORT,
-        up=_ints(table, "bytes_up")[rows],
-        down=_ints(table, "bytes_down")[rows],
-        bursts=_ints(table, "bursts")[rows],
-        first=_ints(table, "first_ms")[rows],
-        last=_ints(table, "last_ms")[rows],
+        up=_ints(table, "bytes_up", rows),
+        down=_ints(table, "bytes_down", rows),
+        first=first,
+        last=_ints(table, "last_ms", rows),
         named=np.left_shift(1, evidence[rows]),
         note=np.zeros(len(rows), np.int64),
+        flows=np.ones(len(rows), np.int64),
+        opened=np.where(begun, first, NEVER),
+        asked=_ints(table, "burst_seconds", rows),
+        largest=_ints(table, "burst_largest", rows),
     )
     return merge(traffic), counts
 
 
-def _ints(table: pa.Table, name: str) -> I64:
+def _ints(table: pa.Table, name: str, rows: I64 | slice = slice(None)) -> I64:
     values: npt.NDArray[np.integer] = table.column(name).chunk(0).to_numpy()
-    return values.astype(np.int64)
+    return values[rows].astype(np.int64)
 
 
 def _mapped(table: pa.Table, name: str, code: Callable[[str], int]) -> I64:
@@ -122,9 +136,7 @@ def _mapped(table: pa.Table, name: str, code: Callable[[str], int]) -> I64:
     return mapped
 
 
-def _count(
-    minute: I64, segment: I64, unlisted: npt.NDArray[np.bool_], unscored: npt.NDArray[np.bool_]
-) -> Counter[tuple[int, str]]:
+def _count(minute: I64, segment: I64, **metrics: npt.NDArray[np.bool_]) -> Counter[tuple[int, str]]:
     window = minute // WINDOW_MIN
     base = int(window.min())
     if int(window.max()) - base < _DENSE:
@@ -135,8 +147,7 @@ def _count(
     for metric, chosen in (
         ("slices", slice(None)),
         *((f"slices_{word}", segment == code) for code, word in enumerate(_SEGMENTS)),
-        ("slices_unlisted", unlisted),
-        ("slices_unscored", unscored),
+        *metrics.items(),
     ):
         number = np.bincount(window[chosen], minlength=len(starts))
         for position in np.flatnonzero(number).tolist():

@@ -1,17 +1,19 @@
 """Address and minute -> person or nobody, with a grade (domain.md 3): who may be said to have used an address.
 
-Feeds become bindings: an address is lent to a device (leases), at the device somebody is logged on (events) or it is
-assigned to somebody (devices.csv). Grades here: B, one member of staff is logged on and unlocked; C, the device is
-assigned to one person and nobody is logged on; D, the device is shared or the account is nobody's own; N, the rest.
-Ambiguity is nobody: several accounts at once, or two devices of different people in one minute, give `several_people`.
-When all sessions are locked nobody uses the device (`locked`).
+Feeds become bindings: an address is held by a device (leases, sightings); at the device somebody is authenticated
+(802.1X) or logged on (events), or it is assigned to somebody (devices.csv). Grades: A, one member of staff by 802.1X;
+B, one member of staff is logged on and unlocked; C, the device is assigned to one person and nobody is known to use it;
+D, the device is shared or serves many, or the account is nobody's own; N, the rest. Ambiguity is nobody: several
+accounts at once, or two devices of different people in one minute, give `several_people`. When all sessions are locked
+nobody uses the device (`locked`).
 
-How facts become claims stands in pipeline.claims. It knows no times of day; names of accounts do not reach it.
+How feeds are read stands in pipeline.feeds, how facts become claims in pipeline.claims. It knows no times of day; names
+of accounts do not reach it.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.claims import Claim, ClaimMaker, by_minute
-from pipeline.feeds import Event, read_events, read_leases, sittings
+from pipeline.feeds.holdings import Holding
+from pipeline.feeds.reading import Facts, Memory, parse_feeds, read_feeds
+from pipeline.feeds.status import FeedStatus, statuses
+from pipeline.feeds.text import FeedFile
 from pipeline.intervals import Intervals, halves
 from pipeline.school import School
 from pipeline.settings import FeedSettings
-from pipeline.tables import InputError, zone_of
 from pipeline.words import Grade, Reason
 
 _KEPT_PROBLEMS = 20
@@ -36,12 +40,13 @@ class Bindings:
     """All bindings of a school as sorted columns; `who` looks whole columns up in them.
 
     sources: texts that say where a fact is from. counts: what was read and dropped. problems: the first broken rows.
-    missing: feeds that are set but not there."""
+    missing: feeds that are set but not there. feeds: how each feed is."""
 
     sources: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    feeds: tuple[FeedStatus, ...] = ()
     off: bool = False
     _intervals: Intervals = field(default_factory=lambda: Intervals(np.empty((0, 2), np.uint64), ()))
     _claims: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty((0, 7), np.int32))
@@ -69,47 +74,46 @@ class Bindings:
         return "; ".join(self.sources[at] for at in self._claims[binding, 4:].tolist() if at >= 0)
 
 
-def load_bindings(school: School, feeds: FeedSettings, folder: Path) -> Bindings:
-    """Reads the feeds that the settings name, relative to `folder`; raises FeedError for a wrong header."""
+def load_bindings(school: School, feeds: FeedSettings, folder: Path, memory: Memory | None = None) -> Bindings:
+    """Reads the feeds that the settings name, relative to `folder`; raises FeedError for a file of another format.
+
+    memory: spares reading files again that have not changed."""
     if school.settings.identity == "none":
         return Bindings(off=True)
-    files: dict[str, list[tuple[str, bytes]]] = {"leases": [], "logons": []}
-    missing = []
-    if feeds.kea_leases is not None:
-        paths = [folder / f"{feeds.kea_leases}{older}" for older in (".2", ".1", "")]
-        files["leases"] = [(path.name, path.read_bytes()) for path in paths if path.is_file()]
-        missing += [] if paths[-1].is_file() else [str(feeds.kea_leases)]
-    if feeds.logons is not None:
-        path = folder / feeds.logons
-        files["logons"] = [(path.name, path.read_bytes())] if path.is_file() else []
-        missing += [] if path.is_file() else [str(feeds.logons)]
-    return parse_bindings(school, feeds, files["leases"], files["logons"], missing)
+    return bind(school, read_feeds(school, feeds, folder, memory))
 
 
-def parse_bindings(
-    school: School,
-    feeds: FeedSettings,
-    leases: Sequence[tuple[str, bytes]],
-    logons: Sequence[tuple[str, bytes]],
-    missing: Sequence[str] = (),
-) -> Bindings:
-    """Bindings from the contents of the feeds, (name, bytes), the oldest first; `load_bindings` without the disk."""
-    problems: list[InputError] = []
-    counts: Counter[str] = Counter()
-    lent = read_leases(leases, problems)
-    events: list[Event] = []
-    for file, data in logons:
-        events += read_events(file, data, school.staff, zone_of(feeds.logons_zone), problems, counts)
-    counts["addresses"], counts["events"], counts["broken_rows"] = len(lent), len(events), len(problems)
-    counts["leases"] = sum(map(len, lent.values()))
-    maker = ClaimMaker(school, lent, sittings(events))
-    segments = [by_minute([piece for lease in leases for piece in maker.pieces(lease)]) for leases in lent.values()]
-    addresses = halves(np.array(list(lent), "S16"))
+def parse_bindings(school: School, feeds: FeedSettings, files: Mapping[str, Sequence[tuple[str, bytes]]]) -> Bindings:
+    """Bindings from the contents of the feeds, (name, bytes) by setting; `load_bindings` without the disk."""
+    held = {key: [FeedFile.of(name, data) for name, data in own] for key, own in files.items()}
+    return bind(school, parse_feeds(school, feeds, held))
+
+
+def bind(school: School, facts: Facts) -> Bindings:
+    """Bindings from facts."""
+    maker = ClaimMaker(school, facts.holdings, facts.sessions, facts.sittings)
+    held: defaultdict[bytes, list[Holding]] = defaultdict(list)
+    for holding in facts.holdings:
+        held[holding.address].append(holding)
+    segments = [by_minute([piece for holding in own for piece in maker.pieces(holding)]) for own in held.values()]
+    shown = statuses(facts.feeds)
+    problems = [problem for feed in shown for problem in feed.problems]
+    counts = Counter(
+        addresses=len(held),
+        holdings=len(facts.holdings),
+        broken_rows=sum(feed.refused for feed in shown),
+        accounts_dropped=sum(feed.accounts_dropped for feed in shown),
+        events_dropped=sum(feed.events_dropped for feed in shown),
+        routers=len(facts.routers),
+        behind_routers=facts.behind_routers,
+    )
+    addresses = halves(np.array(list(held), "S16"))
     return Bindings(
         sources=tuple(maker.sources),
-        counts=dict(counts),
-        problems=tuple(map(str, problems[:_KEPT_PROBLEMS])),
-        missing=tuple(missing),
+        counts=counts,
+        problems=tuple(problems[:_KEPT_PROBLEMS]),
+        missing=tuple(feed.path for feed in shown if feed.missing),
+        feeds=shown,
         _intervals=Intervals(addresses, [[(start, end) for start, end, _ in own] for own in segments]),
         _claims=np.array([_row(claim) for own in segments for _, _, claim in own], np.int32).reshape(-1, 7),
     )

@@ -29,9 +29,9 @@ from pipeline import dualrun
 from pipeline.aggregate import Columns
 from pipeline.assess import Assessor, Rows, window_starts
 from pipeline.gather import Clients, gather
-from pipeline.judge import Traffic
 from pipeline.register import Register
 from pipeline.store import Store, batches
+from pipeline.traffic import Traffic
 from pipeline.windows import WINDOW_MIN, batch_key, end_needed, first_needed, first_open
 
 STALLED_S = 900.0  # how long a worker that brings nothing holds the windows of the others back

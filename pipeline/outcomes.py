@@ -83,6 +83,7 @@ STEPS: tuple[Step, ...] = (
         {
             *(Reason.NOT_IN_POST, Reason.DUTY_DATA_MISSING, Reason.AWAY, Reason.BOUNDARY, Reason.NO_PATTERN),
             *(Reason.NO_BELLS, Reason.NO_CALENDAR, Reason.CONFLICT, Reason.LEADERSHIP_HOURS, Reason.INSET_BREAK),
+            *(Reason.RELEASED, Reason.NO_EXCEPTIONS),
         },
         _PERSON,
         "Use in a minute of which timetable, rota or calendar do not say for certain whether it is allowed is unknown, "
@@ -90,21 +91,13 @@ STEPS: tuple[Step, ...] = (
     ),
     _step(
         "O7",
-        Outcome.UNKNOWN,
-        {Reason.OFFICIAL_UNAPPROVED, Reason.OFFICIAL_CLOSED},
-        _PERSON,
-        "Other use by somebody who is named for a school site on the service is unknown while the site's approval "
-        "lacks something that the policy asks for, and for {unknown_after_closure_days} days after its closure.",
-    ),
-    _step(
-        "O8",
         Outcome.COUNT_ONLY,
         {Reason.NON_CONTACT},
         _PERSON,
         "Use in contracted time without a lesson or duty is only counted, as long as the policy profile says so.",
     ),
     _step(
-        "O9",
+        "O8",
         Outcome.COUNT_ONLY,
         {Reason.ASSIGNED_DEVICE},
         "grade C: the device is assigned to a person, and nobody was logged on",
@@ -112,7 +105,30 @@ STEPS: tuple[Step, ...] = (
         "only counted.",
     ),
     _step(
+        "O9",
+        Outcome.UNKNOWN,
+        {Reason.SITE_UNAPPROVED, Reason.SITE_CLOSED},
+        _PERSON,
+        "Other use by somebody who is named for a school site on the service is unknown while the site's approval "
+        "lacks something that the policy asks for, and for {unknown_after_closure_days} days after its closure.",
+    ),
+    _step(
         "O10",
+        Outcome.UNKNOWN,
+        {Reason.LOG_ON},
+        _SURE,
+        "Other use in the first {log_on_min} minutes after a log-on is unknown, as tabs come back by themselves (E5).",
+    ),
+    _step(
+        "O11",
+        Outcome.UNKNOWN,
+        {Reason.DNS_ONLY},
+        _SURE,
+        "An episode that would be outside the allowed times, but that nothing but DNS answers names, is unknown (E9, "
+        "E13).",
+    ),
+    _step(
+        "O12",
         Outcome.OUTSIDE_ALLOWED,
         {Reason.EPISODE},
         _SURE,
@@ -120,7 +136,7 @@ STEPS: tuple[Step, ...] = (
         "has at least {episode_minutes} such minutes (rule E8).",
     ),
     _step(
-        "O11",
+        "O13",
         Outcome.COUNT_ONLY,
         {Reason.INCIDENTAL},
         _SURE,
@@ -129,7 +145,7 @@ STEPS: tuple[Step, ...] = (
 )
 
 
-_OTHERWISE = {Outcome.UNKNOWN: "O6", Outcome.COUNT_ONLY: "O11"}  # most reasons to doubt are the timetable's
+_OTHERWISE = {Outcome.UNKNOWN: "O6", Outcome.COUNT_ONLY: "O13"}  # most reasons to doubt are the timetable's
 
 
 def step_of(outcome: Outcome, reason: Reason) -> Step:

@@ -1,15 +1,21 @@
 """Places minutes in the school's day: person and minute -> state, allowed by clause 6.13, reason.
 
-`place_day` computes a date once: 1440 columns, the local wall-clock minutes, for every member of staff; `Places` looks
+`Planner` computes a date once: 1440 columns, the local wall-clock minutes, for every member of staff; `Places` looks
 whole columns of (person, UTC minute) up in it. On top of pipeline.precedence and pipeline.dated it lays the boundary
 margin (domain.md 2.7): real bells and clocks drift, so a minute that is forbidden or allowed is unknown if the opposite
 holds, or may hold for want of data, less than the margin away. Minutes of absence are no such opposite. The margin does
-not reach over midnight. On the day the clock goes back, both passes of an hour have the same answers.
+not reach over midnight. Without a list of exceptions nothing that is scheduled is known to have happened: what would be
+forbidden is unknown. On the day the clock goes back, both passes of an hour have the same answers.
+
+A person's day without dated exceptions depends on few things: the sort of day, its weekday, letter and bells, and which
+of the person's rows are valid. A year has few such days, so each is painted once and kept.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -17,17 +23,20 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.calendar import LocalClock, Slot, bell_slots, school_day
-from pipeline.cells import ALLOWED_OF, REASON_OF, STATE_OF
+from pipeline.bells import Times
+from pipeline.calendar import LocalClock, SchoolDay, Slot, bell_slots, school_day
+from pipeline.cells import ALLOWED_OF, BOUNDARY, IS_NO, REASON_OF, STATE_OF, UNRECORDED, Cells, words_of
 from pipeline.dated import person_day, taken_from_nobody
-from pipeline.precedence import Mask, rota_of
-from pipeline.rows import ANY
+from pipeline.precedence import Rota
+from pipeline.rows import ALL, ANY
 from pipeline.school import School
+from pipeline.sheet import Mask
 from pipeline.tables import DAY_MIN
 from pipeline.words import Allowed, Reason, State
 
 Codes = npt.NDArray[np.int8]
-_SURE = (Reason.AWAY.code, Reason.NOT_IN_POST.code)  # unknown, but not because anything is missing
+_SURE = (Reason.AWAY, Reason.NOT_IN_POST, Reason.RELEASED)  # unknown, but not because anything is missing
+_KEPT_DAYS = 1 << 14  # days of one person, 1440 bytes each
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +76,7 @@ class Places:
     def __init__(self, school: School, keep: int = 32) -> None:
         self.school = school
         self.clock = LocalClock(school.settings.zone)
+        self._planner = Planner(school)
         self._keep = keep
         self._plans: dict[int, DayPlan] = {}
 
@@ -75,7 +85,7 @@ class Places:
         if day not in self._plans:
             while len(self._plans) >= self._keep:
                 del self._plans[next(iter(self._plans))]
-            self._plans[day] = place_day(self.school, date.fromordinal(day))
+            self._plans[day] = self._planner.plan(date.fromordinal(day))
         return self._plans[day]
 
     def look_up(self, person: npt.NDArray[np.int32], minutes: npt.NDArray[np.uint32]) -> Placed:
@@ -98,27 +108,87 @@ class Places:
         return Placed(day, minute, *columns)
 
 
-def place_day(school: School, day: date) -> DayPlan:
-    """Computes a date for all staff; never fails, what is missing is unknown."""
-    rota = rota_of(school, day)
-    taken = taken_from_nobody(rota)
-    cells = np.zeros((len(school.staff), DAY_MIN), np.uint8)
-    for person in range(len(school.staff)):
-        cells[person] = person_day(rota, person, taken)
-    state, allowed, reason = STATE_OF[cells], ALLOWED_OF[cells], REASON_OF[cells]
-    near = _near_a_change(allowed, reason, school.settings.boundary_margin_min)
-    allowed[near], reason[near] = Allowed.UNKNOWN.code, Reason.BOUNDARY.code
+class Planner:
+    """Computes dates of a school for all staff; never fails, what is missing is unknown."""
 
-    groups = rota.groups or ("",)
-    slots = tuple(dict.fromkeys(slot for group in rota.groups for slot in rota.times[group].slots))
-    number = {slot: position for position, slot in enumerate(slots)}
-    slot = np.full((len(groups), DAY_MIN), -1, np.int16)
-    for row, group in enumerate(rota.groups):
-        own = np.array([number[s] for s in rota.times[group].slots] + [-1], np.int16)
-        slot[row] = own[rota.times[group].index]
-    names = [*(person.bell_group for person in school.staff), _main_group(school)]
-    group_of = np.array([groups.index(name) for name in names], np.int16)
-    return DayPlan(day, rota.on.week, rota.on.kind, state, allowed, reason, slots, slot, groups, group_of)
+    def __init__(self, school: School) -> None:
+        self.school = school
+        self._recorded = "exceptions.csv" not in school.missing
+        self._changes = [_changes(school, person) for person in range(len(school.staff))]
+        self._days: dict[Hashable, Cells] = {}
+        self._rung: dict[Hashable, dict[str, Times]] = {}
+        self._group_names = [*(person.bell_group for person in school.staff), _main_group(school)]
+
+    def plan(self, day: date) -> DayPlan:
+        """A date for all staff."""
+        on = school_day(self.school, day)
+        bells = (on.kind.free, on.schedule, day.isoweekday())
+        rota = Rota(self.school, on, rung=self._rung.setdefault(bells, {}))
+        cells = self._cells(rota)
+        groups = rota.groups or ("",)
+        slots = tuple(dict.fromkeys(slot for group in rota.groups for slot in rota.times[group].slots))
+        number = {slot: position for position, slot in enumerate(slots)}
+        slot = np.full((len(groups), DAY_MIN), -1, np.int16)
+        for row, group in enumerate(rota.groups):
+            own = np.array([number[s] for s in rota.times[group].slots] + [-1], np.int16)
+            slot[row] = own[rota.times[group].index]
+        group_of = np.array([groups.index(name) for name in self._group_names], np.int16)
+        state, allowed, reason = (words_of(cells, table) for table in (STATE_OF, ALLOWED_OF, REASON_OF))
+        return DayPlan(day, on.week, on.kind, state, allowed, reason, slots, slot, groups, group_of)
+
+    def _cells(self, rota: Rota) -> Cells:
+        """All staff's cells of a date, with what the margin and a missing list of exceptions add."""
+        taken = taken_from_nobody(rota)
+        cells = np.zeros((len(self.school.staff), DAY_MIN), np.uint8)
+        todo = []
+        sort = _sort_of_day(rota)
+        dated = {row.person for row in self.school.exceptions_on.get(rota.on.day, ())}
+        swapped = taken.any()
+        for person, changes in enumerate(self._changes):
+            plain = not (dated & {person, ALL}) and not (swapped and person in self.school.duties_of)
+            key = (person, bisect_right(changes, rota.on.day.toordinal()), sort)
+            if plain and key in self._days:
+                cells[person] = self._days[key]
+            else:
+                cells[person] = person_day(rota, person, taken).cells
+                todo.append((person, key if plain else None))
+        rows = [person for person, _ in todo]
+        cells[rows] = answered(cells[rows], self.school.settings.boundary_margin_min, self._recorded)
+        if len(self._days) > _KEPT_DAYS:
+            self._days.clear()
+        self._days |= {key: cells[person].copy() for person, key in todo if key}
+        return cells
+
+
+def place_day(school: School, day: date) -> DayPlan:
+    """Computes one date for all staff."""
+    return Planner(school).plan(day)
+
+
+def answered(cells: Cells, margin: int, recorded: bool) -> Cells:
+    """Cells uint8[n, 1440] with BOUNDARY and UNRECORDED added. recorded: there is a list of exceptions."""
+    found = cells.copy()
+    if not recorded:
+        found[IS_NO[cells]] += UNRECORDED
+    allowed, reason = words_of(found, ALLOWED_OF), words_of(found, REASON_OF)
+    found[_near_a_change(allowed, reason, margin)] += BOUNDARY
+    return found
+
+
+def _changes(school: School, person: int) -> list[int]:
+    """The dates (ordinals) from which other rows of a person are valid than before."""
+    staff = school.staff[person]
+    spans = [(staff.contract_start, staff.contract_end)]
+    for rows in (school.patterns_of, school.lessons_of, school.duties_of):
+        spans += [(row.valid_from, row.valid_to) for row in rows.get(person, ())]
+    return sorted({start.toordinal() for start, _ in spans} | {end.toordinal() + 1 for _, end in spans})
+
+
+def _sort_of_day(rota: Rota) -> Hashable:
+    """Dates with the same are alike for everybody whose valid rows are the same."""
+    on: SchoolDay = rota.on
+    calendar = (on.kind, on.covered, on.weeks, on.clash, on.schedule, on.hours, on.twilight)
+    return (on.day.isoweekday(), *calendar, rota.fresh)
 
 
 def state_rows(plan: DayPlan, staff_index: int) -> list[dict[str, str]]:
@@ -157,7 +227,7 @@ def _main_group(school: School) -> str:
 def _near_a_change(allowed: Codes, reason: Codes, margin: int) -> Mask:
     """Minutes that lie within the margin of their opposite, bool[n, 1440]."""
     no, yes = allowed == Allowed.NO.code, allowed == Allowed.YES.code
-    maybe = yes | ((allowed == Allowed.UNKNOWN.code) & ~np.isin(reason, _SURE))
+    maybe = yes | ((allowed == Allowed.UNKNOWN.code) & ~np.isin(reason, [sure.code for sure in _SURE]))
     near: Mask = (no & _within(maybe, margin)) | (yes & _within(no, margin))
     return near
 

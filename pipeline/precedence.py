@@ -1,35 +1,40 @@
-"""One person's day as 1440 cells: what the person is scheduled to do in each minute (precedence of domain.md 2.7).
+"""One person's day without dated exceptions: what the person is scheduled to do in each minute (domain.md 2.7).
 
-First match, from the top: not in post; free day; dated: closed, away, work (pipeline.dated); INSET day; duty; lesson
-and registration; recurring meeting; break and lunch; non-contact inside the pattern; outside hours; unknown. The code
-paints from the bottom, so that what comes later wins.
+First match, from the top: not in post; free day; INSET day; duty; lesson and registration; recurring meeting; stand-by;
+released; break and lunch; non-contact inside the pattern; outside hours; unknown. The code paints from the bottom, so
+that what comes later wins; pipeline.dated lays cover, absence and their like on top.
 
 What the files leave open is decided so:
-- A pattern that is valid but has no row for the weekday is a day off. No valid pattern: unknown, except what is
-  booked and weekends. Leadership: only what is booked counts as work, breaks are breaks, and the rest of a
+- A pattern that is valid but has no row for the weekday is a day off; what is booked then contradicts it and is
+  unknown. No valid pattern: unknown, except what is booked and weekends; so it is with governors, volunteers and
+  contractors who have no hours. Leadership: only what is booked counts as work, breaks are breaks, and the rest of a
   working day is unknown.
-- A paid post covers another post's unpaid break. An unpaid break is break whatever the rota says of the date.
-- A stand-by for cover is contracted time without a lesson, not a duty.
+- A paid post covers another post's unpaid break. An unpaid break is break whatever the rota says of the date. A post,
+  other than a teacher's, of which lunches fill at least half is a midday supervisor's: lunch is its work.
+- Paid time is non-contact only where the bells tell that no break is rung (pipeline.bells); else it is unknown.
+- A duty in a slot that the date's bells do not have may be in any break: breaks and lunch are unknown.
+- A stand-by for cover is contracted time without a lesson, not a duty. A twilight is for all who are at work that day.
 - Where the week letter is unknown both weeks are computed; what differs is unknown, unless neither allows anything.
-- Somebody whose bell group has no lunch (or no break) on a date: minutes in which another group has one are unknown.
 - A duty that somebody took over while nobody is recorded to have given one away makes that minute of the rota unknown
   for all others who have it: one of them is free.
-- On INSET days nothing recurring happens; the bells' breaks are unknown, all of it is where no bells are known.
+- On INSET days nothing recurring happens; the bells' breaks are unknown, all of it is where no bells are known. Hours
+  of INSET that contradict each other leave the difference unknown.
 
 It does not know the boundary margin (pipeline.place) and never looks at the clock.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from pipeline.calendar import DayKind, SchoolDay, Slot, bell_slots, bells_on, school_day
+from pipeline.bells import Times, Where
+from pipeline.calendar import DayKind, SchoolDay, school_day
 from pipeline.cells import (
     BREAK,
     BREAK_NO_ROTA,
@@ -50,76 +55,24 @@ from pipeline.cells import (
     NOT_IN_POST,
     OUTSIDE,
     REGISTRATION,
+    RELEASED,
     TEACHING,
-    Cells,
 )
-from pipeline.rows import ANY, Activity, DutyKind, SlotKind, Span, Staff, StaffRole, Week, When
+from pipeline.rows import Activity, Duty, DutyKind, Lesson, Pattern, SlotKind, Staff, StaffRole, Week
 from pipeline.school import School
-from pipeline.tables import DAY_MIN
-
-Mask = npt.NDArray[np.bool_]
-
-
-def blank() -> Mask:
-    """No minute of the day."""
-    return np.zeros(DAY_MIN, np.bool_)
-
-
-def minutes_of(span: Span | Slot | None) -> Mask:
-    """The minutes of a span as bool[1440]."""
-    mask = blank()
-    if span is not None:
-        mask[span.start : span.end] = True
-    return mask
-
-
-class Times:
-    """The bells of one date for one bell group: where its slots, breaks and lunches lie."""
-
-    def __init__(self, school: School, on: SchoolDay, group: str) -> None:
-        self.slots = bell_slots(school, on, group)
-        self.known = bool(self.slots)
-        self.index = np.full(DAY_MIN, -1, np.int16)
-        for position in sorted(range(len(self.slots)), key=lambda p: self.slots[p].group != ANY):
-            slot = self.slots[position]
-            self.index[slot.start : slot.end] = position
-        rows = bells_on(school, on)
-        self._abroad = {bell.slot: {(b.start, b.end) for b in rows if b.slot == bell.slot} for bell in rows}
-        self._named = {slot.name: position for position, slot in enumerate(self.slots)}
-        self.breaks = self._kind(SlotKind.BREAK)
-        self.lunches = self._kind(SlotKind.LUNCH)
-        self.unsure = blank()
-        own = {slot.kind for slot in self.slots}
-        for bell in rows:
-            if bell.kind in (SlotKind.BREAK, SlotKind.LUNCH) and bell.kind.value not in own:
-                self.unsure[bell.start : bell.end] = True
-
-    def _kind(self, kind: SlotKind) -> Mask:
-        return np.isin(self.index, [p for p, slot in enumerate(self.slots) if slot.kind == kind])
-
-    def kind(self, slot: str) -> str:
-        """The kind of a slot of this group; empty if it has none of that name."""
-        return self.slots[self._named[slot]].kind if slot in self._named else ""
-
-    def place(self, when: When) -> Mask | None:
-        """The minutes of a time, a slot or the whole day; None where this date has no such slot. A slot that only other
-        groups have is found if they agree on its times."""
-        if when is None:
-            return np.ones(DAY_MIN, np.bool_)
-        if isinstance(when, Span):
-            return minutes_of(when)
-        if when in self._named:
-            return np.equal(self.index, self._named[when])
-        times = self._abroad.get(when, set())
-        return minutes_of(Span(*next(iter(times)))) if len(times) == 1 else None
+from pipeline.sheet import Mask, Sheet, Source, TracedSheet, blank, minutes_of
 
 
 @dataclass(frozen=True)
 class Rota:
-    """What a date is for everybody: the calendar, whether the duty rota covers it, and the bells by group."""
+    """What a date is for everybody: the calendar, whether the duty rota covers it, and the bells by group.
+
+    traced: sheets remember which rows decided. rung: bells by group, shared by dates that have the same."""
 
     school: School
     on: SchoolDay
+    traced: bool = False
+    rung: dict[str, Times] = field(default_factory=dict)
 
     @cached_property
     def fresh(self) -> bool:
@@ -131,138 +84,203 @@ class Rota:
         return tuple(sorted({person.bell_group for person in self.school.staff}))
 
     @cached_property
-    def times(self) -> dict[str, Times]:
-        return {group: Times(self.school, self.on, group) for group in self.groups}
+    def times(self) -> Mapping[str, Times]:
+        for group in self.groups:
+            if group not in self.rung:
+                self.rung[group] = Times(self.school, self.on, group)
+        return self.rung
+
+    def sheet(self, cell: int, *rows: Source) -> Sheet:
+        """A new sheet of one cell, decided by these rows."""
+        return TracedSheet(cell, rows) if self.traced else Sheet(cell)
+
+    @property
+    def unlettered(self) -> int:
+        """The cell of what differs between the weeks that the date may belong to."""
+        return CONFLICT if self.on.clash else NO_CALENDAR
 
 
-def rota_of(school: School, day: date) -> Rota:
+def rota_of(school: School, day: date, traced: bool = False) -> Rota:
     """The date as it is for everybody."""
-    return Rota(school, school_day(school, day))
+    return Rota(school, school_day(school, day), traced)
 
 
-def undated(rota: Rota, person: int, released: Mask, taken: Mask) -> Cells:
-    """A person's day without dated exceptions, uint8[1440] of positions in CELLS.
+class Freed(NamedTuple):
+    """Minutes in which dated records free a person: duties given away, lessons and meetings cancelled; and minutes of
+    a duty that somebody took over from nobody knows whom."""
 
-    released: minutes whose duties the person gave away. taken: minutes of a duty taken over from nobody knows whom."""
+    duties: Mask
+    lessons: Mask
+    taken: Mask
+
+
+NOT_FREED = Freed(blank(), blank(), blank())
+
+
+def in_post(rota: Rota, person: int) -> bool:
+    """Does the person's contract cover the date?"""
+    staff = rota.school.staff[person]
+    return staff.contract_start <= rota.on.day <= staff.contract_end
+
+
+def undated(rota: Rota, person: int, freed: Freed = NOT_FREED) -> Sheet:
+    """A person's day without dated exceptions."""
     on, staff = rota.on, rota.school.staff[person]
-    if not staff.contract_start <= on.day <= staff.contract_end:
-        return _all(NOT_IN_POST)
+    if not in_post(rota, person):
+        return rota.sheet(NOT_IN_POST, staff)
     if on.kind.free or (on.kind is DayKind.WEEKEND and not on.covered):
-        return _all(DAY_OFF)
+        free = [row for row in on.rows if row.kind.value == on.kind.value]
+        return rota.sheet(DAY_OFF, *(free or ("calendar.csv",)))
     if on.kind is DayKind.UNKNOWN:
-        return _all(NO_CALENDAR)
-    first, *others = [_week(rota, person, staff, week, released, taken) for week in on.weeks]
+        return rota.sheet(NO_CALENDAR, "calendar.csv")
+    first, *others = [_week(rota, person, staff, week, freed) for week in on.weeks]
     for other in others:
-        differ, quiet = first != other, IS_NO[first] & IS_NO[other]
-        first[differ & quiet & (other == NON_CONTACT)] = NON_CONTACT
-        first[differ & ~quiet] = CONFLICT if on.clash else NO_CALENDAR
+        one, two = first.cells, other.cells
+        differ, quiet = one != two, IS_NO[one] & IS_NO[two]
+        unclear = (one == CONFLICT) | (two == CONFLICT)
+        first.either(other, differ & quiet & (two == NON_CONTACT), NON_CONTACT)
+        first.either(other, differ & ~quiet, rota.unlettered)
+        first.either(other, differ & ~quiet & unclear, CONFLICT)
+        first.also(differ & ~quiet, on.rows or ("calendar.csv",))
     return first
 
 
-def _all(cell: int) -> Cells:
-    return np.full(DAY_MIN, cell, np.uint8)
-
-
-def _week(rota: Rota, person: int, staff: Staff, week: Week, released: Mask, taken: Mask) -> Cells:
+def _week(rota: Rota, person: int, staff: Staff, week: Week, freed: Freed) -> Sheet:
     """The day if its week has this letter."""
-    hours = _Hours(rota, person, staff, week)
+    hours = Hours(rota, person, week)
     if rota.on.kind is DayKind.INSET:
         return _inset_day(rota, staff, hours)
     times = rota.times[staff.bell_group]
-    cells = hours.base.copy()
-    cells[hours.paid] = NON_CONTACT if times.known else NO_BELLS
-    cells[hours.paid & times.unsure] = NO_BELLS
-    if hours.leads:
-        cells[hours.paid] = LEADERSHIP
-    at_school = hours.paid | hours.unpaid | hours.open
-    cells[at_school & times.breaks] = BREAK if rota.fresh else BREAK_NO_ROTA
-    cells[at_school & times.lunches] = LUNCH if rota.fresh else LUNCH_NO_ROTA
-    cells[hours.unpaid] = BREAK
-    cells[hours.unpaid & times.lunches] = LUNCH
+    sheet = hours.sheet()
+    sheet.paint(hours.paid, LEADERSHIP if hours.leads else NON_CONTACT, *hours.today)
+    sheet.ring(hours.paid, times.index, times.slots)
+    if not hours.leads:
+        sheet.doubt(hours.paid & ~times.clear, NO_BELLS, "bells.csv")
+
     duties = [
-        (duty.kind, mask)
-        for duty in rota.school.duties_of.get(person, ())
-        if _holds(rota, duty.valid_from, duty.valid_to, duty.week, duty.weekday, week)
-        and (mask := times.place(duty.when)) is not None
+        (duty, times.place(duty.when)) for duty in rota.school.duties_of.get(person, ()) if _holds(rota, duty, week)
     ]
-    for kind, mask in duties:
-        if kind is DutyKind.COVER_STANDBY:
-            cells[mask & ~released] = NON_CONTACT
-    _lessons(cells, rota, person, times, week)
-    for kind, mask in duties:
-        if kind is not DutyKind.COVER_STANDBY:
-            cells[mask & ~released & ~taken] = DUTY
-            cells[mask & ~released & taken & ~IS_NO[cells]] = CONFLICT
-    return cells
+    _breaks(sheet, rota, times, hours, [duty for duty, where in duties if where is None])
+    booked = [(duty, where) for duty, where in duties if where is not None]
+    for lesson in rota.school.lessons_of.get(person, ()):
+        if lesson.activity is Activity.RELEASED and _holds(rota, lesson, week) and not hours.off:
+            where = times.place(lesson.slot)
+            sheet.paint(blank() if where is None else where.sure | where.maybe, RELEASED, lesson)
+    for duty, where in booked:
+        if duty.kind is DutyKind.COVER_STANDBY:
+            _book(sheet, hours, where, NON_CONTACT, freed.duties, duty)
+    _lessons(sheet, rota, person, times, hours, week, freed.lessons)
+    for duty, where in booked:
+        if duty.kind is not DutyKind.COVER_STANDBY:
+            _book(sheet, hours, where, DUTY, freed.duties | freed.taken, duty)
+            sheet.doubt_unless_no((where.sure | where.maybe) & freed.taken & ~freed.duties, CONFLICT, duty)
+    if hours.known and not hours.off:
+        for span in rota.on.twilight:
+            sheet.paint(minutes_of(span), INSET, *rota.on.rows)
+    return sheet
 
 
-def _holds(rota: Rota, first: date, last: date, letter: Week, weekday: int, week: Week) -> bool:
+def _holds(rota: Rota, row: Duty | Lesson | Pattern, week: Week) -> bool:
     """Does a recurring row hold on this date, if its week is `week`?"""
     on = rota.on.day
-    return first <= on <= last and weekday == on.isoweekday() and letter in (Week.EVERY, week)
+    return row.weekday == on.isoweekday() and row.valid_from <= on <= row.valid_to and row.week in (Week.EVERY, week)
 
 
-def _lessons(cells: Cells, rota: Rota, person: int, times: Times, week: Week) -> None:
+def _book(sheet: Sheet, hours: Hours, where: Where, cell: int, freed: Mask, row: Duty | Lesson) -> None:
+    """What is booked is what the person does, except that it contradicts a day off."""
+    if hours.known and hours.off:
+        sheet.doubt_unless_no((where.sure | where.maybe) & ~freed, CONFLICT, row)
+        return
+    sheet.paint((where.sure | where.agreed & IS_NO[sheet.cells]) & ~freed, cell, row)
+    sheet.doubt_unless_no(where.maybe & ~freed, CONFLICT, row, "bells.csv")
+
+
+def _breaks(sheet: Sheet, rota: Rota, times: Times, hours: Hours, homeless: list[Duty]) -> None:
+    at_school = (hours.paid & ~hours.midday) | hours.unpaid | hours.open
+    fresh = rota.fresh and not homeless
+    for minutes, free, no_rota in ((times.breaks, BREAK, BREAK_NO_ROTA), (times.lunches, LUNCH, LUNCH_NO_ROTA)):
+        sheet.paint(at_school & minutes, free if fresh else no_rota, *(() if fresh else homeless or ("duties.csv",)))
+        sheet.paint(hours.unpaid & minutes, free, *hours.today)
+        sheet.ring(at_school & minutes, times.index, times.slots)
+    sheet.paint(hours.unpaid & ~times.lunches & ~times.breaks, BREAK, *hours.today)
+
+
+def _lessons(sheet: Sheet, rota: Rota, person: int, times: Times, hours: Hours, week: Week, cancelled: Mask) -> None:
     rows = [
-        (row.activity, times.kind(row.slot) == SlotKind.REGISTRATION, mask)
+        (row, times.kind(row.slot) == SlotKind.REGISTRATION, where)
         for row in rota.school.lessons_of.get(person, ())
-        if _holds(rota, row.valid_from, row.valid_to, row.week, row.weekday, week)
-        and (mask := times.place(row.slot)) is not None
+        if _holds(rota, row, week) and (where := times.place(row.slot)) is not None
     ]
     for activity, registers, cell in (
         (Activity.MEETING, None, MEETING),
         (Activity.LESSON, True, REGISTRATION),
         (Activity.LESSON, False, TEACHING),
     ):
-        for booked, registration, mask in rows:
-            if booked is activity and registers in (None, registration):
-                cells[mask] = cell
+        for row, registration, where in rows:
+            if row.activity is activity and registers in (None, registration):
+                _book(sheet, hours, where, cell, cancelled, row)
+                sheet.ring(where.sure & ~cancelled, times.index, times.slots)
 
 
-class _Hours:
-    """A person's contracted hours on a date.
+class Hours:
+    """A person's contracted hours on a date, if its week is `week`.
 
-    base: uint8[1440], what holds outside them; paid, unpaid: bool[1440]; open: hours are unknown, breaks count."""
+    known: a pattern is valid; off: the person has the day off; base: the cell of what lies outside the hours; paid,
+    unpaid, midday: bool[1440], midday the paid minutes of a midday supervisor's post; open: hours are unknown, breaks
+    count. today: the patterns of this date."""
 
-    def __init__(self, rota: Rota, person: int, staff: Staff, week: Week) -> None:
-        on = rota.on.day
-        valid = [p for p in rota.school.patterns_of.get(person, ()) if p.valid_from <= on <= p.valid_to]
-        today = [p for p in valid if _holds(rota, p.valid_from, p.valid_to, p.week, p.weekday, week)]
+    def __init__(self, rota: Rota, person: int, week: Week) -> None:
+        on = rota.on.day.isoweekday()
+        staff = rota.school.staff[person]
+        patterns = rota.school.patterns_of.get(person, ())
+        valid = [row for row in patterns if row.valid_from <= rota.on.day <= row.valid_to]
+        self._rota = rota
+        self.today = [row for row in valid if _holds(rota, row, week)]
         self.leads = staff.role is StaffRole.LEADERSHIP
         self.known = bool(valid)
-        self.off = not today if valid else on.isoweekday() > 5
+        self.off = not self.today if valid else on > 5
         self.open = blank()
-        self.paid, self.unpaid = blank(), blank()
-        for pattern in today:
-            self.paid |= minutes_of(pattern.hours) & ~minutes_of(pattern.unpaid)
-            self.unpaid |= minutes_of(pattern.unpaid)
+        self.paid, self.unpaid, self.midday = blank(), blank(), blank()
+        teaches = staff.role in (StaffRole.TEACHER, StaffRole.LEADERSHIP, StaffRole.TRAINEE)
+        lunches = rota.times[staff.bell_group].all_lunches
+        for pattern in self.today:
+            hours, unpaid = minutes_of(pattern.hours), minutes_of(pattern.unpaid)
+            self.paid |= hours & ~unpaid
+            self.unpaid |= unpaid
+            if not teaches and pattern.unpaid is None and 2 * int((hours & lunches).sum()) >= int(hours.sum()):
+                self.midday |= hours
         self.unpaid &= ~self.paid
         if self.off:
-            self.base = _all(DAY_OFF)
+            self.base = DAY_OFF
         elif self.leads:
-            self.base, self.open = _all(LEADERSHIP), ~blank()
+            self.base, self.open = LEADERSHIP, ~blank()
         else:
-            self.base = _all(OUTSIDE if valid else NO_PATTERN)
+            self.base = OUTSIDE if valid else NO_PATTERN
+
+    def sheet(self) -> Sheet:
+        """The day without anything in it."""
+        return self._rota.sheet(self.base, *(self.today or ("staff.csv" if self.leads else "patterns.csv",)))
 
 
-def _inset_day(rota: Rota, staff: Staff, hours: _Hours) -> Cells:
-    cells = hours.base.copy()
+def _inset_day(rota: Rota, staff: Staff, hours: Hours) -> Sheet:
+    sheet = hours.sheet()
     if hours.off:
-        return cells
-    own = rota.on.hours
-    work = minutes_of(own) if own is not None else hours.paid
-    unpaid = blank() if own is not None else hours.unpaid
+        return sheet
+    rows = rota.on.rows
+    if rota.on.hours == {None}:
+        sheet.paint(hours.unpaid, BREAK, *hours.today)
     if hours.known:
-        cells[work] = INSET
-        cells[work & inset_breaks(rota, staff)] = INSET_BREAK
-    cells[unpaid] = BREAK
-    return cells
+        spans = [hours.paid if span is None else minutes_of(span) for span in rota.on.hours]
+        work = np.logical_and.reduce(spans)
+        sheet.paint(work, INSET, *rows)
+        sheet.paint(work & inset_breaks(rota, staff), INSET_BREAK, *rows)
+        sheet.doubt(np.logical_or.reduce(spans) & ~work, CONFLICT, *rows)
+    return sheet
 
 
 def inset_breaks(rota: Rota, staff: Staff) -> Mask:
     """Minutes of an INSET day that may be break, as far as the bells tell: all of them where there are no bells."""
-    times = rota.times[staff.bell_group]
-    return times.breaks | times.lunches | times.unsure if times.known else ~blank()
+    return ~rota.times[staff.bell_group].work
 
 
 class WorkingHours(NamedTuple):
@@ -276,7 +294,6 @@ class WorkingHours(NamedTuple):
 
 def working_hours(rota: Rota, person: int) -> WorkingHours:
     """When a person works on a date, as far as the patterns tell."""
-    staff = rota.school.staff[person]
-    found = [_Hours(rota, person, staff, week) for week in rota.on.weeks]
+    found = [Hours(rota, person, week) for week in rota.on.weeks]
     paid = np.logical_and.reduce([hours.paid for hours in found])
     return WorkingHours(found[0].known, tuple(hours.off for hours in found), paid)

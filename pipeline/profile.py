@@ -55,6 +55,27 @@ class _Use(_Table):
     dns_named_flows: bool = True
 
 
+class Doubt(_Table):
+    """Limits of the rules that take a minute back because it only looks like use (E4 to E6), and of E9 and E10.
+
+    Sizes in bytes; other units as the names say.
+    """
+
+    embedded_within_s: Annotated[int, pydantic.Field(ge=0, le=60)] = 3
+    embedded_bytes: Count = 150_000
+    embedded_bursts: Count = 2
+    embedded_reuse_s: Annotated[int, pydantic.Field(ge=0, le=60)] = 30
+    background_percent: Annotated[int, pydantic.Field(ge=0, le=100)] = 20
+    background_bursts: Annotated[int, pydantic.Field(ge=3)] = 4
+    background_burst_bytes: Count = 2_000
+    background_answer_bytes: Count = 4_000
+    slow_flow_min: Annotated[int, pydantic.Field(ge=1, le=10)] = 10
+    slow_bytes_per_s: Count = 1_000
+    log_on_min: Annotated[int, pydantic.Field(ge=0, le=10)] = 2
+    media_bytes: Count = 1_000_000
+    confident_minutes: Annotated[int, pydantic.Field(ge=1, le=60)] = 5
+
+
 class _Service(_Table):
     id: str
     down_bytes: Count | None = None
@@ -68,6 +89,7 @@ class _File(_Table):
     clauses: dict[str, str]
     time: _Time
     use: _Use = _Use()
+    doubt: Doubt = Doubt()
     kinds: dict[Kind, Action] = {}
     official_sites: SiteRules = SiteRules()
     service: tuple[_Service, ...] = ()
@@ -105,6 +127,7 @@ class Profile:
     episode_gap_min: int
     episode_minutes: int
     dns_named_flows: bool
+    doubt: Doubt
     services: Mapping[str, _Service]
     kinds: Mapping[Kind, Action]
     official_sites: SiteRules
@@ -142,6 +165,9 @@ class Profile:
             "support_within_s": self.support_within_s,
             "episode_gap_min": self.episode_gap_min,
             "episode_minutes": self.episode_minutes,
+            **self.doubt.model_dump(),
+            "embedded_kb": f"{self.doubt.embedded_bytes / 1000:g}",
+            "media_kb": f"{self.doubt.media_bytes / 1000:g}",
             "clause": self.clause,
             "allow": ", ".join(state.value for state in State if state in self.allow) or "none",
             "unknown_after_closure_days": self.official_sites.unknown_after_closure_days,
@@ -213,6 +239,7 @@ def parse_profile(data: bytes, source: str) -> Profile:
         episode_gap_min=checked.use.episode_gap_min,
         episode_minutes=checked.use.episode_minutes,
         dns_named_flows=checked.use.dns_named_flows,
+        doubt=checked.doubt,
         services=MappingProxyType({s.id: s for s in checked.service}),
         kinds=MappingProxyType(checked.kinds),
         official_sites=checked.official_sites,

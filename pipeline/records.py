@@ -54,7 +54,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 _WHOLE_DAY = {
     *(ExceptionKind.ABSENT, ExceptionKind.LEAVE, ExceptionKind.TRIP),
-    *(ExceptionKind.HOME_WORKING, ExceptionKind.CLOSED, ExceptionKind.INSET),
+    *(ExceptionKind.HOME_WORKING, ExceptionKind.CLOSED, ExceptionKind.INSET, ExceptionKind.RELEASED),
 }
 _HOURS = re.compile(r"(\d{1,2}:\d{2})\s*-\s*(\d{1,2}:\d{2})")
 
@@ -97,10 +97,8 @@ class Reader:
                 raise row.fail("staff_id '*' stands for everybody", "use another id")
             start, end = row.dates("contract_start", "contract_end")
             self.numbers[staff_id] = len(found)
-            role, group = row.word("role", StaffRole), row.get("bell_group")
-            found.append(
-                Staff(staff_id, names, row.get("email").lower(), role, start, end, row.get("department"), group)
-            )
+            role, email, group = row.word("role", StaffRole), row.get("email").lower(), row.get("bell_group")
+            found.append(Staff(staff_id, names, email, role, start, end, row.get("department"), group, row.line))
         return tuple(found)
 
     def _bells(self) -> tuple[Bell, ...]:
@@ -113,7 +111,7 @@ class Reader:
             if clock_minute(slot) is not None:
                 raise row.fail(f"slot {slot!r} looks like a time", "name it, such as P1")
             group, kind = row.get("group") or ANY, row.word("kind", SlotKind)
-            bell = Bell(row.text("schedule"), weekday, slot, kind, start, end, group)
+            bell = Bell(row.text("schedule"), weekday, slot, kind, start, end, group, row.line)
             for other, there in places[bell.schedule, weekday, group]:
                 if other.slot == slot:
                     raise row.fail(f"slot {slot!r} is already on line {there.line}", "name each slot of a day once")
@@ -163,6 +161,7 @@ class Reader:
             hours,
             unpaid,
             row.word("kind", PatternKind, PatternKind.CONTRACTED),
+            row.line,
         )
 
     def calendar_row(self, row: Row) -> CalendarRow:
@@ -181,18 +180,18 @@ class Reader:
             if start is None or end is None or end <= start:
                 raise row.fail(f"value {value!r} are no hours", "write them as 09:00-12:30")
             hours = Span(start, end)
-        return CalendarRow(first, last, kind, value, hours)
+        return CalendarRow(first, last, kind, value, hours, row.line)
 
     def lesson(self, row: Row) -> Lesson:
         slot = self.slot(row, "slot", row.text("slot"))
         week, weekday = row.word("week", Week, Week.EVERY), row.number("weekday", 1, 7)
         activity = row.word("activity", Activity)
-        return Lesson(self.person(row), week, weekday, slot, activity, *row.dates("valid_from", "valid_to"))
+        return Lesson(self.person(row), week, weekday, slot, activity, *row.dates("valid_from", "valid_to"), row.line)
 
     def duty(self, row: Row) -> Duty:
         when, kind = self.when(row, "slot_or_start"), row.word("kind", DutyKind)
         week, weekday = row.word("week", Week, Week.EVERY), row.number("weekday", 1, 7)
-        return Duty(self.person(row), week, weekday, when, kind, *row.dates("valid_from", "valid_to"))
+        return Duty(self.person(row), week, weekday, when, kind, *row.dates("valid_from", "valid_to"), row.line)
 
     def dated(self, row: Row) -> Dated:
         kind = row.word("kind", ExceptionKind)
@@ -204,7 +203,7 @@ class Reader:
         elif kind not in _WHOLE_DAY:
             raise row.fail(f"{kind} needs a slot or times", "write them in start_or_slot and end")
         person = ALL if row.get("staff_id") == ANY else self.person(row)
-        return Dated(row.date("date"), person, when, kind, row.instant("entered_at", self.zone))
+        return Dated(row.date("date"), person, when, kind, row.instant("entered_at", self.zone), row.line)
 
     def site(self, row: Row) -> OfficialSite:
         def people(name: str) -> tuple[int, ...]:
@@ -258,6 +257,33 @@ def one_row_a_site(sites: tuple[OfficialSite, ...]) -> tuple[OfficialSite, ...]:
             raise SchoolError("official_sites.csv", site.line, what, "give each site one row and its own id")
         seen[site.site_id] = site.line
     return sites
+
+
+def one_contract_at_a_time(patterns: tuple[Pattern, ...]) -> tuple[Pattern, ...]:
+    """Refuses hours that are paid twice on the same dates, as an old contract that nobody closed. A second post may lie
+    in another's unpaid break, or wholly within its hours."""
+    seen: defaultdict[tuple[int, int], list[Pattern]] = defaultdict(list)
+    for row in patterns:
+        for other in seen[row.person, row.weekday]:
+            if _same_dates(row, other) and _paid(row) & _paid(other) and not _within(row.hours, other.hours):
+                what = f"these hours overlap those of line {other.line} on the same dates"
+                raise SchoolError("patterns.csv", row.line, what, "close the older row with valid_to, or correct them")
+        seen[row.person, row.weekday].append(row)
+    return patterns
+
+
+def _same_dates(one: Pattern, other: Pattern) -> bool:
+    weeks = Week.EVERY in (one.week, other.week) or one.week is other.week
+    return weeks and one.valid_from <= other.valid_to and other.valid_from <= one.valid_to
+
+
+def _paid(row: Pattern) -> set[int]:
+    unpaid = set(range(row.unpaid.start, row.unpaid.end)) if row.unpaid else set()
+    return set(range(row.hours.start, row.hours.end)) - unpaid
+
+
+def _within(one: Span, other: Span) -> bool:
+    return (one.start < other.start and other.end < one.end) or (other.start < one.start and one.end < other.end)
 
 
 def one_owner_at_a_time(devices: tuple[Device, ...]) -> tuple[Device, ...]:

@@ -1,7 +1,8 @@
 """What the rows of a school's files mean: their words and their frozen row types.
 
 Times are minutes after local midnight, spans are [start, end), dates are inclusive. `person` is a number: the index in
-`School.staff`; ALL stands for the `*` of a row that concerns everybody. This module reads nothing and decides nothing.
+`School.staff`; ALL stands for the `*` of a row that concerns everybody; `line` is where the row stands in its file.
+This module reads nothing and decides nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from enum import StrEnum
 
 ALL = -1
 ANY = "*"
+# Words of other systems that say why somebody is released from work. They are forgotten in reading.
+_PRIVATE = frozenset({"facility_time", "trade_union", "union", "time_off_in_lieu", "toil", "lieu"})
 
 
 class StaffRole(StrEnum):
@@ -21,6 +24,7 @@ class StaffRole(StrEnum):
     CONTRACTOR = "contractor"
     VOLUNTEER = "volunteer"
     TRAINEE = "trainee"
+    GOVERNOR = "governor"
 
 
 class Week(StrEnum):
@@ -62,6 +66,11 @@ class Activity(StrEnum):
     LEADERSHIP = "leadership"
     MEETING = "meeting"
     FREE = "free"
+    RELEASED = "released"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Activity | None:
+        return cls.RELEASED if value in _PRIVATE else None
 
 
 class DutyKind(StrEnum):
@@ -78,6 +87,8 @@ class ExceptionKind(StrEnum):
     LEAVE = "leave"
     TRIP = "trip"
     COVER = "cover"
+    CANCELLED = "cancelled"
+    DUTY = "duty"
     SWAP_TO = "duty_swap_to"
     SWAP_FROM = "duty_swap_from"
     EXAM = "exam"
@@ -85,10 +96,12 @@ class ExceptionKind(StrEnum):
     INSET = "inset"
     CLOSED = "closed"
     HOME_WORKING = "home_working"
+    RELEASED = "released"
 
     @classmethod
     def _missing_(cls, value: object) -> ExceptionKind | None:
-        return {"swap_to": cls.SWAP_TO, "swap_from": cls.SWAP_FROM}.get(str(value))
+        other = {"swap_to": cls.SWAP_TO, "swap_from": cls.SWAP_FROM, "parents_evening": cls.MEETING}
+        return cls.RELEASED if value in _PRIVATE else other.get(str(value))
 
 
 class Ownership(StrEnum):
@@ -117,6 +130,7 @@ class Staff:
     contract_end: date
     department: str
     bell_group: str
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +143,7 @@ class Pattern:
     hours: Span
     unpaid: Span | None
     kind: PatternKind
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +155,7 @@ class Bell:
     start: int
     end: int
     group: str
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +165,7 @@ class CalendarRow:
     kind: CalendarKind
     value: str
     hours: Span | None  # of an INSET day that has its own
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +177,7 @@ class Lesson:
     activity: Activity
     valid_from: date
     valid_to: date
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +189,7 @@ class Duty:
     kind: DutyKind
     valid_from: date
     valid_to: date
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +201,7 @@ class Dated:
     when: When
     kind: ExceptionKind
     entered: float | None
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 `schoolgate why` prints these sentences, filled with the limits of the policy profile that was in force; they are the
 documentation of the rules. A rule whose meaning changes gets a new version, so that an old outcome still says by which
-wording it was made. The numbering follows the product's list E1-E15; rules not listed here are not applied.
+wording it was made. The numbering follows the product's list E1-E15.
 This module knows no traffic and no people.
 """
 
@@ -52,6 +52,28 @@ E3 = Rule(
     "A minute is active when the service sent at least {down_kb} KB, or when the person's device sent at least "
     "{client_bursts} separate requests to the service's own site.",
 )
+E4 = Rule(
+    "E4",
+    1,
+    "A minute is not use but embedded in somebody else's page when the device opened another site at most "
+    "{embedded_within_s} seconds before it turned to the service, less than {embedded_kb} KB passed, there were fewer "
+    "than {embedded_bursts} requests, and none more than {embedded_reuse_s} seconds later.",
+)
+E5 = Rule(
+    "E5",
+    1,
+    "A minute is not use but background when small requests come by the clock (at least {background_bursts}, their "
+    "distances varying by less than {background_percent} %, each of less than {background_burst_bytes} bytes with an "
+    "answer of less than {background_answer_bytes}), or when nothing new was opened for {slow_flow_min} minutes and "
+    "less than {slow_bytes_per_s} bytes a second passed. A locked workstation is used by nobody, and the first "
+    "{log_on_min} minutes after a log-on are never held against anybody, as tabs come back by themselves.",
+)
+E6 = Rule(
+    "E6",
+    1,
+    "A minute is not use but an embedded medium when a single connection was asked once and {media_kb} KB or more "
+    "passed.",
+)
 E7 = Rule(
     "E7",
     1,
@@ -65,6 +87,42 @@ E8 = Rule(
     "is not allowed, by a person known by a log-on (grade A or B); minutes that the policy profile only counts do not "
     "help.",
 )
+E9 = Rule(
+    "E9",
+    1,
+    "Confidence in such an episode is high when it has at least {confident_minutes} of these minutes, the service's "
+    "picture or video hosts took part and no other site led to it; otherwise it is medium; and when it is low the "
+    "minutes are unknown.",
+)
+E10 = Rule(
+    "E10",
+    1,
+    "Use of a service by a person who runs a live official school site there is possibly official and never held "
+    "against him; while the site's approval lacks something, and for {unknown_after_closure_days} days after its "
+    "closure, what would be is unknown.",
+)
+E11 = Rule("E11", 1, "Services that are used for teaching too are only counted.")
+E12 = Rule("E12", 1, "A minute in which several people used one address is unknown.")
+E13 = Rule(
+    "E13",
+    1,
+    "A DNS answer without traffic shows nothing, and an episode that nothing but DNS answers names is unknown "
+    "(confidence low): the device's own bytes must name the service at least once.",
+)
+E14 = Rule(
+    "E14",
+    1,
+    "Connections that begin in the same or the next second, such as QUIC and TCP tried together or one after the other "
+    "failed, count as one request, and a minute counts once however many connections carried it.",
+)
+E15 = Rule(
+    "E15",
+    1,
+    "The first day of a new version of the catalogue is judged by the version before, too, and the difference is "
+    "shown; what counts is the new one.",
+)
 
-RULES: tuple[Rule, ...] = (E1, E2, E3, E7, E8)
+RULES: tuple[Rule, ...] = (E1, E2, E3, E4, E5, E6, E7, E8, E9, E10, E11, E12, E13, E14, E15)
+CITED: tuple[Rule, ...] = (E1, E2, E3, E4, E5, E6, E7, E8, E9, E13, E14)
+"""What an episode outside the allowed times has passed; the others settle a minute before it comes so far."""
 BY_ID: Mapping[str, Rule] = {rule.id: rule for rule in RULES}

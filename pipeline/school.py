@@ -1,17 +1,18 @@
 """A school as its files describe it: reads the canonical CSV files of one folder and checks them against each other.
 
 UTF-8, header row, ISO dates, local wall-clock times. Only staff.csv must exist; what is missing is named in
-`School.missing` and makes minutes unknown, never forbidden. Row order means nothing. An open date is an empty cell.
+`School.missing` and makes minutes unknown, never forbidden: a school without exceptions has a file with its header alone.
+Row order means nothing. An open date is an empty cell.
 
 | file | columns | cells |
 |---|---|---|
-| staff.csv | staff_id, username, email, role, fte, contract_start, contract_end, department, bell_group | role teacher, support, leadership, contractor, volunteer, trainee; username may hold former names after `;` |
-| patterns.csv | staff_id, valid_from, valid_to, week, weekday, start, end, unpaid_break_start, unpaid_break_end, kind | week A, B or `*`; weekday 1 (Monday) to 7; kind contracted, flexi_core; several rows a day are several posts |
+| staff.csv | staff_id, username, email, role, fte, contract_start, contract_end, department, bell_group | role teacher, support, leadership, contractor, volunteer, trainee, governor; username may hold former names after `;` |
+| patterns.csv | staff_id, valid_from, valid_to, week, weekday, start, end, unpaid_break_start, unpaid_break_end, kind | week A, B or `*`; weekday 1 (Monday) to 7; kind contracted, flexi_core; several rows a day are several posts: one may lie in the unpaid break of another, or wholly within its hours |
 | bells.csv | schedule, weekday, slot, kind, start, end, group | weekday 1 to 7, or `*` for weekdays that the schedule does not name; kind lesson, registration, break, lunch, before, after; group `*` or a bell group: its rows go before those of `*` |
 | calendar.csv | date_from, date_to, kind, value | the grammar is in pipeline.calendar |
-| timetable.csv | staff_id, week, weekday, slot, activity, class, room, valid_from, valid_to | activity lesson, ppa, leadership, meeting, free; a lesson in a registration slot is registration |
+| timetable.csv | staff_id, week, weekday, slot, activity, class, room, valid_from, valid_to | activity lesson, ppa, leadership, meeting, free, released; a lesson in a registration slot is registration |
 | duties.csv | staff_id, week, weekday, slot_or_start, end, kind, place, valid_from, valid_to | slot_or_start is a slot (end empty) or a time (end needed); kind break, lunch, gate, bus, detention, cover_standby |
-| exceptions.csv | date, staff_id, start_or_slot, end, kind, ref, entered_at | staff_id `*` is everybody; no start and no end is the whole day (absent, leave, trip, inset, closed, home_working only); kind also cover, duty_swap_to, duty_swap_from, exam, meeting; entered_at with date and time |
+| exceptions.csv | date, staff_id, start_or_slot, end, kind, ref, entered_at | staff_id `*` is everybody; no start and no end is the whole day (absent, leave, released, trip, inset, closed, home_working only); kind also cover, cancelled (a lesson or meeting that does not take place), duty (an extra one), duty_swap_to, duty_swap_from, exam, meeting; released is for whatever is nobody's business, as facility time or time off in lieu; entered_at with date and time |
 | official_sites.csv | site_id, service, account, administrators, moderators, purpose, audience, contributors, host, line_manager, lm_approved_on, network_manager, nm_approved_on, head, head_approved_on, go_live, closure, review_on | administrators and moderators are staff ids separated by `;` |
 | devices.csv | mac, asset_tag, hostname, assigned_staff_id, shared, valid_from, valid_to, ownership | shared 0 or 1; ownership school, byod |
 
@@ -29,11 +30,30 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from pipeline.records import COLUMNS, Reader, SchoolError, one_owner_at_a_time, one_row_a_site
+from pipeline.records import (
+    COLUMNS,
+    Reader,
+    SchoolError,
+    one_contract_at_a_time,
+    one_owner_at_a_time,
+    one_row_a_site,
+)
 from pipeline.rows import Bell, CalendarRow, Dated, Device, Duty, Lesson, OfficialSite, Pattern, Staff
 from pipeline.settings import FeedSettings, SchoolSettings
 
 __all__ = ["School", "SchoolError", "load_school", "parse_school"]
+
+LACKING: Mapping[str, str] = {
+    "patterns.csv": "nobody's hours are known: only what is booked counts as work",
+    "bells.csv": "no break, lunch or lesson has a time",
+    "calendar.csv": "no date is known to be a school day",
+    "timetable.csv": "no lesson is known",
+    "duties.csv": "breaks and lunches are unknown for everybody",
+    "exceptions.csv": "nothing that is scheduled counts as having happened; if there are none, save its header alone",
+    "official_sites.csv": "no official site is known",
+    "devices.csv": "no device is known to be somebody's",
+}
+"""What it means that a file is missing, for people."""
 
 
 class _OfPerson(Protocol):
@@ -114,7 +134,7 @@ def parse_school(files: Mapping[str, bytes], settings: SchoolSettings, missing: 
     return School(
         settings=settings,
         staff=reader.staff,
-        patterns=tuple(map(reader.pattern, reader.rows("patterns.csv"))),
+        patterns=one_contract_at_a_time(tuple(map(reader.pattern, reader.rows("patterns.csv")))),
         bells=reader.bells,
         calendar=tuple(map(reader.calendar_row, reader.rows("calendar.csv"))),
         timetable=tuple(map(reader.lesson, reader.rows("timetable.csv"))),

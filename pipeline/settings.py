@@ -100,10 +100,52 @@ class FeedSettings(Table):
 
     devices: PathName = Field(default=Path("devices.csv"), description="Asset register: which MAC address is whose.")
     kea_leases: PathName | None = Field(default=None, description="Lease file of Kea DHCP (kea-leases4.csv).")
+    kea_leases6: PathName | None = Field(default=None, description="Lease file of Kea DHCPv6 (kea-leases6.csv).")
+    isc_leases: PathName | None = Field(default=None, description="Lease file of ISC DHCP (dhcpd.leases).")
+    dnsmasq_leases: PathName | None = Field(default=None, description="Lease file of dnsmasq (dnsmasq.leases).")
+    dnsmasq_lease_min: Whole = Field(
+        default=60, ge=2, le=527_040, description="Length of dnsmasq's leases in minutes; the shortest if they differ."
+    )
+    windows_dhcp_logs: PathName | None = Field(
+        default=None, description="Folder of Windows DHCP's audit logs (DhcpSrvLog-*.log), or one of them."
+    )
+    windows_leases: PathName | None = Field(
+        default=None, description="Leases of Windows DHCP as CSV (Get-DhcpServerv4Lease), or a folder of such files."
+    )
+    windows_dhcp_zone: ZoneName | None = Field(
+        default=None, description="Time zone of the Windows DHCP server; the school's if not set."
+    )
+    windows_lease_h: Annotated[Whole, Field(ge=1, le=8_784)] | None = Field(
+        default=None, description="Length of Windows DHCP's leases in hours; its log does not say it."
+    )
+    radius_detail: PathName | None = Field(
+        default=None, description="Accounting of FreeRADIUS: a detail file, or the folder (radacct) that has them."
+    )
+    radius_zone: ZoneName | None = Field(
+        default=None, description="Time zone of RADIUS times that carry none; the school's if not set."
+    )
+    radius_session_min: Whole = Field(
+        default=240,
+        ge=1,
+        le=1_440,
+        description="Minutes after which an 802.1X session without Interim and Stop is over.",
+    )
     logons: PathName | None = Field(
-        default=None, description="Windows log-on events (4624, 4634, 4647, 4800, 4801) as CSV."
+        default=None, description="Windows log-on events (4624, 4634, 4647, 4778, 4779, 4800, 4801) as CSV."
     )
     logons_zone: ZoneName = Field(default="UTC", description="Time zone of log-on times that carry none.")
+    neighbours: PathName | None = Field(
+        default=None, description="ARP and NDP tables of a router (`ip neigh`, arp, CSV), or a folder of such files."
+    )
+    sightings: PathName | None = Field(
+        default=None, description="What the sensor sees of ARP, NDP and DHCP, as CSV or Arrow: time, address, mac."
+    )
+    domains: tuple[str, ...] = Field(
+        default=(), description="Domains and realms whose accounts are the school's, as SCHOOL and school.example."
+    )
+    shared_accounts: tuple[str, ...] = Field(
+        default=(), description="Accounts that several people use, as staffroom or supply*: nobody is known by them."
+    )
 
 
 class StoreSettings(Table):

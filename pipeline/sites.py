@@ -178,7 +178,7 @@ def site_people(school: School, rules: SiteRules, services: Mapping[str, Service
             people.official[team] = True
         else:
             closed = stands is Standing.JUST_CLOSED
-            reason = Reason.OFFICIAL_CLOSED if closed else Reason.OFFICIAL_UNAPPROVED
+            reason = Reason.SITE_CLOSED if closed else Reason.SITE_UNAPPROVED
             people.doubt[team] = np.maximum(people.doubt[team], reason.code)
     for people in found.values():
         people.doubt[people.official] = Reason.NONE.code

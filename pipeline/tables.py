@@ -42,8 +42,10 @@ def clock_minute(text: str) -> int | None:
 
 
 def mac_number(text: str) -> int | None:
-    """A hardware address in any usual spelling (`00:16:3e:00:10:00`, `00-16-...`, `0016.3e00.1000`) as a number."""
-    digits = re.sub(r"[:.\-]", "", text.strip().lower())
+    """A hardware address in any usual spelling (`00:16:3e:00:10:00`, `00-16-...`, `0016.3e00.1000`, `0:16:3e:0:10:0`)
+    as a number."""
+    parts = re.split(r"[:\- ]", text.strip().lower())
+    digits = "".join(part.zfill(2) for part in parts) if len(parts) == 6 else "".join(parts).replace(".", "")
     return int(digits, 16) if _MAC.fullmatch(digits) else None
 
 
@@ -180,7 +182,7 @@ def read_rows(
         values = [cell.strip() for cell in cells]
         if any(values):
             if not header:
-                header = _header(file, line, values, columns, error)
+                header = header_of(file, line, values, columns, error)
             elif len(values) == len(header):
                 yield Row(file, line, dict(zip(header, values, strict=True)), error)
             else:
@@ -206,7 +208,9 @@ def _decode(file: str, data: bytes, error: type[InputError]) -> str:
     return text
 
 
-def _header(file: str, line: int, values: list[str], columns: Sequence[str], error: type[InputError]) -> list[str]:
+def header_of(file: str, line: int, values: list[str], columns: Sequence[str], error: type[InputError]) -> list[str]:
+    """The names of a header's cells, those of `columns` in their own spelling; raises `error` if one lacks or is there
+    twice."""
     names = [value.lower() for value in values]
     if len(names) == 1 and ";" in names[0] and len(columns) > 1:
         raise error(file, line, "the cells are separated by semicolons", "save it with commas")

@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.gather import Clients
-from pipeline.judge import I64, SURE, Traffic
+from pipeline.judge import SURE
+from pipeline.traffic import I64, Traffic
 from pipeline.words import Grade, Reason
 
 Who = tuple[npt.NDArray[np.int32], npt.NDArray[np.int8], npt.NDArray[np.int8], npt.NDArray[np.int32]]
 Mask = npt.NDArray[np.bool_]
-_NOTE = len(Reason)
+_NOTE, _GRADES = len(Reason), len(Grade)
 
 
 class Bindings(Protocol):
@@ -63,10 +64,11 @@ class Sightings:
 
 
 def identify(
-    traffic: Traffic, clients: Clients, bindings: Bindings | None, staff: int, watched: Mask
+    traffic: Traffic, clients: Clients, bindings: Bindings | None, staff: int, watched: Mask, fresh_min: int
 ) -> tuple[Traffic, Sightings]:
-    """Traffic by client number -> the same by user, with a note (`grade_of`, `nobody_of`). Nobody is looked up in rows
-    that are not `watched`, nor without bindings."""
+    """Traffic by client number -> the same by user, with a note (`grade_of`, `nobody_of`, `fresh_of`). Nobody is looked
+    up in rows that are not `watched`, nor without bindings. A person is fresh at an address where he was not logged on
+    `fresh_min` minutes before."""
     base = int(traffic.minute.min(initial=0))
     width = int(traffic.minute.max(initial=0)) - base + 1
     pairs, first, row = np.unique(traffic.who * width + (traffic.minute - base), return_index=True, return_inverse=True)
@@ -81,6 +83,11 @@ def identify(
         found = bindings.who(address[known], minute[known].astype(np.uint32))
         person[known], grade[known], reason[known], device[known] = found
     surely = (person >= 0) & np.isin(grade, SURE)
+    fresh = np.zeros(len(pairs), np.int64)
+    if bindings is not None and fresh_min:
+        known = np.flatnonzero(surely)
+        before = bindings.who(address[known], np.maximum(minute[known] - fresh_min, 0).astype(np.uint32))
+        fresh[known] = (before[0] != person[known]) | ~np.isin(before[1], SURE)
     assigned = (person >= 0) & (grade == Grade.C.code)
     shared = ~surely & ~assigned & (grade == Grade.D.code)
     grade[~surely & ~assigned] = Grade.NONE.code
@@ -88,7 +95,7 @@ def identify(
     reason[reason == Reason.NONE.code] = Reason.NO_PERSON.code
     nobody = 2 * staff + np.where(device >= 0, device, device.max(initial=-1) + 1 + client)
     who = np.select([surely, assigned], [person, staff + person], nobody)
-    identified = replace(traffic, who=who[row], note=(grade * _NOTE + reason)[row])
+    identified = replace(traffic, who=who[row], note=((fresh * _GRADES + grade) * _NOTE + reason)[row])
     return identified, Sightings(who[surely], minute[surely], address[surely])
 
 
@@ -99,7 +106,13 @@ def person_of(who: I64, staff: int) -> I64:
 
 def grade_of(note: I64) -> npt.NDArray[np.int8]:
     """The grade in a note: of merged rows the weaker of A and B, or D if one was shared."""
-    return (note // _NOTE).astype(np.int8)
+    return (note // _NOTE % _GRADES).astype(np.int8)
+
+
+def fresh_of(note: I64) -> Mask:
+    """Had the person in a note just logged on?"""
+    fresh: Mask = note // _NOTE // _GRADES == 1
+    return fresh
 
 
 def nobody_of(note: I64) -> npt.NDArray[np.int8]:

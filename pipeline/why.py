@@ -29,7 +29,7 @@ from pipeline.telling import (
     words,
     zone_of_school,
 )
-from pipeline.words import Outcome, Reason
+from pipeline.words import Confidence, Outcome, Reason
 
 _NAMED_BY = {
     "sni": "the client's own TLS greeting",
@@ -121,6 +121,7 @@ def _person_sentences(facts: Mapping[str, object], start: datetime, end: datetim
         f"Evidence: {size(facts['bytes_down'])} came from the service and {size(facts['bytes_up'])} went to it, with "
         f"{plural(integer(facts['client_bursts']), 'separate request')}; the service's name was read from {names}."
     )
+    yield f"Confidence: {facts['confidence']} (rule E9)."
     yield from rule_sentences(facts["rules"])
     states = ", ".join(f"{state} {plural(integer(n), 'minute')}" for state, n in mapping(facts["states"]).items())
     reasons = " ".join(Reason(reason).sentence for reason in mapping(facts["because"]))
@@ -149,6 +150,8 @@ def _added(whys: list[dict[str, object]]) -> dict[str, object]:
             counts.update({key: integer(n) for key, n in mapping(why[name]).items()})
         total[name] = dict(sorted(counts.items()))
     identities = [mapping(why["identity"]) for why in whys]
+    rank = [word.value for word in Confidence]
+    total["confidence"] = max((str(why["confidence"]) for why in whys), key=rank.index)
     total["identity"] = {
         "grade": max(str(identity["grade"]) for identity in identities),
         "source": "; ".join(sorted({str(identity["source"]) for identity in identities})),

@@ -1,10 +1,10 @@
 """Windows of packet time: which are closed, which minutes each one needs, what it is called in the store.
 
 Packet time is cut into five-minute windows. The rows of a window are a pure function of the slices of its own minutes,
-of an hour before and of ten minutes after; so whoever computes a window, before or after a crash, alone or together
+of seventy minutes before and of ten after; so whoever computes a window, before or after a crash, alone or together
 with others, gets the same rows. A window is closed when everything it needs has been seen. To say whether a minute is
-active, its two neighbours are needed too (rule E2); so episodes look one minute less far than slices are kept. Times
-here are minutes since 1970-01-01 00:00 UTC. This module knows no traffic, no people and no store.
+active, REACH_MIN minutes before it and the one after it are needed (rules E2 to E5); so episodes look less far than
+slices are kept. Times here are minutes since 1970-01-01 00:00 UTC. This module knows no traffic, people or store.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy.typing as npt
 WINDOW_MIN = 5
 LOOK_BACK_MIN = 60
 LOOK_AHEAD_MIN = 10
+REACH_MIN = 10  # how far back from a minute one must look to say whether it is active
 PART_MIN = 30  # a long episode is told in parts that begin on multiples of this, see pipeline.judge.parts
 
 Minutes = npt.NDArray[np.int64]
@@ -30,7 +31,7 @@ def start_of(minute: Minutes) -> Minutes:
 
 def first_needed(start: int) -> int:
     """The first minute whose slices a window needs."""
-    return start - LOOK_BACK_MIN - 1
+    return start - LOOK_BACK_MIN - REACH_MIN
 
 
 def end_needed(start: int) -> int:

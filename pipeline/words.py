@@ -53,6 +53,24 @@ class Outcome(_Coded):
     UNKNOWN = "unknown"
 
 
+class Activity(_Coded):
+    """What the traffic of one user with one service in a minute looks like; only ACTIVE is use."""
+
+    INACTIVE = "inactive"
+    ACTIVE = "active"
+    EMBEDDED = "embedded"  # a button, a frame or a pixel on somebody else's page
+    EMBEDDED_MEDIA = "embedded_media"  # one medium that plays by itself
+    BACKGROUND = "background"  # a tab that nobody looks at
+
+
+class Confidence(_Coded):
+    """How much speaks for an episode outside the allowed times (rule E9)."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
 class Grade(_Coded):
     """How surely an address is tied to a person. Only A and B can give `outside_allowed`."""
 
@@ -95,8 +113,13 @@ class Reason(_Coded):
     INCIDENTAL = "incidental"
     EPISODE = "episode"
     IDENTITY_OFF = "identity_off"
-    OFFICIAL_UNAPPROVED = "official_unapproved"
-    OFFICIAL_CLOSED = "official_closed"
+    # of a state, again: positions never change
+    RELEASED = "released"
+    NO_EXCEPTIONS = "no_exceptions"
+    LOG_ON = "log_on"
+    DNS_ONLY = "dns_only"
+    SITE_CLOSED = "site_closed"
+    SITE_UNAPPROVED = "site_unapproved"
     TOO_FEW_PEOPLE = "too_few_people"
 
     @property
@@ -106,7 +129,7 @@ class Reason(_Coded):
 
 _SENTENCES: dict[Reason, str] = {
     Reason.NONE: "No reason was recorded.",
-    Reason.NOT_IN_POST: "The date lies outside this person's contract.",
+    Reason.NOT_IN_POST: "The date lies outside this person's contract, so the log-on itself should be looked at.",
     Reason.NON_WORKING_DAY: "This is not a working day for this person.",
     Reason.OUTSIDE_HOURS: "The minute lies outside contracted hours.",
     Reason.SCHEDULED: "The person was scheduled to work in this minute.",
@@ -116,9 +139,9 @@ _SENTENCES: dict[Reason, str] = {
     Reason.AWAY: "The person was absent, on a trip or working at home, so somebody else may have used the device.",
     Reason.BOUNDARY: "The minute lies within a few minutes of a change between allowed and not allowed.",
     Reason.NO_PATTERN: "There is no working pattern for this person on this date.",
-    Reason.NO_BELLS: "There is no bell schedule for this date.",
-    Reason.NO_CALENDAR: "The calendar says nothing about this date.",
-    Reason.CONFLICT: "Two dated records contradict each other.",
+    Reason.NO_BELLS: "The bell schedule of this date does not say what this minute is.",
+    Reason.NO_CALENDAR: "The calendar does not say what this date is, or which week it belongs to.",
+    Reason.CONFLICT: "Two records contradict each other.",
     Reason.LEADERSHIP_HOURS: "Leadership hours are not defined; only booked time counts as work.",
     Reason.INSET_BREAK: "INSET days have breaks that no bell schedule records.",
     Reason.ALLOWED_TIME: "Personal use is allowed in this minute (6.13).",
@@ -132,7 +155,11 @@ _SENTENCES: dict[Reason, str] = {
     Reason.INCIDENTAL: "Fewer than three active minutes fell in time that is not allowed.",
     Reason.EPISODE: "An episode with at least three active minutes in time that is not allowed (6.13).",
     Reason.IDENTITY_OFF: "This school does not tie addresses to people.",
-    Reason.OFFICIAL_UNAPPROVED: "The person is named for a school site on this service whose approval is incomplete.",
-    Reason.OFFICIAL_CLOSED: "The person ran a school site on this service that has just closed.",
+    Reason.RELEASED: "The person was released from scheduled work in this minute; why is not recorded.",
+    Reason.NO_EXCEPTIONS: "There is no list of cover, swaps and absences, so what was scheduled may not have happened.",
+    Reason.LOG_ON: "The person had just logged on or unlocked the computer, and tabs come back by themselves.",
+    Reason.DNS_ONLY: "Only DNS answers named the service; nothing that the device sent to it did.",
+    Reason.SITE_CLOSED: "The person ran an official school site on this service that was closed a few days before.",
+    Reason.SITE_UNAPPROVED: "The person is named for a school site on this service whose approval is incomplete.",
     Reason.TOO_FEW_PEOPLE: "The school has fewer than ten members of staff, so sums would show persons.",
 }

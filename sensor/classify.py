@@ -92,7 +92,7 @@ def _answers_object(path: Path, client: bytes, server: bytes, answers: Answers) 
 def _flows(path: Path, words: Any, texts: list[str], catalogue: Catalogue) -> Iterator[dict[str, Any]]:
     """One object a flow, in order of first packet."""
     halves, signed = words.view(np.uint32), words.view(np.int64)
-    begun = halves[:, layout.S_BEGUN] & layout.BEGUN_MASK
+    begun = halves[:, layout.S_BEGUN]
     order = np.lexsort((begun, halves[:, layout.S_MINUTE], halves[:, layout.S_UID]))
     uids = halves[order, layout.S_UID]
     starts = np.flatnonzero(np.r_[True, uids[1:] != uids[:-1]])

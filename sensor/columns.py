@@ -38,6 +38,7 @@ class Columns(NamedTuple):
     packets_up: Any
     packets_down: Any
     bursts: Any
+    burst_seconds: Any
     burst_bytes: Any
     burst_largest: Any
     gap_sum: Any
@@ -50,7 +51,7 @@ _TYPES = {
     **dict.fromkeys(("minute", "packets_up", "packets_down", "bursts", "burst_bytes", "burst_largest"), np.uint32),
     **dict.fromkeys(("first_ms", "last_ms", "client_port", "server_port"), np.uint16),
     **dict.fromkeys(("segment", "service", "role", "evidence"), np.int16),
-    **dict.fromkeys(("client", "server", "vlan", "bytes_up", "bytes_down"), np.uint64),
+    **dict.fromkeys(("client", "server", "vlan", "bytes_up", "bytes_down", "burst_seconds"), np.uint64),
     **dict.fromkeys(("gap_sum", "gap_sumsq"), np.float64),
     "first_of_flow": np.bool_,
     "transport": np.uint8,
@@ -94,9 +95,8 @@ def unpack(slices, count, pair_of, service_of, role_of, segments, c, at):
             continue
         minute = np.int64(halves[n, layout.S_MINUTE])
         start = minute * layout.MINUTE_NS
-        begun = np.int64(halves[n, layout.S_BEGUN])
         c.minute[at] = minute
-        c.first_ms[at] = begun & layout.BEGUN_MASK
+        c.first_ms[at] = halves[n, layout.S_BEGUN]
         c.last_ms[at] = max(0, min(59_999, (np.int64(words[n, layout.S_LAST]) - start) // layout.MILLISECOND))
         flags = np.int64(halves[n, layout.S_FLAGS])
         c.first_of_flow[at] = flags & layout.OLD == 0
@@ -134,7 +134,13 @@ def unpack(slices, count, pair_of, service_of, role_of, segments, c, at):
         c.bytes_down[at] = words[n, layout.S_BYTES_DOWN]
         c.packets_up[at] = halves[n, layout.S_PACKETS_UP]
         c.packets_down[at] = halves[n, layout.S_PACKETS_DOWN]
-        c.bursts[at] = begun >> layout.BURSTS_AT
+        seconds = np.int64(words[n, layout.S_BURST_SECONDS])
+        c.burst_seconds[at] = seconds
+        bursts = 0
+        while seconds:
+            seconds &= seconds - 1
+            bursts += 1
+        c.bursts[at] = bursts
         c.burst_bytes[at] = halves[n, layout.S_BURST_BYTES]
         c.burst_largest[at] = halves[n, layout.S_BURST_LARGEST]
         c.gap_sum[at] = slices.gaps[n, layout.S_GAP_SUM]

@@ -60,7 +60,8 @@ class Batch(NamedTuple):
     vlan: Any  # uint64 VLAN stack (sensor.slices.pack_vlan)
     signature: Any  # uint64 of all that a router leaves alone (sensor.duplicates), 0 = the packet has no checksum
     hops: Any  # int64 time to live or hop limit, and duplicates.BARE
-    closing: Any  # int64 rows of this batch whose flows are in an earlier minute; a list, not a column
+    closing: Any  # int64 rows of this batch whose flows' minute is over and will be written; a list, not a column
+    passing: Any  # int64 the same for flows that nobody wants
 
 
 def new_batch() -> Batch:

@@ -31,9 +31,9 @@ from sensor.layout import (
     BURST_LARGEST,
     BURST_MIN,
     BURST_NOW,
+    BURST_SECONDS,
     BURST_SEEN,
     BURST_SILENCE_MS,
-    BURSTS,
     BYTES_AB,
     C_BYTES,
     C_EXPIRED,
@@ -77,12 +77,14 @@ from sensor.load import inlined, kernel, prefetch
 from sensor.looking import look_tcp
 from sensor.lookudp import look_udp
 from sensor.names import COUNT, MAX_NAME, USED_BYTES
-from sensor.table import emit, open_minute, place, probe, remove
+from sensor.table import clear, emit, open_minute, pass_minute, place, probe, remove
 from sensor.todo import push_fragment, push_todo
 from sensor.walk import FORMAT, FORMAT_PCAP, FORMAT_PCAPNG, walk_pcap, walk_pcapng, walk_ring
 from sensor.wire import SKIP_DUPLICATE, SKIP_FRAGMENT
 
 HELLO_BYTES = 600
+CLOSED_IDLE = 10 * SECOND
+COUNTED = np.uint64(PACKETS_AB // 2)  # both counts of packets as one word
 
 
 @inlined
@@ -99,7 +101,7 @@ def _burst(flows, row, now, size):
     flows.halves[row, FLAGS] |= BURST_SEEN
     cold = flows.cold
     if before < BURST_MIN:
-        cold[row, BURSTS] += 1
+        cold[row, BURST_SECONDS] |= 1 << ((now // SECOND) % 60)
         cold[row, BURST_BYTES] += total
         if cold[row, BURST_BEFORE]:
             gap = (now - cold[row, BURST_BEFORE]) * 1e-9
@@ -146,22 +148,29 @@ def _update(buf, flows, batch, i, names, out, late, todo, limits, counters):
 
 
 @inlined
-def _fetch_cold(buf, flows, batch, i, names):
-    """Ask for the cold row of packet `i`'s flow if updating will touch it; 1 if the flow's open minute is another."""
+def _fetch_cold(buf, flows, batch, i, names, emit_all):
+    """Ask for the cold row of packet `i`'s flow if updating will touch it.
+
+    Returns whether the flow's open minute is another than the packet's and will be written, and whether it is and
+    nobody wants it: 0 or 1 each.
+    """
     row = batch.row[i]
     flags = np.int64(flows.halves[row, FLAGS])
     name = np.uint64(flows.halves[row, NAME])
-    wanted = (names.service[name] != 0) | ((name == 0) & (flags & NO_NAME == 0))
+    wanted = (names.service[name] != 0) | ((name == 0) & (flags & NO_NAME == 0)) | (emit_all != 0)
     over = batch.time[i] // MINUTE_NS != np.int64(flows.halves[row, MINUTE])
+    written = over & wanted & (flows.words[row, HASH] == batch.hash[i])
     up = (flags & CLIENT_IS_B) == batch.source_is_b[i]
     bursts = (up & (batch.payload_length[i] >= BURST_MIN)) | (flags & LOOK_MASK != LOOK_DONE)
+    bursts |= written & (flags & BURST_SEEN != 0)
     at = np.int64(row) * COLD  # coin tosses again: row 0 is in the cache, fetching it costs nothing
-    prefetch(flows.cold, at * ((wanted & over) | bursts))
-    prefetch(flows.cold, (at + 8) * bursts)
+    prefetch(flows.cold, at * (written | bursts))
+    prefetch(flows.cold, (at + COLD // 2) * bursts)
     if (flags & LOOK_MASK != LOOK_DONE) & (batch.payload_length[i] > 0):  # a hello is as long as many headers
         for line in range(batch.payload[i] + 64, min(batch.payload_end[i], batch.payload[i] + HELLO_BYTES), 64):
             prefetch(buf, line)
-    return np.int64(over & (flows.words[row, HASH] == batch.hash[i]))
+    over &= flows.words[row, HASH] == batch.hash[i]
+    return np.int64(written), np.int64(over ^ written)
 
 
 @inlined
@@ -179,6 +188,8 @@ def _why_stop(flows, names, out, late, todo, limits, counters):
     if out.count[0] + BATCH > len(out.words) or late.count[0] + BATCH > len(late.words):
         return SLICES_FULL
     if todo.count[0] + 2 * BATCH > len(todo.words):  # a packet may leave two, as an answer or with what came before
+        return TODO_FULL
+    if todo.opened[0] + BATCH > len(todo.openings):
         return TODO_FULL
     if names.state[COUNT] + BATCH > len(names.hash) or names.state[USED_BYTES] + BATCH * MAX_NAME > len(names.arena):
         return NAMES_FULL
@@ -215,6 +226,7 @@ def advance(
                 batch.row[i] = probe(flows, batch.hash[i])
                 prefetch(flows.words, np.int64(batch.row[i]) * ROW)
         closing = 0
+        passing = 0
         earliest = batch.time[0]
         last = earliest
         for row in range(n):
@@ -223,8 +235,13 @@ def advance(
             last = max(last, batch.time[i])
             if batch.skip[i] == 0:
                 batch.closing[closing] = row
-                closing += _fetch_cold(buf, flows, batch, i, names)
+                batch.passing[passing] = row
+                written, dropped = _fetch_cold(buf, flows, batch, i, names, limits.emit_all)
+                closing += written
+                passing += dropped
         if earliest // MINUTE_NS == last // MINUTE_NS:
+            for k in range(passing):
+                pass_minute(flows, batch, np.uint64(batch.passing[k]))
             for k in range(closing):
                 open_minute(flows, batch, np.uint64(batch.closing[k]), names, out, late, limits)
         latest = max(counters[C_LATEST], last)
@@ -245,26 +262,61 @@ def advance(
         counters[C_PACKETS] += n
 
 
+@inlined
+def _list_due(flows, batch, start, stop, before_minute, now, names, limits):
+    """Which of the rows start..stop - 1 `sweep` must touch, and how many: whose open minute is over and wanted (in
+    batch.closing), over and not wanted (batch.passing), who is idle (batch.row).
+
+    Without branches, as in `advance`: whose minute is open, nobody can predict.
+    """
+    mask = np.uint64(len(flows.index) // BUCKET - 1)
+    closing = 0
+    passing = 0
+    idle = 0
+    for at in range(start, stop):
+        row = np.uint64(at)
+        flags = np.int64(flows.halves[row, FLAGS])
+        name = np.uint64(flows.halves[row, NAME])
+        used = flows.words[row, HASH] != 0
+        over = used & (np.int64(flows.halves[row, MINUTE]) < before_minute) & (flows.words[row, COUNTED] != 0)
+        wanted = (names.service[name] != 0) | ((name == 0) & (flags & NO_NAME == 0)) | (limits.emit_all != 0)
+        written = over & wanted
+        batch.closing[closing] = at
+        batch.passing[passing] = at
+        closing += np.int64(written)
+        passing += np.int64(over ^ written)
+        prefetch(flows.cold, at * COLD * np.int64(written))
+        prefetch(flows.cold, (at * COLD + COLD // 2) * np.int64(written & (flags & BURST_SEEN != 0)))
+        longest = limits.tcp_idle if flags & IS_TCP else limits.udp_idle
+        if used & (now - flows.signed[row, LAST] > (CLOSED_IDLE if flags & CLOSED else longest)):
+            batch.row[idle] = row
+            idle += 1
+            prefetch(flows.index, np.int64(flows.words[row, HASH] & mask) * BUCKET)
+            prefetch(flows.cold, at * COLD)
+    return closing, passing, idle
+
+
 @kernel
-def sweep(flows, start, before_minute, now, names, out, late, limits, counters):
+def sweep(flows, start, before_minute, now, batch, names, out, late, limits, counters):
     """Write out every minute before `before_minute` and remove flows idle at `now` (ns; closed ones after ten seconds).
 
     Returns the row to go on from, or -1 when the whole table was seen.
     """
-    for at in range(start, counters[C_ROWS] + 1):
-        row = np.uint64(at)
-        if flows.words[row, HASH] == 0:
-            continue
-        if out.count[0] + 2 > len(out.words) or late.count[0] + 2 > len(late.words):
-            return at
-        if np.int64(flows.halves[row, MINUTE]) < before_minute:
+    rows = counters[C_ROWS]
+    while start <= rows:
+        if out.count[0] + 2 * BATCH > len(out.words) or late.count[0] + 2 * BATCH > len(late.words):
+            return start
+        stop = min(start + BATCH, rows + 1)
+        closing, passing, idle = _list_due(flows, batch, start, stop, before_minute, now, names, limits)
+        for k in range(closing):
+            emit(flows, np.uint64(batch.closing[np.uint64(k)]), names, out, late, limits.emit_all)
+        for k in range(passing):
+            row = np.uint64(batch.passing[np.uint64(k)])
+            clear(flows, row, np.int64(flows.halves[row, FLAGS]))
+        for k in range(idle):
+            row = batch.row[np.uint64(k)]
             emit(flows, row, names, out, late, limits.emit_all)
-        flags = np.int64(flows.halves[row, FLAGS])
-        idle = limits.tcp_idle if flags & IS_TCP else limits.udp_idle
-        if flags & CLOSED:
-            idle = 10 * SECOND
-        if now - flows.signed[row, LAST] > idle:
-            emit(flows, row, names, out, late, limits.emit_all)
-            remove(flows, at, counters)
+            remove(flows, np.int64(row), counters)
             counters[C_EXPIRED] += 1
+        start = stop
     return -1

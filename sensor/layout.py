@@ -18,7 +18,8 @@ ROW = 8
 # Cold row, two cache lines. The first is read when a slice is written; 0-4 flow key, as in Batch.key.
 FLOW_FIRST, VLAN, UID = 5, 6, 7
 # The second is touched by handshakes and bursts.
-NEXT_SEQUENCE, BURST_BEFORE, GAP_SUM, GAP_SUMSQ, BURSTS, BURST_BYTES, BURST_LARGEST = 8, 9, 10, 11, 12, 13, 14
+# BURST_SECONDS: bit s is set if a burst came in second s of the minute; two never come in one second.
+NEXT_SEQUENCE, BURST_BEFORE, GAP_SUM, GAP_SUMSQ, BURST_SECONDS, BURST_BYTES, BURST_LARGEST = 8, 9, 10, 11, 12, 13, 14
 # PROGRESS: while LOOK_HERE, how many of the client's bytes from NEXT_SEQUENCE on held no hello; while LOOK_GATHER, the
 # flow's place in Gather.
 PROGRESS = 15
@@ -38,13 +39,12 @@ MAX_LOOKED = 12  # datagrams of a UDP flow
 LOOK_BUDGET = 48  # of a TCP flow; see sensor.looking
 LOOK_BYTES = 16384  # client bytes of a TCP flow
 
-# Raw slice, two cache lines of 64-bit words; 0-3 client and server address, 4 ports and protocol.
-S_LAST, S_BYTES_UP, S_BYTES_DOWN, S_VLAN, S_FLOW_FIRST = 6, 7, 8, 9, 10
-# The same as 32-bit words (gaps: floats). S_BEGUN: milliseconds after the minute began, and bursts above BURSTS_AT.
+# Raw slice, 64-bit words; 0-3 client and server address, 4 ports and protocol.
+S_LAST, S_BYTES_UP, S_BYTES_DOWN, S_VLAN, S_FLOW_FIRST, S_BURST_SECONDS = 6, 7, 8, 9, 10, 16
+# The same as 32-bit words (gaps: floats). S_BEGUN: milliseconds after the minute began.
 S_MINUTE, S_BEGUN, S_GAP_SUM, S_GAP_SUMSQ, S_PACKETS_UP, S_PACKETS_DOWN = 10, 11, 22, 23, 24, 25
 S_NAME, S_FLAGS, S_UID, S_ROW, S_BURST_BYTES, S_BURST_LARGEST = 26, 27, 28, 29, 30, 31
-SLICE = 16
-BEGUN_MASK, BURSTS_AT = 0xFFFF, 16
+SLICE = 17
 
 # To-do item, 64-bit words: 0-4 flow key.
 T_KIND, T_TIME, T_PAYLOAD, T_END, T_SEQUENCE, T_UID, T_FROM_B, T_NEXT, T_ROW = 5, 6, 7, 8, 9, 10, 11, 12, 13
@@ -77,6 +77,10 @@ DOT_PORT = 853  # RFC 7858; over QUIC too (RFC 9250), where drafts used DOQ_DRAF
 DOQ_DRAFT_PORTS = (784, 8853)
 CLIENTS = 1 << 13  # distinct clients told apart between two looks at Todo.clients
 CLIENT_PROBES = 16
+# An opening: client's address (0, 1), then these. TIME in ns.
+O_TIME, O_NAME, O_VLAN = 2, 3, 4
+OPENING = 5
+OPENINGS = 1 << 12  # between two looks at Todo.openings
 
 SECOND = 1_000_000_000
 MINUTE_NS = 60 * SECOND
@@ -125,6 +129,8 @@ class Todo(NamedTuple):
     count: Any  # int64[1]
     gather: Gather
     clients: Any  # uint64[CLIENTS, 2]: addresses of clients that opened a flow whose name can be read; 0, 0 = free
+    openings: Any  # uint64[OPENINGS, OPENING]: who has just been told a name that no catalogue entry is known to want
+    opened: Any  # int64[1]: how many there are
 
 
 class Limits(NamedTuple):

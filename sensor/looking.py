@@ -59,8 +59,8 @@ from sensor.layout import (
     UID,
 )
 from sensor.load import kernel, load8, load32
-from sensor.names import INCOMPLETE, MAX_NAME, NOT_HELLO, find_hello_name, intern
-from sensor.todo import is_dns_over_tcp, open_flow, push_dns_over_tcp, push_todo
+from sensor.names import INCOMPLETE, MAX_NAME, NOT_HELLO, SERVICE_UNKNOWN, find_hello_name, intern
+from sensor.todo import is_dns_over_tcp, note_opening, open_flow, push_dns_over_tcp, push_todo
 
 MAX_METHOD = 20  # the longest registered one has 17 letters (UPDATEREDIRECTREF)
 
@@ -140,11 +140,14 @@ def _is_filler(buf, batch, i, p, end):
 
 
 @kernel
-def _named(flows, row, names, buf, start, length, end, counters):
-    """Give the flow the name at buf[start : start + length]."""
+def _named(flows, row, batch, i, names, buf, start, length, end, todo, counters):
+    """Give the flow of packet `i` the name at buf[start : start + length]."""
     name = intern(names, buf, start, length, end)
     if name and flows.halves[row, NAME] == 0:
         counters[C_NAMED] += 1
+        service = names.service[name]
+        if service == SERVICE_UNKNOWN or service == 0:
+            note_opening(batch, i, name, todo)
     flows.halves[row, NAME] = name
 
 
@@ -172,7 +175,7 @@ def _gather_more(buf, flows, row, batch, i, sequence, names, todo, counters, fil
         return
     what, at, length, ech, _ = find_hello_name(gather.bytes, start, end)
     if 0 < length <= MAX_NAME:
-        _named(flows, row, names, gather.bytes, at, length, end, counters)
+        _named(flows, row, batch, i, names, gather.bytes, at, length, end, todo, counters)
         flags = (flags & ~EVIDENCE_MASK) | 1 << EVIDENCE_SHIFT
     if ech:
         flags |= ECH
@@ -252,7 +255,7 @@ def look_tcp(buf, flows, row, batch, i, names, todo, counters):
             from_client = True
     if what != NOT_HELLO:
         if 0 < length <= MAX_NAME:
-            _named(flows, row, names, buf, start, length, end, counters)
+            _named(flows, row, batch, i, names, buf, start, length, end, todo, counters)
             flags = (flags & ~EVIDENCE_MASK) | 1 << EVIDENCE_SHIFT
         if ech:
             flags |= ECH

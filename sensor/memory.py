@@ -117,7 +117,10 @@ def new_todo(rows: int) -> layout.Todo:
         np.array([layout.GATHER_PLACES, 0, 0]),
     )
     clients = np.zeros((layout.CLIENTS, 2), np.uint64)
-    return layout.Todo(words, words.view(np.int64), np.zeros(1, np.int64), gather, clients)
+    openings = np.zeros((layout.OPENINGS, layout.OPENING), np.uint64)
+    return layout.Todo(
+        words, words.view(np.int64), np.zeros(1, np.int64), gather, clients, openings, np.zeros(1, np.int64)
+    )
 
 
 def new_slices(rows: int) -> layout.Slices:

@@ -23,6 +23,7 @@ from sensor.frames import Batch, new_batch
 from sensor.memory import as_slices, new_flows, new_index, new_slices, new_todo
 from sensor.namebook import Lookup, NameBook
 from sensor.names import OUTER
+from sensor.openings import Openings
 from sensor.readers import DNS, Finding, Readers
 from sensor.wire import SKIP_NAMES, SKIP_TRUNCATED
 
@@ -81,6 +82,7 @@ class Meter:
         self._late = new_slices(SLICE_BUFFER)
         self._todo = new_todo(TODO_BUFFER)
         self.counters = np.zeros(layout.COUNTERS, np.int64)
+        self._openings = Openings()
         self._recent = new_recent()
         self._gaps = gaps.new_gaps()
         self._interfaces = walk.new_interfaces()
@@ -118,6 +120,7 @@ class Meter:
             self.counters,
         )  # fmt: skip
         self._book.learn()
+        self._note_openings()
         self.readers.work(self._todo, buffer)
         self._tell_table()
         if status == layout.TABLE_FULL:
@@ -149,6 +152,10 @@ class Meter:
 
     def sweep(self, now_ns: int, before_minute: int) -> None:
         """Write out all minutes before `before_minute`, expire what is idle at `now_ns`."""
+        self._sweep(now_ns, before_minute)
+
+    def _sweep(self, now_ns: int, before_minute: int, *, final: bool = False) -> None:
+        """`final`: nothing waits for a name any more; flows stay, as taking them all out of the index is dear."""
         self.readers.fragments.expire(now_ns)
         self._meter_datagrams()
         self._drain(force=True)  # rows that wait for their flow's name must ask before the flow goes
@@ -158,22 +165,22 @@ class Meter:
                 self._flows,
                 row,
                 before_minute,
-                now_ns,
+                self.latest_ns if final else now_ns,
+                self._batch,
                 self._book.table,
                 self._out,
                 self._late,
                 self._kernel_limits(),
                 self.counters,
             )
-            self._drain(force=row < 0)
+            self._drain(force=row < 0, final=final)
         gaps.settle_gaps(self._gaps, now_ns)
         self.swept_until = max(self.swept_until, before_minute)
 
     def finish(self) -> None:
         """Write out everything: the stream has ended. `complete_until` stays, as another stream may go on from here."""
         swept, far = self.swept_until, np.iinfo(np.int64).max >> 1
-        self.sweep(far, far)
-        self._drain(force=True, final=True)
+        self._sweep(far, far, final=True)
         self.swept_until = swept
 
     def flush(self) -> None:
@@ -183,9 +190,19 @@ class Meter:
     def take_clients(self) -> Any:
         """Addresses that opened a flow whose name could be read since the last call: uint64[n, 2]; at most CLIENTS."""
         seen = self._todo.clients
-        taken = seen[seen.any(axis=1)]
+        taken = seen[(seen[:, 0] | seen[:, 1]) != 0]
         seen[:] = 0
         return taken
+
+    def take_openings(self) -> layout.Slices:
+        """Who opened a site of no catalogue entry, and when, since the last call: see sensor.openings."""
+        taken: layout.Slices = self._openings.take()
+        return taken
+
+    @property
+    def openings_dropped(self) -> int:
+        """Openings for which there was no room."""
+        return self._openings.dropped
 
     @property
     def services(self) -> Any:
@@ -265,10 +282,21 @@ class Meter:
         uid = words[layout.T_UID]
         flags = finding.evidence << layout.EVIDENCE_SHIFT
         flags |= (layout.PARTIAL if finding.partial else 0) | (layout.ECH if finding.ech else 0)
+        sender = words[layout.T_FROM_B]
         if number:
             self._found[uid] = number, flags
-        sender = words[layout.T_FROM_B]
+            if finding.hello and self._book.table.service[number] == 0:
+                row, client = words[layout.T_ROW], (words[2 * sender], words[2 * sender + 1])
+                self._openings.note(client, words[layout.T_TIME], int(self._flows.cold[row, layout.VLAN]))
         self._findings.append((words[layout.T_ROW], uid, number, flags, int(finding.done), sender, finding.hello))
+
+    def _note_openings(self) -> None:
+        """Keep those notes of the kernel whose names turned out to be in no catalogue."""
+        count = int(self._todo.opened[0])
+        if count:
+            notes = self._todo.openings[:count]
+            self._openings.add(notes[self._book.table.service[notes[:, layout.O_NAME].astype(np.int64)] == 0])
+            self._todo.opened[0] = 0
 
     def _tell_table(self) -> None:
         """Carry what was found to the flows; many at once, as a call of the kernel costs more than a finding."""
@@ -358,6 +386,9 @@ class Meter:
             services = {self._book.lookup(name) for name in told}
             if len(services) == 1 and OUTER not in services:
                 view.halves[n, layout.S_NAME] = self._book.number(told[0])
+                if services == {0} and not view.halves[n, layout.S_FLAGS] & layout.OLD:
+                    opened = int(view.signed[n, layout.S_FLOW_FIRST])
+                    self._openings.note((int(row[0]), int(row[1])), opened, int(row[layout.S_VLAN]))
                 view.halves[n, layout.S_FLAGS] = (
                     int(view.halves[n, layout.S_FLAGS]) & ~layout.EVIDENCE_MASK | DNS << layout.EVIDENCE_SHIFT
                 )

@@ -63,6 +63,7 @@ class Readers:
         self.dns = DnsReader(dns_names, on_answers)
         self.fragments = Reassembler()
         self.dropped_looking = 0
+        self._found = set[int]()  # flows of the present list whose hello is whole: the kernel does not know it yet
 
     def work(self, todo: layout.Todo, buffer: Any) -> None:
         """Read every packet of the list, and empty it."""
@@ -72,7 +73,10 @@ class Readers:
         addresses = todo.words[:count, :4].byteswap().tobytes()
         for item, words in enumerate(todo.signed[:count].tolist()):
             kind, start, end = words[layout.T_KIND], words[layout.T_PAYLOAD], words[layout.T_END]
-            if kind == layout.TODO_STREAM:
+            if kind == layout.TODO_QUIC:
+                if words[layout.T_UID] not in self._found:
+                    self._read_quic(words, buffer[start:end].tobytes())
+            elif kind == layout.TODO_STREAM:
                 self._read_stream(words, buffer[start:end].tobytes())
             elif kind == layout.TODO_GATHERED:
                 self._read_stream(words, todo.gather.bytes[start:end].tobytes())
@@ -82,11 +86,10 @@ class Readers:
             elif kind == layout.TODO_FRAGMENT:
                 vlan = int(todo.words[item, layout.T_VLAN])
                 self.fragments.add(buffer[start:end].tobytes(), words[layout.T_TIME], vlan)
-            elif kind == layout.TODO_QUIC:
-                self._read_quic(words, buffer[start:end].tobytes())
             else:
                 self._read_dtls(words, buffer[start:end].tobytes())
         todo.count[0] = 0
+        self._found.clear()
 
     def _looker(self, uid: int, words: list[int], make: Callable[[], Looker]) -> Looker:
         looker = self._looking.get(uid)
@@ -163,6 +166,8 @@ class Readers:
         reading = looker.feed(payload)
         if reading.complete:
             self._forget(key)
+            if reading.is_hello:
+                self._found.add(words[layout.T_UID])
         else:
             if key not in self._looking:
                 self._looker(key, words, lambda: looker)

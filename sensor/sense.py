@@ -16,13 +16,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sensor import layout
+from sensor import late, layout, walk
 from sensor.catalogue import Catalogue, load_catalogue
 from sensor.clients import count_clients, inside_ranges
 from sensor.columns import Columns, Segments, new_columns, unpack
 from sensor.dnsmemory import is_local_name
+from sensor.memory import as_slices, new_slices
 from sensor.meter import Meter, MeterLimits
 from sensor.names import DOH, OUTER, VPN
+from sensor.openings import MARK
 from sensor.readers import EVIDENCE_CODES
 from sensor.settings import SegmentRule, SensorSettings
 from sensor.slices import slice_table
@@ -32,6 +34,7 @@ SEGMENT_CODES = tuple(Segment)
 ROLE_CODES = tuple(Role)
 CHUNK_ROWS = 1 << 15
 HIDDEN = {"ech": OUTER, "doh": DOH, "vpn": VPN}
+_OPENED = np.arange(MARK + 1, dtype=np.int32)  # stands for "pair of a name" where the name is the mark of an opening
 
 
 def segment_table(rules: Sequence[SegmentRule]) -> Segments:
@@ -89,6 +92,17 @@ class Sensor:
         self.feed = self.meter.feed
         self.feed_capture = functools.partial(self.meter.feed, to_sweep=True)
 
+    def load(self) -> None:
+        """Have every compiled part of the kernel there before the first packet: none should wait for the disk."""
+        nothing = new_slices(1)
+        self.meter.feed(np.zeros(0, np.uint8), 0, 0, walk.new_state())
+        self.meter.sweep(0, 0)
+        self._collect(nothing, 0)
+        late.settle(self.meter.flows, np.zeros((0, 7), np.int64), self.meter.counters)
+        late.refresh(self.meter.flows, as_slices(nothing.words[:0]))
+        late.give_up(self.meter.flows, as_slices(nothing.words[:0]), np.zeros(0, np.bool_), self.meter.services)
+        self.table()
+
     def _lookup(self, host: str) -> int:
         if is_local_name(host):  # whatever the catalogue says
             return 0
@@ -141,6 +155,7 @@ class Sensor:
             **meter.upstream(),
             "evicted": int(c[layout.C_EVICTED]),
             "hellos_dropped": meter.hellos_dropped,
+            "openings_dropped": meter.openings_dropped,
             "slices_unnamed_dropped": meter.dropped_waiting,
             "dns_answers": dns.answers,
             "dns_unreadable": dns.unreadable,
@@ -169,7 +184,8 @@ class Sensor:
             "counters": json.dumps(delta),
         }
         self._from = latest
-        chunks, self._chunks = self._chunks or [(new_columns(0), 0)], []
+        chunks, self._chunks = self._chunks, []
+        chunks.append(self._openings())
         return pa.concat_tables([slice_table(self._arrow(columns, rows), metadata) for columns, rows in chunks])
 
     def _collect(self, slices: layout.Slices, count: int) -> None:
@@ -183,6 +199,19 @@ class Sensor:
             slices, count, self.meter.services, self._service_of, self._role_of, self._segments, columns, rows
         )
         self._chunks[-1] = columns, rows
+
+    def _openings(self) -> tuple[Columns, int]:
+        """Slices with the service "": when staff opened a site that is in no catalogue; pupils and guests never."""
+        raw = self.meter.take_openings()
+        count = len(raw.words)
+        if count and "" not in self._services:
+            self._services.append("")
+        service = np.full(MARK + 1, self._services.index("") if count else 0, np.int16)
+        role = np.full(MARK + 1, ROLE_CODES.index(Role.PRIMARY), np.int16)
+        columns = new_columns(count)
+        unpack(raw, count, _OPENED, service, role, self._segments, columns, 0)
+        kept = columns.segment == SEGMENT_CODES.index(Segment.STAFF)
+        return Columns(*(column[kept] for column in columns)), int(np.count_nonzero(kept))
 
     def _count_hidden(self, slices: layout.Slices, count: int) -> None:
         """Count flows whose name hides what they are for, once each; those known by port are counted by the kernel."""

@@ -3,6 +3,9 @@
 One row a slice, as Arrow. `SLICE_SCHEMA` is the contract between `sensor/` and `pipeline/`; each field carries its
 own description in its metadata (`about`), and `describe()` prints them. It does not know people, times of day or
 policies.
+
+A slice without a service says only that a client of the staff segment opened some site that is in no catalogue, and
+when: the first time in each second. Server, ports, evidence and all counts are zero (see sensor.openings).
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ SLICE_SCHEMA = pa.schema(
         _field("transport", pa.uint8(), "IP protocol number: 6 TCP, 17 UDP"),
         _field("vlan", pa.uint64(), "VLAN stack, see pack_vlan; 0 when untagged"),
         _field("segment", _WORD, "staff, pupil, guest or unknown: the configured segment of the client"),
-        _field("service", _WORD, "catalogue id of the service"),
+        _field("service", _WORD, "catalogue id of the service; empty: a site in no catalogue was opened, see below"),
         _field("role", _WORD, "role of the host name (sensor.words.Role)"),
         _field("evidence", _WORD, "how the name is known (sensor.words.Evidence)"),
         _field("bytes_up", pa.uint64(), "IP total lengths sent by the client"),
@@ -42,6 +45,7 @@ SLICE_SCHEMA = pa.schema(
         _field("packets_up", pa.uint32(), "packets sent by the client"),
         _field("packets_down", pa.uint32(), "packets sent by the server"),
         _field("bursts", pa.uint32(), "client bursts: >= 300 payload bytes sent after >= 1 s of client silence"),
+        _field("burst_seconds", pa.uint64(), "bit s: a burst reached 300 bytes in second s of the minute"),
         _field("burst_bytes", pa.uint32(), "payload bytes of those bursts"),
         _field("burst_largest", pa.uint32(), "payload bytes of the largest burst"),
         _field(
@@ -88,6 +92,12 @@ def unpack_address(packed: bytes) -> str:
     return str(address.ipv4_mapped or address)
 
 
+def _typed(column: npt.NDArray[np.generic] | pa.Array, kind: pa.DataType) -> pa.Array:
+    if isinstance(column, pa.Array | pa.ChunkedArray):
+        return column if column.type == kind else column.cast(kind)
+    return pa.array(column, kind)
+
+
 def slice_table(columns: Mapping[str, npt.NDArray[np.generic] | pa.Array], metadata: Mapping[str, str]) -> pa.Table:
     """A table of slices with file-level metadata.
 
@@ -95,8 +105,5 @@ def slice_table(columns: Mapping[str, npt.NDArray[np.generic] | pa.Array], metad
     in this or an earlier file. `counters` (JSON) and `from` (Unix seconds): what was counted since then.
     """
     schema = SLICE_SCHEMA.with_metadata({k.encode(): v.encode() for k, v in metadata.items()})
-    arrays = [
-        c.cast(f.type) if isinstance(c := columns[f.name], pa.Array | pa.ChunkedArray) else pa.array(c, f.type)
-        for f in SLICE_SCHEMA
-    ]
+    arrays = [_typed(columns[field.name], field.type) for field in SLICE_SCHEMA]
     return pa.Table.from_arrays(arrays, schema=schema)

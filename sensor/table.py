@@ -14,14 +14,12 @@ import numpy as np
 
 from sensor.frames import ACK, SYN, TCP
 from sensor.layout import (
-    BEGUN_MASK,
     BUCKET,
     BURST_BYTES,
     BURST_LARGEST,
+    BURST_SECONDS,
     BURST_SEEN,
     BURST_SILENCE_MS,
-    BURSTS,
-    BURSTS_AT,
     BYTES_AB,
     BYTES_BA,
     C_EVICTED,
@@ -57,6 +55,7 @@ from sensor.layout import (
     S_BEGUN,
     S_BURST_BYTES,
     S_BURST_LARGEST,
+    S_BURST_SECONDS,
     S_BYTES_DOWN,
     S_BYTES_UP,
     S_FLAGS,
@@ -75,20 +74,21 @@ from sensor.layout import (
     UID,
     VLAN,
 )
-from sensor.load import inlined, kernel, match_half
+from sensor.load import inlined, kernel, match_half, prefetch
 from sensor.names import OUTER
 
 HALF = np.uint64(32)
 EVICT_AMONG = 8
+ONE, TWO = np.uint64(1), np.uint64(2)
+UP, DOWN, UP_PACKETS, DOWN_PACKETS = (np.uint64(at) for at in (BYTES_AB, BYTES_BA, PACKETS_AB, PACKETS_BA))
 
 
 @inlined
-def swap_ports(k4):
-    return (
-        (k4 << np.uint64(16) & np.uint64(0xFFFF000000000000))
-        | (k4 >> np.uint64(16) & np.uint64(0xFFFF00000000))
-        | (k4 & np.uint64(0xFFFFFFFF))
-    )
+def client_port_first(k4, b):
+    """The last word of a key with its two ports changed round if `b` is 1, left if it is 0."""
+    turned = ((k4 << np.uint64(16)) ^ k4) & np.uint64(0xFFFF000000000000)
+    turned |= turned >> np.uint64(16)
+    return k4 ^ (turned & -b)
 
 
 @inlined
@@ -196,6 +196,10 @@ def _new_row(flows, h, counters):
     else:
         counters[C_ROWS] += 1
         row = counters[C_ROWS]
+        following = min(row + 4, len(flows.words) - 1)  # rows are begun in order, so the next ones are known
+        prefetch(flows.words, following * ROW)
+        prefetch(flows.cold, following * COLD)
+        prefetch(flows.cold, following * COLD + COLD // 2)
     counters[C_USED] += 1
     _enter(flows.index, h, row)
     return np.uint64(row)
@@ -226,23 +230,18 @@ def _write(flows, row, out):
     n = np.uint64(out.count[0])  # unsigned indices throughout: Numba need not ask whether they count from the end
     keys = flows.keys
     flags = np.int64(flows.halves[row, FLAGS])
-    if flags & CLIENT_IS_B:
-        out.words[n, 0] = keys[row, 2]
-        out.words[n, 1] = keys[row, 3]
-        out.words[n, 2] = keys[row, 0]
-        out.words[n, 3] = keys[row, 1]
-        out.words[n, 4] = swap_ports(keys[row, 4])
-        out.words[n, S_BYTES_UP] = flows.words[row, BYTES_BA]
-        out.words[n, S_BYTES_DOWN] = flows.words[row, BYTES_AB]
-        out.halves[n, S_PACKETS_UP] = flows.halves[row, PACKETS_BA]
-        out.halves[n, S_PACKETS_DOWN] = flows.halves[row, PACKETS_AB]
-    else:
-        for k in range(5):
-            out.words[n, k] = keys[row, k]
-        out.words[n, S_BYTES_UP] = flows.words[row, BYTES_AB]
-        out.words[n, S_BYTES_DOWN] = flows.words[row, BYTES_BA]
-        out.halves[n, S_PACKETS_UP] = flows.halves[row, PACKETS_AB]
-        out.halves[n, S_PACKETS_DOWN] = flows.halves[row, PACKETS_BA]
+    b = np.uint64(flags & CLIENT_IS_B)  # a coin toss, so the ends are chosen by arithmetic: 0 or 1
+    client = b << ONE
+    server = TWO - client
+    out.words[n, 0] = keys[row, client]
+    out.words[n, 1] = keys[row, client + ONE]
+    out.words[n, 2] = keys[row, server]
+    out.words[n, 3] = keys[row, server + ONE]
+    out.words[n, 4] = client_port_first(keys[row, 4], b)
+    out.words[n, S_BYTES_UP] = flows.words[row, UP + b]
+    out.words[n, S_BYTES_DOWN] = flows.words[row, DOWN - b]
+    out.halves[n, S_PACKETS_UP] = flows.halves[row, UP_PACKETS + b]
+    out.halves[n, S_PACKETS_DOWN] = flows.halves[row, DOWN_PACKETS - b]
     out.halves[n, S_MINUTE] = flows.halves[row, MINUTE]
     out.signed[n, S_LAST] = flows.signed[row, LAST]
     out.signed[n, S_VLAN] = flows.cold[row, VLAN]
@@ -251,20 +250,33 @@ def _write(flows, row, out):
     out.halves[n, S_FLAGS] = flags
     out.halves[n, S_UID] = flows.cold[row, UID]
     out.halves[n, S_ROW] = row
-    begun = np.int64(flows.halves[row, FIRST_MS])
+    out.halves[n, S_BEGUN] = flows.halves[row, FIRST_MS]
     if flags & BURST_SEEN:
-        begun |= min(flows.cold[row, BURSTS], BEGUN_MASK) << BURSTS_AT
+        out.signed[n, S_BURST_SECONDS] = flows.cold[row, BURST_SECONDS]
         out.halves[n, S_BURST_BYTES] = min(flows.cold[row, BURST_BYTES], LOW32)
         out.halves[n, S_BURST_LARGEST] = flows.cold[row, BURST_LARGEST]
         out.gaps[n, S_GAP_SUM] = flows.gaps[row, GAP_SUM]
         out.gaps[n, S_GAP_SUMSQ] = flows.gaps[row, GAP_SUMSQ]
     else:
+        out.signed[n, S_BURST_SECONDS] = 0
         out.halves[n, S_BURST_BYTES] = 0
         out.halves[n, S_BURST_LARGEST] = 0
         out.gaps[n, S_GAP_SUM] = 0.0
         out.gaps[n, S_GAP_SUMSQ] = 0.0
-    out.halves[n, S_BEGUN] = begun
     out.count[0] += 1
+
+
+@inlined
+def clear(flows, row, flags):
+    """Begin to count anew."""
+    if flags & BURST_SEEN:
+        for k in range(GAP_SUM, BURST_LARGEST + 1):
+            flows.cold[row, k] = 0
+    flows.halves[row, FLAGS] = (flags | OLD) & ~BURST_SEEN
+    flows.halves[row, PACKETS_AB] = 0
+    flows.halves[row, PACKETS_BA] = 0
+    flows.words[row, BYTES_AB] = 0
+    flows.words[row, BYTES_BA] = 0
 
 
 @inlined
@@ -280,14 +292,7 @@ def emit(flows, row, names, out, late, emit_all):
             _write(flows, row, late)
     elif emit_all or service != 0:
         _write(flows, row, out)
-    if flags & BURST_SEEN:
-        for k in range(GAP_SUM, BURST_LARGEST + 1):
-            flows.cold[row, k] = 0
-    flows.halves[row, FLAGS] = (flags | OLD) & ~BURST_SEEN
-    flows.halves[row, PACKETS_AB] = 0
-    flows.halves[row, PACKETS_BA] = 0
-    flows.words[row, BYTES_AB] = 0
-    flows.words[row, BYTES_BA] = 0
+    clear(flows, row, flags)
 
 
 @inlined
@@ -347,6 +352,17 @@ def _evict(flows, names, out, late, limits, counters):
     emit(flows, np.uint64(best), names, out, late, limits.emit_all)
     remove(flows, best, counters)
     counters[C_EVICTED] += 1
+
+
+@inlined
+def pass_minute(flows, batch, i):
+    """As `open_minute`, for a flow whose minutes nobody wants."""
+    row = batch.row[i]
+    now = batch.time[i]
+    minute = now // MINUTE_NS
+    clear(flows, row, np.int64(flows.halves[row, FLAGS]))
+    flows.halves[row, MINUTE] = minute
+    flows.halves[row, FIRST_MS] = (now - minute * MINUTE_NS) // MILLISECOND
 
 
 @inlined

@@ -1,8 +1,9 @@
-"""What the kernel leaves to Python: packets on the to-do list, and a note of every flow whose name can be read.
+"""What the kernel leaves to Python: packets on the to-do list, and notes of flows whose name can be, or was, read.
 
 `push_todo` puts a packet on the list. `open_flow` counts a flow that begins to carry what a name can be read from, its
 client (so that the sensor can say how many clients' DNS it does not see), and whether it hides DNS: over TLS and over
-QUIC it is known by its port. It does not read payloads, apart from the first bytes on port 53.
+QUIC it is known by its port. `note_opening` tells that a client opened a site that may be in no catalogue; who reads
+the note knows whether it is. It does not read payloads, apart from the first bytes on port 53.
 
 Sources: RFC 7766 (DNS over TCP), RFC 7858 (DNS over TLS), RFC 9250 (DNS over QUIC).
 """
@@ -22,6 +23,9 @@ from sensor.layout import (
     DOQ_DRAFT_PORTS,
     DOT_PORT,
     NEXT_SEQUENCE,
+    O_NAME,
+    O_TIME,
+    O_VLAN,
     T_END,
     T_FILLER,
     T_FROM_B,
@@ -97,6 +101,19 @@ def open_flow(batch, i, flags, todo, counters):
             clients[slot, 0] = high
             clients[slot, 1] = low
             return
+
+
+@kernel
+def note_opening(batch, i, name, todo):
+    """Packet `i` is a client's and named its flow. There is room: `advance` sees to that."""
+    n = np.uint64(todo.opened[0])
+    at = np.uint64(2 if batch.source_is_b[i] else 0)
+    todo.openings[n, 0] = batch.key[i, at]
+    todo.openings[n, 1] = batch.key[i, at + np.uint64(1)]
+    todo.openings[n, O_TIME] = batch.time[i]
+    todo.openings[n, O_NAME] = name
+    todo.openings[n, O_VLAN] = batch.vlan[i]
+    todo.opened[0] += 1
 
 
 @kernel

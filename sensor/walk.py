@@ -14,16 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from sensor.load import inlined, kernel, load8, load16, load32, prefetch
+from sensor.load import inlined, kernel, load8, load16, load32, peek32, prefetch
 
-# Indices into the int64 state array that a walker keeps between calls. AHEAD: how far a pcap file was read ahead.
-FORMAT, SWAPPED, NANO, LINK, BROKEN, INTERFACES, LEFT, AHEAD, LANE = 0, 1, 2, 3, 4, 5, 6, 7, 8
-LANES = 8
-STATE_SIZE = LANE + LANES
-LANE_BYTES = 1 << 17
+# Indices into the int64 state array that a walker keeps between calls. PLACES: how many records `read_ahead` has found,
+# NEXT: how many of them were walked; where they lie begins at PLACE. The rest is `read_ahead`'s own, by lane.
+FORMAT, SWAPPED, NANO, LINK, BROKEN, INTERFACES, LEFT, PLACES, NEXT = 0, 1, 2, 3, 4, 5, 6, 7, 8
+LANES, LANE_BYTES, LANE_RECORDS = 8, 1 << 18, 1 << 10
+LANE, STOP = 9, 10 + LANES
+PLACE = STOP + LANES + 1
+DRAFT = PLACE + LANES * LANE_RECORDS + 1
+STATE_SIZE = DRAFT + LANES * LANE_RECORDS
 FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_RING = 1, 2, 3
 
-GUESS_SECONDS, GUESS_BYTES, LENGTH_MASK = 1 << 12, 1 << 17, (1 << 20) - 1  # what `read_ahead` takes for a record
+GUESS_SECONDS, GUESS_BYTES, GUESS_REACH = 1 << 12, 1 << 17, 1 << 14  # what `read_ahead` takes for a record
 MAX_RECORD = 1 << 20  # no link has larger frames; tcpdump's own limit is 256 KiB
 MAX_BLOCK = 1 << 24  # pcapng blocks of other kinds (name tables, secrets) may be longer
 MAX_INTERFACES = 256
@@ -65,7 +68,7 @@ def _get16(buf, offset, end, swapped):
 @kernel
 def _guess_record(buf, at, end, swapped, seconds):
     """Where a pcap record seems to begin, at `at` or soon after: two headers in a row that make sense; else `end`."""
-    for p in range(at, min(at + LANE_BYTES, end - 32)):
+    for p in range(at, min(at + GUESS_REACH, end - 32)):
         if abs(_get32(buf, p, end, swapped) - seconds) < GUESS_SECONDS:
             captured = _get32(buf, p + 8, end, swapped)
             following = p + 16 + captured
@@ -76,34 +79,108 @@ def _guess_record(buf, at, end, swapped, seconds):
 
 @kernel
 def read_ahead(buf, pos, end, state):
-    """Ask the processor for the headers of the next records, from several places of a pcap file at once.
+    """Say where the next records probably begin, read from several places of a pcap file at once.
 
     A record only says where the next one begins, so walking waits for memory at each. The file ahead is cut into lanes;
-    each lane is walked from a record that is guessed, all of them in turn, so that the waits overlap. A wrong guess
-    costs time and nothing else: the real walk follows, record by record, and finds its headers in the cache.
+    each lane is walked from a record that is guessed, all of them in turn, so that the waits overlap. What joins up
+    from `pos` on is taken over. It is a guess all the same: the walk compares every step, and a wrong guess costs time
+    and nothing else.
     """
     swapped = state[SWAPPED]
     seconds = _get32(buf, pos, end, swapped)
     for lane in range(LANES):
         state[LANE + lane] = _guess_record(buf, pos + lane * LANE_BYTES, end, swapped, seconds) if lane else pos
-    stop = min(pos + LANE_BYTES, end - 16)
-    while state[LANE] < stop:
+    state[LANE + LANES] = min(state[LANE + LANES - 1] + LANE_BYTES, end)
+    for lane in range(LANES + 1):
+        state[STOP + lane] = state[LANE + lane]
+    n = 0
+    going = True
+    while going and n < LANE_RECORDS:
+        going = False
         for lane in range(LANES):
-            p = state[LANE + lane]
-            prefetch(buf, min(p + 64, end - 1))  # addresses and ports lie in the line after the header's
-            state[LANE + lane] = min(p + 16 + (_get32(buf, p + 8, end, swapped) & LENGTH_MASK), end)
-    state[AHEAD] = pos + LANES * LANE_BYTES
+            p = state[np.uint64(LANE + lane)]
+            state[np.uint64(DRAFT + lane * LANE_RECORDS + n)] = p
+            following = p + 16 + _get32(buf, p + 8, end, swapped)
+            whole = following <= end
+            p = following if whole else p
+            prefetch(buf, p + 64)  # addresses and ports lie in the line after the header's
+            state[np.uint64(LANE + lane)] = p
+            going |= whole & (p < state[np.uint64(STOP + lane + 1)])
+        n += 1
+    total = 0
+    joint = pos
+    for lane in range(LANES):
+        if state[DRAFT + lane * LANE_RECORDS] != joint:
+            break
+        for at in range(n):
+            p = state[DRAFT + lane * LANE_RECORDS + at]
+            following = state[DRAFT + lane * LANE_RECORDS + at + 1] if at + 1 < n else state[LANE + lane]
+            if p >= state[STOP + lane + 1] or p == following:  # the next lane's, or cut off by the block's end
+                break
+            state[PLACE + total] = p
+            total += 1
+            joint = following
+    state[PLACE + total] = joint
+    state[PLACES] = total
+    state[NEXT] = 0
+
+
+@inlined
+def _put_record(buf, p, swapped, scale, link, batch, n, following):
+    """A record whose header lies within the block."""
+    seconds = peek32(buf, p)
+    fraction = peek32(buf, p + 4)
+    if swapped:
+        seconds = swap32(seconds)
+        fraction = swap32(fraction)
+    batch.time[n] = seconds * 1_000_000_000 + fraction * scale
+    batch.frame[n] = p + 16
+    batch.end[n] = following
+    batch.link[n] = link
+    batch.tag[n] = 0
+
+
+@inlined
+def _walk_placed(buf, pos, end, state, batch, most):
+    """Records that `read_ahead` has placed, so that none waits for the one before: (rows, position after them).
+
+    No rows if the first one is not placed at `pos` or any of them is wrong. Places only ever rise by a header or more,
+    so if the last one lies within the block, all headers do.
+    """
+    at = np.uint64(PLACE + state[NEXT])
+    most = min(most, state[PLACES] - state[NEXT])
+    if most <= 0 or state[at] != pos or state[at + np.uint64(most)] > end:
+        return 0, pos
+    swapped = state[SWAPPED]
+    scale = 1 if state[NANO] else 1000
+    link = state[LINK]
+    wrong = 0
+    for row in range(most):
+        n = np.uint64(row)
+        p = state[at + n]
+        following = state[at + n + np.uint64(1)]
+        captured = peek32(buf, p + 8)
+        if swapped:
+            captured = swap32(captured)
+        wrong |= (following - p - 16) ^ captured | (captured > MAX_RECORD)
+        _put_record(buf, p, swapped, scale, link, batch, n, following)
+    if wrong:
+        state[PLACES] = 0
+        return 0, pos
+    state[NEXT] += most
+    return most, state[at + np.uint64(most)]
 
 
 @inlined
 def walk_pcap(buf, pos, end, state, batch, most):
     """Records of a pcap file: 16-byte header (seconds, fraction, captured, original), then the frame."""
+    if state[NEXT] >= state[PLACES] or state[PLACE + state[NEXT]] != pos:
+        read_ahead(buf, pos, end, state)
+    n, after = _walk_placed(buf, pos, end, state, batch, most)
+    if n:
+        return n, after
     swapped = state[SWAPPED]
     scale = 1 if state[NANO] else 1000
-    link = state[LINK]
-    if pos >= state[AHEAD] or pos + LANES * LANE_BYTES < state[AHEAD]:
-        read_ahead(buf, pos, end, state)
-    n = 0
     while n < most and pos + 16 <= end:
         captured = _get32(buf, pos + 8, end, swapped)
         if captured > MAX_RECORD:
@@ -111,13 +188,8 @@ def walk_pcap(buf, pos, end, state, batch, most):
             break
         if pos + 16 + captured > end:
             break
-        seconds = _get32(buf, pos, end, swapped)
-        batch.time[np.uint64(n)] = seconds * 1_000_000_000 + _get32(buf, pos + 4, end, swapped) * scale
-        batch.frame[np.uint64(n)] = pos + 16
+        _put_record(buf, pos, swapped, scale, state[LINK], batch, np.uint64(n), pos + 16 + captured)
         pos += 16 + captured
-        batch.end[np.uint64(n)] = pos
-        batch.link[np.uint64(n)] = link
-        batch.tag[np.uint64(n)] = 0
         n += 1
     return n, pos
 

@@ -25,8 +25,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import numpy as np
-
 from sensor import interface
 from sensor.filters import inside_subnets
 from sensor.ring import RETIRE_MS, Ring, RingError, Share
@@ -102,8 +100,7 @@ class Worker:
         remove_status(self._plan.spool, self._plan.name)
 
     def _prepare(self) -> None:
-        from sensor import walk  # all this takes a second to load, in which packets come already
-        from sensor.mirror import MirrorLook
+        from sensor.mirror import MirrorLook  # all this takes a second to load, in which packets come already
         from sensor.sense import sensor_of
         from sensor.spool import Spool
 
@@ -113,9 +110,7 @@ class Worker:
         self._mirror = MirrorLook(inside_subnets(s.segments))
         self._recent = Recent()
         self._unwritten: deque[Any] = deque()
-        state = walk.new_state()
-        state[walk.FORMAT] = walk.FORMAT_RING
-        self._sensor.feed(np.zeros(0, np.uint8), 0, 0, state)  # loads the compiled kernel
+        self._sensor.load()
         self._next_write = time.monotonic() + WRITE_EVERY_S
         if self._keep:
             self._keep(None)

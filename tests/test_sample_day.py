@@ -26,8 +26,8 @@ from pcaps.sample_school.facts import SAMPLE_DAY
 from pcaps.sample_school.rota import Rota
 from pipeline import schema
 from pipeline.gather import Clients, gather
-from pipeline.judge import Traffic
 from pipeline.pseudonym import Pseudonyms, term_of
+from pipeline.traffic import Traffic
 from pipeline.words import Grade, Outcome, Reason
 from sensor.capture import open_capture
 from sensor.catalogue import Catalogue, load_catalogue

@@ -6,7 +6,7 @@ SELECT
     sumIf(c.value, c.metric = 'slices') AS slices,
     sumIf(c.value, c.metric = 'flows') AS flows,
     sumIf(c.value, c.metric = 'flows_named') AS flows_named,
-    sumIf(c.value, c.metric = 'names_blind') AS names_blind,
+    sumIf(c.value, c.metric IN ('flows_ech', 'flows_doh', 'flows_dot', 'flows_doq', 'flows_vpn')) AS flows_hidden,
     sumIf(c.value, c.metric = 'minutes_use') AS minutes_use,
     sumIf(c.value, c.metric = 'minutes_person') AS minutes_person,
     sumIf(c.value, c.metric = 'minutes_timetabled') AS minutes_timetabled,

@@ -22,7 +22,7 @@ EXIT = {"ok": 0, "warn": 1, "fail": 2}
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(ctx: click.Context, path: Path | None, interface: str | None, as_json: bool) -> None:
-    """Check the machine, the mirror port and the sensor that runs, and say what to do.
+    """Check the machine, the mirror port, the sensor that runs and the identity feeds, and say what to do.
 
     Exit status: 0 all is well, 1 there are warnings, 2 something fails. Run it as the user that runs Schoolgate.
 
@@ -34,7 +34,9 @@ def command(ctx: click.Context, path: Path | None, interface: str | None, as_jso
     from sensor.vitals import measure
 
     settings, findings = _settings(path)
-    findings += SENSOR.examine(measure(settings, interface)) + _sites(path)
+    findings += SENSOR.examine(measure(settings, interface))
+    if path is not None:
+        findings += _feeds(path) + _sites(path)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
@@ -60,7 +62,21 @@ def _settings(path: Path | None) -> tuple[SensorSettings, tuple[Finding, ...]]:
     return settings, (Finding("settings", "Settings", Severity.OK, "The settings can be used.", str(path), ""),)
 
 
-def _sites(path: Path | None) -> tuple[Finding, ...]:
+def _feeds(path: Path) -> tuple[Finding, ...]:
+    """Findings on the identity feeds, or that they cannot be read; none where the settings want no identity."""
+    from deploy.assembly import SchoolError, feeds_facts
+    from pipeline.feeds.status import FEEDS_HEALTH
+    from sensor.health import Finding, Severity
+
+    try:
+        facts = feeds_facts(path)
+    except SchoolError as error:
+        mend = "Mend it; `schoolgate feeds` says the same."
+        return (Finding("feeds_there", "Identity feeds", Severity.FAIL, str(error), "", mend),)
+    return FEEDS_HEALTH.examine(facts) if facts else ()
+
+
+def _sites(path: Path) -> tuple[Finding, ...]:
     """Findings on the register of official sites, where the school has one."""
     from datetime import date
 
@@ -71,8 +87,8 @@ def _sites(path: Path | None) -> tuple[Finding, ...]:
     from sensor.health import Finding, Severity
 
     try:
-        files = read_school(path) if path else None
-        if files is None or not files.school.official_sites:
+        files = read_school(path)
+        if not files.school.official_sites:
             return ()
         profile = load_profile(files.settings.school.policy_profile, files.folder)
         services = load_catalogue(files.settings.sensor.services).services

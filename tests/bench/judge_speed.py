@@ -29,8 +29,8 @@ from tests.pipeline.judging import SERVICES, minute, small_catalogue, small_scho
 MINUTES, CLIENTS = 120, 600
 
 
-def made_up(n: int) -> pa.Table:
-    """n slices in order of time."""
+def made_up(n: int, first: str = "09:30", minutes: int = MINUTES) -> pa.Table:
+    """n slices in order of time, from a clock time on."""
     rng = np.random.default_rng(1)
     words = {
         "segment": (["staff", "pupil", "guest"], [0.9, 0.08, 0.02]),
@@ -43,7 +43,7 @@ def made_up(n: int) -> pa.Table:
     }
     addresses = pa.array([pack_address(address(i)) for i in range(CLIENTS)], pa.binary(16))
     client = rng.integers(0, CLIENTS, n)
-    at = np.sort(rng.integers(minute("09:30"), minute("09:30") + MINUTES, n))
+    at = np.sort(rng.integers(minute(first), minute(first) + minutes, n))
     service = (client + at // 10 * 7 + rng.integers(0, 2, n)) % len(SERVICES)  # two at a time, others ten minutes later
     columns["service"] = pa.DictionaryArray.from_arrays(pa.array(service.astype(np.int16)), list(SERVICES))
     columns["client"] = addresses.take(pa.array(client))
@@ -52,6 +52,8 @@ def made_up(n: int) -> pa.Table:
     columns["bytes_down"] = pa.array(rng.integers(0, 200_000, n).astype(np.uint64))
     columns["bytes_up"] = pa.array(rng.integers(0, 5_000, n).astype(np.uint64))
     columns["bursts"] = pa.array(rng.integers(0, 2, n).astype(np.uint32))
+    columns["burst_seconds"] = pa.array(np.left_shift(1, rng.integers(0, 60, n)).astype(np.uint64))
+    columns["first_of_flow"] = pa.array(rng.random(n) < 0.2)
     columns["first_ms"] = pa.array(rng.integers(0, 30_000, n).astype(np.uint16))
     columns["last_ms"] = pa.array(rng.integers(30_000, 60_000, n).astype(np.uint16))
     zeros = pa.array(np.zeros(n))
@@ -69,9 +71,11 @@ def bindings(school: School) -> Bindings:
         if i % 3:
             name = school.staff[i % len(school.staff)].usernames[0]
             logons.append(f"2026-11-17T08:{i % 60:02}:00Z,4624,pc{i},{name},SCHOOL,0x{i:x},2")
-    feeds = FeedSettings()
-    files = ([("leases.csv", "\n".join(leases).encode())], [("logons.csv", "\n".join(logons).encode())])
-    return parse_bindings(school, feeds, *files)
+    files = {
+        "kea_leases": [("leases.csv", "\n".join([*leases, ""]).encode())],
+        "logons": [("logons.csv", "\n".join([*logons, ""]).encode())],
+    }
+    return parse_bindings(school, FeedSettings(), files)
 
 
 def address(number: int) -> str:

@@ -113,7 +113,7 @@ def _worker(namespace: str, spool: Path, core: int) -> Iterator[None]:
     )
     try:
         assert process.stdout is not None
-        while "watching" not in (line := process.stdout.readline()):
+        while "ready" not in (line := process.stdout.readline()):
             if not line:
                 raise RuntimeError(f"the worker ended with {process.wait()}")
         Thread(target=process.stdout.read, daemon=True).start()

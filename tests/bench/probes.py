@@ -4,7 +4,7 @@
     memory CAPTURE WARM     prints the memory of the idle sensor and its peak over the capture, KiB
     worker CAPTURE CORE     loads the capture, then per line on stdin (limit or full) runs that; prints seconds
     way SCHOOL TINY CAPTURE STORES      prints seconds of `schoolgate replay` on both captures, start-up apart
-    live INTERFACE SPOOL CORE           a sensor worker; says that it is watching, then nothing
+    live INTERFACE SPOOL CORE           a sensor worker; says when it is ready, then nothing
 
 Each prints JSON (live apart), one object a line. Imports stand where they are needed: what a process has loaded is part
 of its measure.
@@ -17,6 +17,7 @@ import gc
 import io
 import json
 import os
+import socket
 import sys
 import time
 from pathlib import Path
@@ -126,7 +127,11 @@ def live(interface: str, spool: str, core: str) -> None:
     from sensor.settings import SensorSettings
     from sensor.worker import WorkerPlan, work
 
-    work(WorkerPlan(SensorSettings(interface=interface), interface, Path(spool), "bench"))
+    def keep(ring: socket.socket | None) -> None:
+        if ring is None:
+            print("ready", flush=True)
+
+    work(WorkerPlan(SensorSettings(interface=interface), interface, Path(spool), "bench"), keep)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import gzip
 import json
 import re
@@ -434,7 +435,7 @@ def test_state_tells_the_whole_day_without_gaps(school: Path) -> None:
     for words, (status, out, err) in zip(asked, many(asked), strict=True):
         assert (status, err) == (0, "")
         rows = json.loads(out)
-        assert all(list(row) == ["from", "to", "state", "allowed", "reason"] for row in rows)
+        assert all(list(row)[:7] == ["from", "to", "state", "allowed", "reason", "sentence", "rows"] for row in rows)
         edges = [("", "00:00"), *((row["from"], row["to"]) for row in rows), ("24:00", "")]
         assert all(a[1] == b[0] for a, b in pairwise(edges)), words
         assert all(row["from"] < row["to"] for row in rows), words
@@ -444,8 +445,32 @@ def test_state_tells_the_whole_day_without_gaps(school: Path) -> None:
 def test_state_in_words(school: Path) -> None:
     lines = schoolgate_well("state", "T01", DAY, "--school", school).stdout.splitlines()
     assert lines[0].startswith("00:00-08:20  outside_hours    yes ")
-    assert "11:05-11:15  break            yes      It was break or lunch and the person was not on duty." in lines
+    assert (
+        "11:05-11:15  break            yes      It was break or lunch and the person was not on duty.  [bells.csv:18]"
+        in lines
+    )
     assert lines[-1].split("-")[1].startswith("24:00")
+
+
+def test_state_at_a_time_names_the_row_that_decided(school: Path) -> None:
+    told = schoolgate_well("state", "t07", DAY, "--at", "11:10", "--school", school).stdout
+    rows = (school / "exceptions.csv").read_text().splitlines()
+    line = next(n for n, row in enumerate(rows, 1) if "T07,BRK" in row)
+    said = "The person was scheduled to work in this minute."
+    assert told == f"11:00-11:20  duty             no       {said}  [exceptions.csv:{line}]\n"
+    note = schoolgate("state", "T07", "2027-03-28", "--at", "01:30", "--school", school).stderr
+    assert "01:30 does not exist on 2027-03-28 in Europe/London: the clock goes forward" in note
+    assert schoolgate("state", "T07", DAY, "--at", "24:00", "--school", school).returncode == 2
+
+
+def test_state_of_everybody_is_csv_of_the_same_ranges(school: Path) -> None:
+    rows = list(csv.DictReader(schoolgate_well("state", "--all", DAY, "--school", school).stdout.splitlines()))
+    one = json.loads(schoolgate_well("state", "T01", DAY, "--school", school, "--json").stdout)
+    assert len({row["staff_id"] for row in rows}) == 60
+    mine = [row for row in rows if row["staff_id"] == "T01"]
+    assert [(r["from"], r["to"], r["state"], r["allowed"], r["reason"], r["rows"].split()) for r in mine] == [
+        (r["from"], r["to"], r["state"], r["allowed"], r["reason"], r["rows"]) for r in one
+    ]
 
 
 def test_state_of_nobody_is_status_1(school: Path) -> None:

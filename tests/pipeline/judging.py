@@ -83,7 +83,7 @@ def small_school(**settings: object) -> School:
     given: dict[str, object] = {"id": "small", "name": "Small School", "zone": "Europe/London"}
     given |= {"mode": "pseudonymous", "notice_date": date(2026, 9, 1)} | settings
     data = {name: ("\n".join(lines) + "\n").encode() for name, lines in files.items()}
-    return parse_school(data, SchoolSettings.model_validate(given), ("devices.csv", "exceptions.csv"))
+    return parse_school(data, SchoolSettings.model_validate(given), ("devices.csv",))
 
 
 SERVICES = MappingProxyType(
@@ -150,6 +150,13 @@ class Slice:
     last: int = 59_999
     segment: str = "staff"
     evidence: str = "sni"
+    begins: bool = True
+    largest: int = 0
+    asked: tuple[int, ...] = ()  # the seconds of the bursts; without, they come one every seven seconds
+
+    @property
+    def seconds(self) -> tuple[int, ...]:
+        return self.asked or tuple((self.first // 1000 + 7 * n) % 60 for n in range(self.bursts))
 
 
 def slice_rows(slices: Iterable[Slice]) -> pa.Table:
@@ -159,7 +166,7 @@ def slice_rows(slices: Iterable[Slice]) -> pa.Table:
         "minute": [s.minute for s in rows],
         "first_ms": [s.first for s in rows],
         "last_ms": [s.last for s in rows],
-        "first_of_flow": [True for _ in rows],
+        "first_of_flow": [s.begins for s in rows],
         "client": [pack_address(s.client) for s in rows],
         "server": [pack_address("198.51.100.7") for _ in rows],
         "segment": [s.segment for s in rows],
@@ -168,7 +175,9 @@ def slice_rows(slices: Iterable[Slice]) -> pa.Table:
         "evidence": [s.evidence for s in rows],
         "bytes_up": [s.up for s in rows],
         "bytes_down": [s.down for s in rows],
-        "bursts": [s.bursts for s in rows],
+        "bursts": [len(s.seconds) for s in rows],
+        "burst_seconds": [sum(1 << second for second in set(s.seconds)) for s in rows],
+        "burst_largest": [s.largest for s in rows],
     }
     arrays = [pa.array(columns.get(f.name, [0] * len(rows)), f.type) for f in SLICE_SCHEMA]
     return pa.Table.from_arrays(arrays, schema=SLICE_SCHEMA)

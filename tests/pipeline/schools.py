@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from random import Random
 
-from pipeline.school import School, parse_school
+from pipeline.school import School, SchoolError, parse_school
 from pipeline.settings import SchoolSettings
 
 HEADERS = {
@@ -31,10 +31,12 @@ def files_of(tables: Mapping[str, Sequence[str]]) -> dict[str, bytes]:
     return {f"{name}.csv": "\n".join([HEADERS[name], *rows, ""]).encode() for name, rows in tables.items()}
 
 
-def school_of(tables: Mapping[str, Sequence[str]], margin: int = 5, **settings: object) -> School:
+def school_of(
+    tables: Mapping[str, Sequence[str]], margin: int = 5, missing: Sequence[str] = (), **settings: object
+) -> School:
     """A school in Europe/London from rows by table."""
     values = {"id": "test", "name": "Test", "zone": "Europe/London", "boundary_margin_min": margin, **settings}
-    return parse_school(files_of(tables), SchoolSettings.model_validate(values))
+    return parse_school(files_of(tables), SchoolSettings.model_validate(values), missing)
 
 
 def hhmm(minute: int) -> str:
@@ -67,7 +69,7 @@ def random_tables(seed: int) -> tuple[Tables, date]:
         return day.isoweekday() if rng.random() < 0.8 else rng.randint(1, 7)
 
     for who in people:
-        role = rng.choice(["teacher", "teacher", "support", "leadership", "trainee"])
+        role = rng.choice(["teacher", "teacher", "support", "support", "leadership", "trainee", "governor"])
         end = "2026-11-01" if rng.random() < 0.05 else ""
         tables["staff"].append(f"{who},u{who},,{role},1,,{end},,{rng.choice(['KS3', 'KS4', '', 'ZZ'])}")
     tables["patterns"] = []
@@ -75,10 +77,12 @@ def random_tables(seed: int) -> tuple[Tables, date]:
         for _ in range(rng.randint(0, 3)):
             start, end = times()
             free = f"{start},{hhmm(int(start[:2]) * 60 + int(start[3:]) + GRID)}" if rng.random() < 0.3 else ","
-            tables["patterns"].append(f"{who},{valid()},{letter()},{weekday()},{start},{end},{free},contracted")
+            row = f"{who},{valid()},{letter()},{weekday()},{start},{end},{free},contracted"
+            if loads({**tables, "patterns": [*tables["patterns"], row]}):  # not paid twice
+                tables["patterns"].append(row)
     tables["timetable"] = [
         f"{rng.choice(people)},{letter()},{weekday()},{rng.choice(names)},"
-        f"{rng.choice(['lesson', 'lesson', 'ppa', 'meeting', 'free'])},,,{valid()}"
+        f"{rng.choice(['lesson', 'lesson', 'lesson', 'ppa', 'meeting', 'free', 'released'])},,,{valid()}"
         for _ in range(rng.randint(0, 6))
     ]
     sorts = ["break", "bus", "cover_standby"]
@@ -87,10 +91,11 @@ def random_tables(seed: int) -> tuple[Tables, date]:
         for _ in range(rng.randint(0, 4))
     ]
     kinds = ["absent", "trip", "cover", "duty_swap_to", "duty_swap_from", "exam", "meeting", "inset", "closed", "leave"]
+    kinds += ["cancelled", "cancelled", "duty", "released"]
     tables["exceptions"] = []
     for _ in range(rng.choice([0, 0, 1, 2, 4, 6])):
         kind, who = rng.choice(kinds), rng.choice([*people, *people, "*"])
-        whole = kind in {"absent", "trip", "inset", "closed", "leave"} and rng.random() < 0.3
+        whole = kind in {"absent", "trip", "inset", "closed", "leave", "released"} and rng.random() < 0.3
         entered = rng.choice(["", "2026-11-01T08:00", "2026-11-02T08:00", "2026-11-03T08:00"])
         tables["exceptions"].append(f"{day},{who},{',' if whole else when()},{kind},,{entered}")
     tables["calendar"] = _calendar(rng, day)
@@ -106,9 +111,11 @@ def _bells(rng: Random, day: date) -> list[str]:
             for group in ["*", "KS3", "KS4"] if rng.random() < 0.7 else ["*"]:
                 wide = group == "*"
                 cuts = sorted(rng.sample(range(8 * 60, 16 * 60, GRID), 8 if wide else 3))
-                slots = rng.sample(["P1", "P2", "P3", "BRK", "LUN", "REG", "BUS", "GATE"], len(cuts) - 1)
+                slots = rng.sample(["P1", "P2", "P3", "BRK", "LUN", "REG"], len(cuts) - (3 if wide else 1))
+                slots = ["GATE", *slots, "BUS"] if wide else slots
+                kinds = {"BRK": "break", "LUN": "lunch", "REG": "registration", "BUS": "after", "GATE": "before"}
                 for slot, start, end in zip(slots, cuts, cuts[1:], strict=False):
-                    kind = {"BRK": "break", "LUN": "lunch", "REG": "registration", "BUS": "after"}.get(slot, "lesson")
+                    kind = kinds.get(slot, "lesson")
                     if rng.random() < 0.9:
                         rows.append(f"{schedule},{weekday},{slot},{kind},{hhmm(start)},{hhmm(end)},{group}")
     return rows
@@ -120,12 +127,21 @@ def _calendar(rng: Random, day: date) -> list[str]:
         rows.append("2026-09-01,2026-12-18,term,Autumn")
     for _ in range(rng.choice([0, 1, 1, 1, 1, 2])):
         rows.append(f"2026-11-16,2026-11-20,week_{rng.choice('ab')},")
-    for kind, chance in (("holiday", 0.03), ("closure", 0.03), ("bank_holiday", 0.03), ("inset", 0.12)):
+    for kind, chance in (("holiday", 0.03), ("closure", 0.03), ("bank_holiday", 0.03), ("inset", 0.12), ("inset", 0.1)):
         if rng.random() < chance:
-            value = rng.choice(["", "Day one", "09:00-12:30"]) if kind == "inset" else ""
+            value = rng.choice(["", "Day one", "09:00-12:30", "15:30-17:00"]) if kind == "inset" else ""
             rows.append(f"{day},{day},{kind},{value}")
-    if rng.random() < 0.15:
-        rows.append(
-            f"{day},,bell_override,other" if rng.random() < 0.5 else "2026-11-16,2026-11-22,bell_override,normal"
-        )
+    for _ in range(rng.choice([0, 0, 0, 1, 2, 3])):
+        first = day - timedelta(rng.randint(0, 3))
+        last = rng.choice(["", day + timedelta(rng.randint(0, 3))])
+        rows.append(f"{first},{last},bell_override,{rng.choice(['normal', 'other'])}")
     return rows
+
+
+def loads(tables: Mapping[str, Sequence[str]]) -> bool:
+    """Are these files free of faults?"""
+    try:
+        school_of(tables)
+    except SchoolError:
+        return False
+    return True

@@ -7,29 +7,19 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 from pipeline.place import place_day
 from pipeline.profile import Profile
 from pipeline.school import School
-from pipeline.words import Allowed, Grade, Outcome, Reason, State
+from pipeline.words import Activity, Allowed, Grade, Outcome, Reason, State
 from sensor.catalogue import Service
 from sensor.words import Action
 from tests.pipeline.judging import MIDNIGHT, Slice, TableBindings
+from tests.pipeline.slow_activity import Key, Seen, SlowActivity, User
 
-User = tuple[str, str | int]  # ("person", n), ("assigned", n), ("device", n) or ("address", text)
 SEVERITY = ("outside_allowed", "unknown", "official_possible", "count_only", "allowed")
-
-
-@dataclass
-class Seen:
-    """What one user exchanged with one service in one minute."""
-
-    primary: list[Slice] = field(default_factory=list)
-    support: list[Slice] = field(default_factory=list)
-    grade: Grade = Grade.NONE
-    reason: Reason = Reason.NO_PERSON
 
 
 @dataclass(frozen=True)
@@ -54,37 +44,41 @@ class SlowJudge:
         self.school, self.services, self.profile, self.bindings = school, services, profile, bindings
         self.plan = place_day(school, day)
         self.day = day
-        self.inactive = self.ignored = 0
+        self.activities: Counter[str] = Counter()  # minutes that are no use, by what they look like
+        self.ignored = 0
 
     def judge(self, slices: Iterable[Slice]) -> list[Judged]:
         """All minutes of use that are kept."""
-        seen = self._collect(slices)
-        active = {key for key in seen if self._active(seen, key)}
-        self.inactive = len(seen) - len(active)
+        seen, openings = self._collect(slices)
+        look = SlowActivity(seen, openings, self.profile)
+        activity = {key: look.of(key) for key in seen}
+        active = {key for key in seen if activity[key] is Activity.ACTIVE}
+        self.activities = Counter(activity[key].value for key in seen if key not in active)
         kept = {key for key in active if self._action(key[1]) is not Action.IGNORE}
         self.ignored = len(active) - len(kept)
         decided = {key: self._before_episodes(seen[key], key) for key in kept}
         found = []
         for key in kept:
-            outcome, reason = decided[key] or self._by_episode(key, kept, decided)
+            outcome, reason = decided[key] or self._by_episode(key, kept, decided, seen)
             user, service, minute = key
             who = ("person", user[1]) if user[0] == "assigned" else user
-            up, down = self._bytes(seen, key)
+            up, down = look.size(key)
             found.append(Judged(who, service, minute, outcome.value, reason.value, up, down))
         return found
 
     def _action(self, service: str) -> Action:
         return self.profile.action_of(service, self.services[service].action, self.services[service].kind)
 
-    def _collect(self, slices: Iterable[Slice]) -> dict[tuple[User, str, int], Seen]:
-        seen: dict[tuple[User, str, int], Seen] = defaultdict(Seen)
+    def _collect(self, slices: Iterable[Slice]) -> tuple[dict[Key, Seen], dict[User, list[int]]]:
+        seen: dict[Key, Seen] = defaultdict(Seen)
+        openings: dict[User, list[int]] = defaultdict(list)
         nobody = (-1, Grade.NONE, Reason.NO_PERSON, -1)
         for s in slices:
-            if s.segment != "staff" or s.service not in self.services:
+            if s.segment != "staff" or s.service not in {"", *self.services}:
                 continue
-            if s.role not in ("primary", "cdn", "media", "api"):
+            if s.service and s.role not in ("primary", "cdn", "media", "api"):
                 continue
-            if s.evidence == "dns" and not self.profile.dns_named_flows:
+            if s.service and s.evidence == "dns" and not self.profile.dns_named_flows:
                 continue
             person, grade, reason, device = self.bindings.table.get(s.client, nobody)
             user: User = ("device", device) if device >= 0 else ("address", s.client)
@@ -92,37 +86,15 @@ class SlowJudge:
                 user = ("person", person)
             elif person >= 0 and grade is Grade.C:
                 user = ("assigned", person)
+            if not s.service:
+                openings[user].append(s.minute * 60_000 + s.first)
+                continue
             row = seen[user, s.service, s.minute]
             (row.primary if s.role == "primary" else row.support).append(s)
             row.grade, row.reason = max((row.grade, row.reason), (grade, reason), key=lambda g: (g[0].code, g[1].code))
-        return seen
+        return seen, openings
 
-    def _near(self, seen: dict[tuple[User, str, int], Seen], key: tuple[User, str, int]) -> bool:
-        user, service, minute = key
-        limit = self.profile.support_within_s * 1000
-        if seen[key].primary:
-            return True
-        for other in (minute - 1, minute + 1):
-            row = seen.get((user, service, other))
-            for primary in row.primary if row else ():
-                for support in seen[key].support:
-                    earlier, later = sorted(
-                        [(primary.minute, primary.first, primary.last), (support.minute, support.first, support.last)]
-                    )
-                    if later[0] * 60_000 + later[1] - earlier[0] * 60_000 - earlier[2] <= limit:
-                        return True
-        return False
-
-    def _bytes(self, seen: dict[tuple[User, str, int], Seen], key: tuple[User, str, int]) -> tuple[int, int]:
-        counted = [*seen[key].primary, *(seen[key].support if self._near(seen, key) else [])]
-        return sum(s.up for s in counted), sum(s.down for s in counted)
-
-    def _active(self, seen: dict[tuple[User, str, int], Seen], key: tuple[User, str, int]) -> bool:
-        bursts = sum(s.bursts for s in seen[key].primary)
-        enough = self._bytes(seen, key)[1] >= self.profile.down_bytes_of(key[1])
-        return enough or bursts >= self.profile.client_bursts_of(key[1])
-
-    def _before_episodes(self, row: Seen, key: tuple[User, str, int]) -> tuple[Outcome, Reason] | None:
+    def _before_episodes(self, row: Seen, key: Key) -> tuple[Outcome, Reason] | None:
         """Outcome and reason of a minute, or None where its episode decides."""
         user, service, minute = key
         if self._action(service) is Action.COUNT_ONLY:
@@ -151,9 +123,10 @@ class SlowJudge:
 
     def _by_episode(
         self,
-        key: tuple[User, str, int],
-        kept: set[tuple[User, str, int]],
-        decided: dict[tuple[User, str, int], tuple[Outcome, Reason] | None],
+        key: Key,
+        kept: set[Key],
+        decided: dict[Key, tuple[Outcome, Reason] | None],
+        seen: dict[Key, Seen],
     ) -> tuple[Outcome, Reason]:
         user, service, minute = key
         window = minute - minute % 5
@@ -169,6 +142,9 @@ class SlowJudge:
                 episode.add(at)
         counting = [m for m in episode if decided[user, service, m] is None]
         if len(counting) >= self.profile.episode_minutes:
+            flows = [s for m in counting for s in (*seen[user, service, m].primary, *seen[user, service, m].support)]
+            if all(s.evidence == "dns" for s in flows):
+                return Outcome.UNKNOWN, Reason.DNS_ONLY
             return Outcome.OUTSIDE_ALLOWED, Reason.EPISODE
         return Outcome.COUNT_ONLY, Reason.INCIDENTAL
 

@@ -15,8 +15,24 @@ Answer = tuple[str, str, str]
 BREAKS = ("break", "lunch")
 DAY_OFF = ("non_working_day", "yes", "non_working_day")
 CONFLICT = ("unknown", "unknown", "conflict")
-WORK = {"cover": "cover", "duty_swap_to": "duty", "meeting": "meeting", "exam": "exam", "inset": "inset"}
-AWAY = {"absent": "absent", "leave": "absent", "trip": "trip", "home_working": "home_working"}
+INSET_BREAK = ("inset", "unknown", "inset_break")
+WORK = {
+    "cover": "cover",
+    "duty": "duty",
+    "duty_swap_to": "duty",
+    "meeting": "meeting",
+    "exam": "exam",
+    "inset": "inset",
+}
+AWAY = {
+    "absent": ("absent", "unknown", "away"),
+    "leave": ("absent", "unknown", "away"),
+    "trip": ("trip", "unknown", "away"),
+    "home_working": ("home_working", "unknown", "away"),
+    "released": ("unknown", "unknown", "released"),
+}
+TAKES = {"duty_swap_from": ("duty", "duty_swap_to"), "cancelled": ("cover", "exam", "meeting")}
+MAYBE, AGREED = "maybe", "agreed"
 
 
 def unknown(reason: str) -> Answer:
@@ -38,8 +54,8 @@ def within(day: date, first: str, last: str) -> bool:
 class SlowPlace:
     """A school of rows without headers and a date."""
 
-    def __init__(self, tables: Mapping[str, Sequence[str]], day: date) -> None:
-        self.day = day
+    def __init__(self, tables: Mapping[str, Sequence[str]], day: date, recorded: bool = True) -> None:
+        self.day, self.recorded = day, recorded
         self.rows: dict[str, list[Row]] = {
             name: [dict(zip(header.split(","), row.split(","), strict=True)) for row in tables.get(name, ())]
             for name, header in HEADERS.items()
@@ -55,11 +71,7 @@ class SlowPlace:
             for row in self.rows["calendar"]
             if row["kind"] in ("week_a", "week_b") and any(within(d, row["date_from"], row["date_to"]) for d in week)
         }
-        overrides = sorted(
-            (date.fromisoformat(r["date_to"] or r["date_from"]) - date.fromisoformat(r["date_from"]), r["value"])
-            for r in self.today
-            if r["kind"] == "bell_override"
-        )
+        overrides = sorted((self.run(row), row["value"]) for row in self.today if row["kind"] == "bell_override")
         schedules = {row["schedule"] for row in self.rows["bells"]}
         schedule: str | None = "normal" if "normal" in schedules or len(schedules) != 1 else next(iter(schedules))
         if overrides:
@@ -70,7 +82,33 @@ class SlowPlace:
         self.bells = named or (stars if int(self.weekday) < 6 else [])
         if self.kinds & {"holiday", "closure", "bank_holiday"}:
             self.bells = []
+        self.twilight: list[str] = []
+        if self.term and int(self.weekday) < 6:
+            self.twilight = [
+                r["value"] for r in self.today if r["kind"] == "inset" and r["value"][:1].isdigit() and late(r["value"])
+            ]
+        days = [r["value"] if r["value"][:1].isdigit() else "" for r in self.today if r["kind"] == "inset"]
+        self.inset = set(days) if set(days) - set(self.twilight) else set()
+        if self.inset:
+            self.twilight = []
         self.fresh = any(within(day, r["valid_from"], r["valid_to"]) for r in self.rows["duties"])
+
+    def run(self, row: Row) -> int:
+        """How many days around this one the schedule of a bell override is rung without a gap."""
+        days = {
+            date.fromisoformat(r["date_from"]) + timedelta(n)
+            for r in self.rows["calendar"]
+            if r["kind"] == "bell_override" and r["value"] == row["value"]
+            for n in range(
+                (date.fromisoformat(r["date_to"] or r["date_from"]) - date.fromisoformat(r["date_from"])).days + 1
+            )
+        }
+        first = last = self.day
+        while first - timedelta(1) in days:
+            first -= timedelta(1)
+        while last + timedelta(1) in days:
+            last += timedelta(1)
+        return (last - first).days
 
     # bells
 
@@ -82,8 +120,21 @@ class SlowPlace:
         here = [r for r in self.slots(group) if minute_of(r["start"]) <= minute < minute_of(r["end"])]
         return min(here, key=lambda r: r["group"] == "*") if here else None
 
-    def covers(self, group: str, start: str, end: str, minute: int) -> bool | None:
-        """Does a time or slot cover the minute? None: there is no such slot on this date."""
+    def clear(self, group: str, minute: int) -> bool:
+        """Do the bells say what this minute is?"""
+        if self.foreign_break(group, minute):
+            return False
+        if self.slot_at(group, minute):
+            return True
+        slots = self.slots(group)
+        earlier = [r for r in slots if minute_of(r["end"]) <= minute]
+        later = [r for r in slots if minute_of(r["start"]) > minute]
+        if not earlier:
+            return bool(later) and first_of(later)["kind"] == "before"
+        return not later and last_of(earlier)["kind"] == "after"
+
+    def covers(self, group: str, start: str, end: str, minute: int) -> bool | str | None:
+        """Does a time or slot cover the minute, or may it? None: there is no such slot on this date."""
         if not start:
             return True
         if end:
@@ -92,10 +143,13 @@ class SlowPlace:
             at = self.slot_at(group, minute)
             return at is not None and at["slot"] == start
         times = {(r["start"], r["end"]) for r in self.bells if r["slot"] == start}
-        if len(times) != 1:
+        if not times:
             return None
-        ((first, last),) = times
-        return minute_of(first) <= minute < minute_of(last)
+        inside = [minute_of(first) <= minute < minute_of(last) for first, last in times]
+        nowhere = group in ("", "*") and not self.slots(group)
+        if all(inside):
+            return True if nowhere else AGREED
+        return MAYBE if any(inside) else False
 
     def foreign_break(self, group: str, minute: int) -> bool:
         own = {r["kind"] for r in self.slots(group)}
@@ -133,75 +187,131 @@ class SlowPlace:
                 found = "unpaid"
         return found, True
 
-    def plain(self, staff: Row, week: str, minute: int, given: bool, taken: bool) -> Answer:
+    def midday(self, staff: Row, week: str, minute: int) -> bool:
+        """Is the minute paid by a post that is about lunch?"""
+        if staff["role"] in ("teacher", "leadership", "trainee"):
+            return False
+        for row in self.recurring("patterns", staff["staff_id"], week):
+            hours = range(minute_of(row["start"]), minute_of(row["end"]))
+            lunch = [
+                m
+                for m in hours
+                if any(r["kind"] == "lunch" and minute_of(r["start"]) <= m < minute_of(r["end"]) for r in self.bells)
+            ]
+            if minute in hours and not row["unpaid_break_start"] and len(lunch) * 2 >= len(hours):
+                return True
+        return False
+
+    def plain(self, staff: Row, week: str, minute: int, freed: set[str], taken: bool) -> Answer:
         """An undated minute if the week has this letter."""
         who, group, leads = staff["staff_id"], staff["bell_group"], staff["role"] == "leadership"
         hours, known = self.hours(who, week, minute)
-        at = self.slot_at(group, minute)
-        kind = at["kind"] if at else ""
         away = {"day_off": DAY_OFF, "none": unknown("no_pattern"), "outside": ("outside_hours", "yes", "outside_hours")}
         rest = unknown("leadership_hours") if leads and hours != "day_off" else away.get(hours, ("", "", ""))
-        if "inset" in self.kinds:
-            own = {r["value"] for r in self.today if r["kind"] == "inset" and r["value"][:1].isdigit()}
-            if hours == "day_off":
-                return DAY_OFF
-            working = hours == "paid"
-            if own:
-                start, end = next(iter(own)).split("-")
-                working = minute_of(start) <= minute < minute_of(end)
-            if working and known:
-                maybe = kind in BREAKS or self.foreign_break(group, minute) or not self.slots(group)
-                return ("inset", "unknown", "inset_break") if maybe else no("inset")
-            if own:
-                return rest if hours in ("none", "outside") or leads else away["outside"]
-            return ("break", "yes", "break_not_on_duty") if hours == "unpaid" else rest
+        if self.inset:
+            return self.inset_minute(group, hours, known, rest, leads, minute)
+        if known and hours != "day_off":
+            for span in self.twilight:
+                start, end = span.split("-")
+                if minute_of(start) <= minute < minute_of(end):
+                    return no("inset")
         duties = [
-            r["kind"]
+            (r["kind"], self.covers(group, r["slot_or_start"], r["end"], minute))
             for r in self.recurring("duties", who, week)
-            if not given and self.covers(group, r["slot_or_start"], r["end"], minute)
         ]
-        below = self.lesson(staff, week, minute, hours, rest, kind, "cover_standby" in duties)
-        if any(duty != "cover_standby" for duty in duties):
-            if not taken:
-                return no("duty")
-            return below if below[1] == "no" else CONFLICT
-        return below
+        fits = all(covers is not None for _, covers in duties)
+        if "duty" in freed:
+            duties = []
+        day_off = known and hours == "day_off"
+        standby = [covers for kind, covers in duties if kind == "cover_standby" and covers]
+        real = [covers for kind, covers in duties if kind != "cover_standby" and covers]
+        below = self.lesson(staff, week, minute, (hours, known, fits), rest, standby, "lesson" in freed)
+        if not day_off and not taken and (True in real or (AGREED in real and below[1] == "no")):
+            return no("duty")
+        return (below if below[1] == "no" else CONFLICT) if real else below
 
-    def lesson(self, staff: Row, week: str, minute: int, hours: str, rest: Answer, kind: str, standby: bool) -> Answer:
+    def inset_minute(self, group: str, hours: str, known: bool, rest: Answer, leads: bool, minute: int) -> Answer:
+        if hours == "day_off":
+            return DAY_OFF
+        working = set()
+        for span in self.inset:
+            start, end = span.split("-") if span else ("", "")
+            working.add(minute_of(start) <= minute < minute_of(end) if span else hours == "paid")
+        if known and working == {True}:
+            return no("inset") if self.clear(group, minute) and self.works_or_edge(group, minute) else INSET_BREAK
+        if known and len(working) == 2:
+            return CONFLICT
+        if self.inset == {""} and hours == "unpaid":
+            return ("break", "yes", "break_not_on_duty")
+        return rest if hours in ("none", "outside") or leads else ("outside_hours", "yes", "outside_hours")
+
+    def works_or_edge(self, group: str, minute: int) -> bool:
+        at = self.slot_at(group, minute)
+        return at is None or at["kind"] not in BREAKS
+
+    def lesson(
+        self,
+        staff: Row,
+        week: str,
+        minute: int,
+        worked: tuple[str, bool, bool],
+        rest: Answer,
+        standby: list[bool | str],
+        cancelled: bool,
+    ) -> Answer:
+        group = staff["bell_group"]
+        hours, known, fits = worked
+        rows = [
+            (r, self.covers(group, r["slot"], "", minute)) for r in self.recurring("timetable", staff["staff_id"], week)
+        ]
+        released = hours != "day_off" and any(r["activity"] == "released" and covers for r, covers in rows)
+        answer = unknown("released") if released else self.empty(staff, week, minute, hours, rest, fits)
+        kinds = {r["slot"]: r["kind"] for r in self.slots(group)}
+        booked: list[tuple[str, bool | str]] = [("non_contact", covers) for covers in standby]
+        for activity, wanted in (("meeting", None), ("lesson", True), ("lesson", False)):
+            for row, covers in rows:
+                registers = kinds.get(row["slot"]) == "registration"
+                if row["activity"] == activity and covers and not cancelled and wanted in (None, registers):
+                    sort = "meeting" if activity == "meeting" else "registration" if registers else "teaching"
+                    booked.append((sort, covers))
+        for sort, covers in booked:
+            if covers is True and not (known and hours == "day_off"):
+                answer = no(sort)
+            elif answer[1] != "no":
+                answer = CONFLICT
+            elif covers == AGREED and not (known and hours == "day_off"):
+                answer = no(sort)
+        return answer
+
+    def empty(self, staff: Row, week: str, minute: int, hours: str, rest: Answer, fits: bool) -> Answer:
+        """A minute in which nothing is booked."""
         group, leads = staff["bell_group"], staff["role"] == "leadership"
-        booked = {}
-        for row in self.recurring("timetable", staff["staff_id"], week):
-            if self.covers(group, row["slot"], "", minute):
-                named = {r["slot"]: r["kind"] for r in self.slots(group)}.get(row["slot"], "")
-                booked[row["activity"]] = named
-                if row["activity"] == "lesson":
-                    booked["registration" if named == "registration" else "teaching"] = ""
-        for activity in ("teaching", "registration", "meeting"):
-            if activity in booked:
-                return no(activity)
-        if standby:
-            return no("non_contact")
+        at = self.slot_at(group, minute)
+        kind = at["kind"] if at else ""
         if hours == "unpaid":
             return ("lunch" if kind == "lunch" else "break"), "yes", "break_not_on_duty"
-        if kind in BREAKS and (hours == "paid" or (leads and hours != "day_off")):
-            return (kind, "yes", "break_not_on_duty") if self.fresh else (kind, "unknown", "duty_data_missing")
+        midday = hours == "paid" and self.midday(staff, week, minute)
+        if kind in BREAKS and not midday and (hours == "paid" or (leads and hours != "day_off")):
+            fresh = self.fresh and fits
+            return (kind, "yes", "break_not_on_duty") if fresh else (kind, "unknown", "duty_data_missing")
         if hours == "paid" and not leads:
-            if not self.slots(group) or self.foreign_break(group, minute):
-                return unknown("no_bells")
-            return no("non_contact")
+            return no("non_contact") if self.clear(group, minute) else unknown("no_bells")
         return rest
 
     # the day
 
-    def undated(self, staff: Row, minute: int, given: bool, taken: bool) -> Answer:
+    def undated(self, staff: Row, minute: int, freed: set[str], taken: bool) -> Answer:
         weeks = sorted(self.said) if len(self.said) == 1 else ["A", "B"]
-        first, *more = [self.plain(staff, week, minute, given, taken) for week in weeks]
+        first, *more = [self.plain(staff, week, minute, freed, taken) for week in weeks]
         for other in more:
             if other != first:
                 if first[1] == other[1] == "no":
                     return no("non_contact") if no("non_contact") in (first, other) else first
-                return CONFLICT if self.said else unknown("no_calendar")
+                return CONFLICT if CONFLICT in (first, other) else self.unlettered()
         return first
+
+    def unlettered(self) -> Answer:
+        return CONFLICT if self.said else unknown("no_calendar")
 
     def taken(self, minute: int) -> bool:
         """Is there a swap that somebody took from nobody in this minute?"""
@@ -237,42 +347,59 @@ class SlowPlace:
         if int(self.weekday) > 5:
             if not self.term and "inset" not in self.kinds:
                 return DAY_OFF
-        elif not self.term and "inset" not in self.kinds:
+        elif not self.term and not self.inset:
             return unknown("no_calendar")
         dated = [
             r for r in self.rows["exceptions"] if r["date"] == self.day.isoformat() and r["staff_id"] in (who, "*")
         ]
-        if any(self.covers(group, r["start_or_slot"], r["end"], minute) is None for r in dated):
+        covered = [(r, self.covers(group, r["start_or_slot"], r["end"], minute)) for r in dated]
+        if any(covers is None for _, covers in covered):
             return unknown("no_bells")
-        here = [r for r in dated if self.covers(group, r["start_or_slot"], r["end"], minute)]
-        given = [r for r in here if r["kind"] == "duty_swap_from"]
-        undated = self.undated(staff, minute, bool(given), self.taken(minute))
-        if any(r["kind"] == "closed" for r in here):
-            return DAY_OFF
-        away = [(r["entered_at"], (AWAY[r["kind"]], "unknown", "away")) for r in here if r["kind"] in AWAY]
+        if any(r["kind"] in TAKES and self.somewhere(group, r) for r in dated):
+            return CONFLICT
+        taking = [r for r, covers in covered if covers and r["kind"] in TAKES]
+        freed = {"duty" if r["kind"] == "duty_swap_from" else "lesson" for r in taking}
+        undated = self.undated(staff, minute, freed, self.taken(minute))
+        closed = [
+            (r["entered_at"], DAY_OFF if c is True else CONFLICT) for r, c in covered if c and r["kind"] == "closed"
+        ]
+        if closed:
+            return latest(closed)
+        away = [
+            (r["entered_at"], AWAY[r["kind"]] if c is True else CONFLICT) for r, c in covered if c and r["kind"] in AWAY
+        ]
         if away:
             return latest(away)
         work = []
-        for row in here:
-            if row["kind"] not in WORK:
+        for row, covers in covered:
+            if row["kind"] not in WORK or not covers:
                 continue
-            answer = self.work(staff, row, minute)
-            if row["kind"] == "duty_swap_to" and answer is not None:
-                answer = given_again(row, given, answer)
+            answer = self.work(staff, row, minute, covers, undated)
+            if answer is not None:
+                answer = given_again(row, [r for r in taking if row["kind"] in TAKES[r["kind"]]], answer)
             if answer is not None:
                 work.append((row["entered_at"], answer))
         return latest(work) if work else undated
 
-    def work(self, staff: Row, row: Row, minute: int) -> Answer | None:
-        """What a record of work means for a person in a minute that it covers."""
+    def somewhere(self, group: str, row: Row) -> bool:
+        """Is there a minute of the day in which a record may be, but not surely?"""
+        return any(
+            self.covers(group, row["start_or_slot"], row["end"], m) in (MAYBE, AGREED) for m in range(0, 1440, GRID)
+        )
+
+    def work(self, staff: Row, row: Row, minute: int, covers: bool | str, undated: Answer) -> Answer | None:
+        """What a record of work means for a person in a minute that it covers, or may cover."""
         if row["kind"] == "inset" and not row["start_or_slot"]:
             return self.inset_day(staff, minute)
         if row["staff_id"] == "*":
             off = self.off(staff["staff_id"])
-            if not self.hours(staff["staff_id"], "A", minute)[1]:
-                return unknown("no_pattern")
-            if any(off):
-                return None if all(off) else unknown("no_calendar")
+            known = self.hours(staff["staff_id"], "A", minute)[1]
+            if known and all(off):
+                return None
+            if not known or any(off):
+                return None if undated[1] == "no" else self.unlettered() if known else unknown("no_pattern")
+        if covers is not True:
+            return None if undated[1] == "no" else CONFLICT
         return no(WORK[row["kind"]])
 
     def off(self, who: str) -> list[bool]:
@@ -288,15 +415,28 @@ class SlowPlace:
         if any(hours != "paid" for hours, _ in found):
             return None
         group = staff["bell_group"]
-        at = self.slot_at(group, minute)
-        maybe = (at and at["kind"] in BREAKS) or self.foreign_break(group, minute) or not self.slots(group)
-        return ("inset", "unknown", "inset_break") if maybe else no("inset")
+        return no("inset") if self.clear(group, minute) and self.works_or_edge(group, minute) else INSET_BREAK
 
     def person(self, staff: Row, margin: int) -> list[Answer]:
         """All 1440 minutes."""
         blocks = [self.raw(staff, minute) for minute in range(0, 1440, GRID)]
+        if not self.recorded:
+            blocks = [(state, "unknown", "no_exceptions") if a == "no" else (state, a, r) for state, a, r in blocks]
         day = [blocks[minute // GRID] for minute in range(1440)]
         return [blurred(day, minute, margin) for minute in range(1440)]
+
+
+def late(span: str) -> bool:
+    return minute_of(span.split("-")[0]) >= 15 * 60
+
+
+def first_of(slots: list[Row]) -> Row:
+    return min(slots, key=lambda r: (minute_of(r["start"]), minute_of(r["end"]), r["group"] == "*", r["slot"]))
+
+
+def last_of(slots: list[Row]) -> Row:
+    ordered = sorted(slots, key=lambda r: (minute_of(r["start"]), minute_of(r["end"]), r["group"] == "*", r["slot"]))
+    return max(ordered, key=lambda r: minute_of(r["end"]))
 
 
 def given_again(row: Row, given: list[Row], answer: Answer) -> Answer | None:
@@ -321,7 +461,7 @@ def blurred(day: list[Answer], minute: int, margin: int) -> Answer:
     """A minute with the margin: unknown if the opposite holds, or may hold, less than the margin away."""
     state, allowed, _ = day[minute]
     near = day[max(minute - margin, 0) : minute + margin + 1]
-    maybe = [a == "yes" or (a == "unknown" and r not in ("away", "not_in_post")) for _, a, r in near]
+    maybe = [a == "yes" or (a == "unknown" and r not in ("away", "not_in_post", "released")) for _, a, r in near]
     if (allowed == "yes" and any(a == "no" for _, a, _ in near)) or (allowed == "no" and any(maybe)):
         return state, "unknown", "boundary"
     return day[minute]

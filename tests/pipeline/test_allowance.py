@@ -41,7 +41,7 @@ def test_the_shipped_profile_changes_nothing() -> None:
         (BY_CLAUSE - {State.LUNCH}, "12:21", Allowed.NO),  # no change is left there
         (BY_CLAUSE - {State.LUNCH}, "07:00", Allowed.YES),
         (frozenset(), "12:40", Allowed.NO),
-        (frozenset(), "15:31", Allowed.NO),
+        (frozenset(), "16:00", Allowed.NO),
     ],
 )
 def test_answers_follow_the_profile(allow: frozenset[State], clock: str, becomes: Allowed) -> None:

@@ -66,6 +66,14 @@ def test_week_letters(day: str, rows: list[str], week: str, clash: bool) -> None
         (["2026-11-09,2026-11-20,bell_override,exams", "2026-11-17,,bell_override,normal"], "normal"),
         (["2026-11-17,,bell_override,exams", "2026-11-17,,bell_override,normal"], None),
         (["2026-11-18,,bell_override,exams"], "normal"),
+        (["2026-11-09,2026-11-17,bell_override,exams", "2026-11-18,2026-11-20,bell_override,exams"], "exams"),
+        (  # a long range stays long in two rows
+            [
+                *("2026-11-09,2026-11-16,bell_override,exams", "2026-11-17,2026-11-20,bell_override,exams"),
+                "2026-11-16,2026-11-20,bell_override,normal",
+            ],
+            "normal",
+        ),
     ],
 )
 def test_the_shortest_override_rings_the_bells(rows: list[str], schedule: str | None) -> None:

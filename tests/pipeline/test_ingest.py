@@ -16,7 +16,7 @@ from pipeline.assess import Assessor
 from pipeline.ingest import Ingest, Progress
 from pipeline.profile import load_profile
 from pipeline.pseudonym import Pseudonyms
-from pipeline.windows import LOOK_AHEAD_MIN, LOOK_BACK_MIN, WINDOW_MIN
+from pipeline.windows import LOOK_AHEAD_MIN, LOOK_BACK_MIN, REACH_MIN, WINDOW_MIN, first_needed
 from pipeline.words import Grade, Reason
 from tests.pipeline.judging import (
     BrokenDown,
@@ -184,7 +184,7 @@ def test_crashes_of_a_live_run_leave_no_trace(judge: Assessor, seed: int) -> Non
     Ingest(store, judge, now=lambda: 1.0).drain(spool)
     assert store.contents() == undisturbed.contents()
     oldest = min((int(str(path)) for path in spool.waiting), default=len(pieces))
-    kept_min = LOOK_BACK_MIN + LOOK_AHEAD_MIN + 2 * WINDOW_MIN + 15
+    kept_min = LOOK_BACK_MIN + REACH_MIN + LOOK_AHEAD_MIN + 2 * WINDOW_MIN + 15
     assert pieces[oldest][1] >= pieces[-1][1] - kept_min * 60, "files that no window needs any more stay behind"
 
 
@@ -206,7 +206,7 @@ def test_windows_wait_for_all_workers(judge: Assessor, seed: int) -> None:
     number, ingest = 0, None
     while any(left):
         behind = min((n for n in (0, 1) if left[n]), key=lambda n: left[n][0][0])
-        ahead = [n for n in (0, 1) if left[n] and left[n][0][0] < left[behind][0][0] + 600]
+        ahead = [n for n in (0, 1) if left[n] and left[n][0][0] < left[behind][0][0] + 150]
         number += 1
         spool.waiting[Path(f"{number:06}")] = left[rng.choice(ahead)].pop(0)[1]
         if rng.random() < 0.7:
@@ -243,7 +243,7 @@ def test_a_file_goes_only_when_no_window_needs_it(judge: Assessor) -> None:
         stored = {row["window"] for row in store.tables["batch"]}
         first_open = FIRST + n * 5 - 5
         assert len(stored) == max(0, n - 1)
-        needed = [path for path, t in spool.waiting.items() if max(t["minute"].to_pylist()) >= first_open - 61]
+        needed = [path for path, t in spool.waiting.items() if max(t["minute"].to_pylist()) >= first_needed(first_open)]
         assert sorted(spool.waiting) == sorted(needed)
 
 

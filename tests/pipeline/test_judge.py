@@ -12,13 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.activity import Limits, Use, find_use
 from pipeline.assess import Assessor, Rows, window_starts
 from pipeline.gather import Clients, gather
-from pipeline.judge import Circumstances, Limits, Traffic, Use, decide, find_use, merge, parts
+from pipeline.judge import Circumstances, decide, parts
 from pipeline.profile import Profile, load_profile
 from pipeline.pseudonym import Pseudonyms
+from pipeline.traffic import Traffic, merge
 from pipeline.users import Who
-from pipeline.words import Allowed, Grade, Outcome, Reason
+from pipeline.windows import end_needed, first_needed
+from pipeline.words import Activity, Allowed, Grade, Outcome, Reason
 from tests.pipeline.judging import (
     DAY,
     SERVICES,
@@ -82,7 +85,7 @@ slices = st.builds(
     Slice,
     minute=st.integers(minute("09:40"), minute("11:30")),
     client=st.sampled_from(CLIENTS),
-    service=st.sampled_from(("facebook", "facebook", "instagram", "youtube", "wikipedia", "twitter", "unheard")),
+    service=st.sampled_from(("facebook", "facebook", "instagram", "youtube", "wikipedia", "twitter", "unheard", "")),
     role=st.sampled_from(("primary", "primary", "primary", "cdn", "media", "api", "widget", "auth")),
     up=st.integers(0, 5_000),
     down=st.sampled_from((0, 40_000, 60_000, 100_000, 99_999, 1_000_000)),
@@ -108,6 +111,21 @@ def traffic(draw: st.DrawFn) -> list[Slice]:
                 down, bursts = rng.choice((0, 50_000, 100_000, 400_000, 1_000_000)), rng.choice((0, 0, 1, 3))
                 first = rng.choice((0, 29_999, 30_000, 30_001, 59_999))
                 found.append(Slice(at, client, service, role, 500, down, bursts, first, rng.choice((first, 59_999))))
+                if rng.random() < 0.2:
+                    found.append(Slice(at, client, "", first=max(0, first - rng.choice((0, 2_999, 3_000, 3_001)))))
+    for _ in range(draw(st.integers(0, 2))):  # flows that call home by the clock, or hardly move
+        client, every, at = rng.choice(CLIENTS), rng.choice((7, 13, 19, 31)), minute("09:30") + rng.randrange(60)
+        evidence, jitter, second = rng.choice(("sni", "dns")), rng.choice((0, 1, 5)), rng.randrange(20)
+        down, largest = rng.choice((500, 9_000, 60_000)), rng.choice((400, 1_999, 2_000))
+        for n in range(rng.randrange(25)):
+            asked = []
+            while second < 60:
+                asked.append(second)
+                second += every + rng.randint(0, jitter)
+            second -= 60
+            begins = n == 0 or rng.random() < 0.05
+            one = Slice(at + n, client, "facebook", "primary", 500, down, 0, 0, 59_999, evidence=evidence)
+            found.append(replace(one, asked=tuple(asked), begins=begins, largest=largest))
     return [replace(s, last=max(s.first, s.last)) for s in found]
 
 
@@ -128,7 +146,9 @@ def test_fast_and_slow_judge_agree(pseudonyms: Pseudonyms, given_slices: list[Sl
         total = sum(getattr(row, name) for row in judged)
         assert sum(sums(rows, "use_day", "day", value=f"bytes_{name}", level="all", people="all").values()) == total
     metrics = sums(rows, "coverage", "metric", value="value")
-    assert metrics[("minutes_inactive",)] == slow.inactive
+    assert metrics[("minutes_inactive",)] == slow.activities["inactive"]
+    assert metrics[("minutes_embedded",)] == slow.activities["embedded"] + slow.activities["embedded_media"]
+    assert metrics[("minutes_background",)] == slow.activities["background"]
     assert metrics[("minutes_ignored",)] == slow.ignored
     assert metrics[("slices",)] == len(given_slices)
     outside = sum(n for (_, outcome, _), n in expected["service"].items() if outcome == "outside_allowed")
@@ -164,7 +184,7 @@ def test_a_window_alone_has_the_rows_it_has_among_others(
     starts = sorted(whole)
     for at in range(0, len(starts), together):
         chunk = starts[at : at + together]
-        needed = [s for s in given_slices if chunk[0] - 61 <= s.minute < chunk[-1] + 15]
+        needed = [s for s in given_slices if first_needed(chunk[0]) <= s.minute < end_needed(chunk[-1])]
         clients = Clients()
         traffic, counts = gather(slice_rows(needed), clients, judge.scope)
         assert judge.rows(traffic, clients, np.array(chunk, np.int64), counts) == {s: whole[s] for s in chunk}
@@ -215,6 +235,14 @@ def test_weak_identity_never_gives_outside_allowed(
     assert not any("episode" in tables or "minute_mark" in tables for tables in rows.values())
 
 
+def active_use(minute: npt.NDArray[np.int64]) -> Use:
+    """One user's active minutes, all in one episode, named by the client's own bytes."""
+    n = len(minute)
+    zeros, no = np.zeros(n, np.int64), np.zeros(n, bool)
+    active = np.full(n, Activity.ACTIVE.code, np.int8)
+    return Use(zeros, zeros, minute, active, zeros, zeros, zeros, zeros, no, no, zeros + 0b10, zeros)
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 1 << 32), st.integers(2, 4))
 def test_only_what_a_window_sees_makes_an_episode_long(seed: int, at_least: int) -> None:
@@ -223,19 +251,21 @@ def test_only_what_a_window_sees_makes_an_episode_long(seed: int, at_least: int)
     at = np.cumsum([rng.randint(1, 5) for _ in range(60)]) + 30_000
     no = np.array([rng.random() < rng.choice((0.02, 0.1)) for _ in at])
     n = len(at)
-    zeros, codes = np.zeros(n, np.int64), np.zeros(n, np.int8)
-    use = Use(zeros, zeros, at, np.ones(n, bool), zeros, zeros, zeros, zeros, zeros, zeros)
+    codes = np.zeros(n, np.int8)
+    use = active_use(minute=at)
     circumstances = Circumstances(
         action=codes,
         grade=codes + np.int8(Grade.B.code),
         nobody=codes,
         official=np.zeros(n, bool),
+        doubt=codes,
         state=codes,
         allowed=np.where(no, np.int8(Allowed.NO.code), np.int8(Allowed.YES.code)),
         reason=codes,
         counted=np.zeros(n, bool),
+        fresh=np.zeros(n, bool),
     )
-    outcome, _ = decide(use, circumstances, at_least)
+    outcome = decide(use, circumstances, at_least, 5).outcome
     for m, forbidden, code in zip(at.tolist(), no.tolist(), outcome.tolist(), strict=True):
         window = m // 5 * 5
         seen = sum(window - 60 <= other < window + 14 for other in at[no].tolist())
@@ -341,7 +371,7 @@ class Curious(TableBindings):
 @pytest.mark.parametrize(
     ("settings_of_school", "asked"),
     [
-        ({"mode": "aggregate"}, 6),
+        ({"mode": "aggregate"}, 12),  # each minute, and who it was a little before
         ({"mode": "aggregate", "notice_date": None}, 0),
         ({"mode": "aggregate", "notice_date": DAY.replace(day=18)}, 0),
         ({"mode": "aggregate", "identity": "none"}, 0),
@@ -378,11 +408,7 @@ def test_use_by_the_phone_does_not_push_the_laptop_over_the_threshold(pseudonyms
 
 def test_a_long_episode_is_told_in_parts() -> None:
     at = np.arange(20, 145)
-    columns = {
-        name: np.zeros(len(at), np.int64)
-        for name in ("who", "service", "episode", "up", "down", "bursts", "named", "note")
-    }
-    use = Use(minute=at, active=np.ones(len(at), bool), **columns)
+    use = active_use(minute=at)
     assert sorted(set(parts(use).tolist())) == [20, 60, 90, 120]
     alone = use.take((at >= 85) & (at < 125))
     assert sorted(set(parts(alone).tolist())) == [85, 120]

@@ -152,13 +152,13 @@ def test_an_ignored_service_is_not_stored() -> None:
 @pytest.mark.parametrize(
     ("change", "clock", "outcome", "reason"),
     [
-        ({"head_approved_on": None}, TEACHING, "unknown", "official_unapproved"),
-        ({"moderators": (5,)}, TEACHING, "unknown", "official_unapproved"),
-        ({"review_on": None}, IN_P2, "unknown", "official_unapproved"),
+        ({"head_approved_on": None}, TEACHING, "unknown", "site_unapproved"),
+        ({"moderators": (5,)}, TEACHING, "unknown", "site_unapproved"),
+        ({"review_on": None}, IN_P2, "count_only", "non_contact"),  # counted whichever account it was
         ({"head_approved_on": None}, LUNCH, "allowed", "allowed_time"),  # allowed whichever account it was
         ({"head_approved_on": None}, BELL, "unknown", "boundary"),
-        ({"closure": DAY - timedelta(1)}, TEACHING, "unknown", "official_closed"),
-        ({"closure": DAY - timedelta(14)}, TEACHING, "unknown", "official_closed"),
+        ({"closure": DAY - timedelta(1)}, TEACHING, "unknown", "site_closed"),
+        ({"closure": DAY - timedelta(14)}, TEACHING, "unknown", "site_closed"),
         ({"closure": DAY - timedelta(15)}, TEACHING, "outside_allowed", "episode"),
         ({"go_live": DAY + timedelta(1)}, TEACHING, "outside_allowed", "episode"),
     ],

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.records import COLUMNS
 from pipeline.rows import ALL, ExceptionKind, Span, Week
-from pipeline.school import SchoolError, load_school, parse_school
+from pipeline.school import LACKING, SchoolError, load_school, parse_school
 from pipeline.settings import FeedSettings, SchoolSettings
 from tests.pipeline.schools import HEADERS, files_of, school_of
 
@@ -91,6 +92,11 @@ def test_the_sample_school_loads() -> None:
         ("patterns", "T1,,,*,1,16:00,08:00,,,", "end 08:00 is not after start 16:00"),
         ("patterns", "T1,,,*,1,08:00,16:00,12:00,,", "unpaid_break_end '' is not a time"),
         ("patterns", "T1,,,*,1,08:00,16:00,07:00,07:30,", "the unpaid break lies outside start and end"),
+        (
+            "patterns",
+            "T1,2026-10-01,,A,2,08:30,14:00,,,",
+            "these hours overlap those of line 2 on the same dates; close the older row with valid_to",
+        ),
         ("bells", "normal,*,P1,lesson,12:00,13:00,*", "slot 'P1' is already on line 2; name each slot of a day once"),
         ("bells", "normal,*,P2,lesson,09:30,10:30,", "slot 'P2' overlaps 'P1' of line 2; correct the times"),
         ("bells", "normal,*,08:00,lesson,08:00,08:30,*", "slot '08:00' looks like a time; name it, such as P1"),
@@ -138,6 +144,30 @@ def test_a_wrong_encoding_is_told() -> None:
     files["staff.csv"] += "T3,siân,,teacher,,,,,\n".encode("cp1252")
     with pytest.raises(SchoolError, match=r"^staff\.csv:4: byte 0xe2 is not UTF-8; save it as CSV UTF-8"):
         parse_school(files, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "T1,,2026-08-31,*,2,08:30,15:30,,,",  # the year before
+        "T1,,,*,3,08:30,15:30,,,",  # another day
+        "T1,,,*,2,15:30,17:00,,,",  # afterwards
+        "T1,,,*,2,12:00,12:30,,,",  # in the unpaid break
+        "T1,,,*,2,11:50,12:50,,,",  # a second post within the day
+    ],
+)
+def test_one_person_may_have_several_posts(row: str) -> None:
+    assert len(school_of({**GOOD, "patterns": [*GOOD["patterns"], row]}).patterns) == 2
+
+
+def test_rows_know_their_line_and_what_a_missing_file_means_is_said() -> None:
+    school = school_of(GOOD)
+    assert [row.line for row in (*school.staff, *school.bells, *school.calendar)] == [2, 3, 2, 3, 2, 3, 4]
+    assert set(LACKING) == set(COLUMNS) - {"staff.csv"}
+
+
+def test_a_governor_is_in_scope() -> None:
+    assert school_of({"staff": ["G1,g1,,governor,,,,,"]}).staff[0].role == "governor"
 
 
 def test_one_mac_may_change_hands_between_dates() -> None:

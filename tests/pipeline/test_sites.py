@@ -81,7 +81,7 @@ def test_what_lacks_is_told_with_its_clause_and_protects_from_a_tag_only(
     official, doubt = people(with_sites(site))
     assert official == set()
     team = {f"T{n:02}" for n in (*site.administrators, *site.moderators)}
-    assert doubt == dict.fromkeys(team, Reason.OFFICIAL_UNAPPROVED)
+    assert doubt == dict.fromkeys(team, Reason.SITE_UNAPPROVED)
 
 
 def test_everything_that_lacks_is_told_at_once() -> None:
@@ -106,8 +106,8 @@ def test_who_has_left_counts_no_more() -> None:
         ("2026-01-04", Standing.PLANNED, 0, None),
         ("2026-01-05", Standing.OFFICIAL, 4, None),
         ("2027-07-01", Standing.OFFICIAL, 4, None),
-        ("2027-07-02", Standing.JUST_CLOSED, 0, Reason.OFFICIAL_CLOSED),
-        ("2027-07-15", Standing.JUST_CLOSED, 0, Reason.OFFICIAL_CLOSED),
+        ("2027-07-02", Standing.JUST_CLOSED, 0, Reason.SITE_CLOSED),
+        ("2027-07-15", Standing.JUST_CLOSED, 0, Reason.SITE_CLOSED),
         ("2027-07-16", Standing.CLOSED, 0, None),
     ],
 )

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.windows import batch_key, end_needed, first_needed, first_open, start_of, view
+from pipeline.windows import REACH_MIN, batch_key, end_needed, first_needed, first_open, start_of, view
 
 
 @given(st.floats(0, 4e9))
@@ -24,8 +24,8 @@ def test_a_window_sees_no_further_than_its_slices_reach(minute: int) -> None:
     ((first,), (end,)) = (side.tolist() for side in view(np.array([minute])))
     assert start <= minute < start + 5
     assert (first, end) == (start - 60, start + 14)
-    assert first_needed(start) == first - 1, "whether a minute is active depends on its neighbours"
-    assert end_needed(start) == end + 1
+    assert first_needed(start) == first - REACH_MIN, "whether a minute is active depends on those before it"
+    assert end_needed(start) == end + 1, "and on the one after it"
 
 
 def test_batch_keys() -> None:

@@ -86,6 +86,7 @@ class SlowFlow:
             return
         if before < 300:
             row["bursts"] += 1
+            row["burst_seconds"] |= 1 << ms // 1000 % 60
             row["burst_bytes"] += self.run
             if self.burst_before is not None:
                 row["gap_sum"] += (ms - self.burst_before) / 1000
@@ -131,7 +132,7 @@ def test_slices_against_a_slow_model(flows: list[list[tuple[int, bool, int]]], o
         expected = model.minutes[row["minute"] - MINUTE]
         for key in ("packets_up", "packets_down", "bytes_up", "bytes_down", "first_ms", "last_ms"):
             assert row[key] == expected[key], key
-        for key in ("bursts", "burst_bytes", "burst_largest"):
+        for key in ("bursts", "burst_seconds", "burst_bytes", "burst_largest"):
             assert row[key] == expected[key], key
         assert row["gap_sum"] == pytest.approx(expected["gap_sum"])
         assert row["gap_sumsq"] == pytest.approx(expected["gap_sumsq"])
@@ -148,6 +149,7 @@ def test_the_columns_of_a_slice() -> None:
         "transport": 6, "vlan": pack_vlan([100, 20]), "segment": "unknown", "service": "one", "role": "cdn",
         "evidence": "sni", "bytes_up": 80 + 40 + len(hello("cdn.one.example")), "bytes_down": 180, "packets_up": 3,
         "packets_down": 2, "bursts": 0, "burst_bytes": 0, "burst_largest": 0, "gap_sum": 0.0, "gap_sumsq": 0.0,
+            "burst_seconds": 0,
     }  # fmt: skip
 
 

@@ -41,8 +41,12 @@ def _metered(path: Path) -> dict[str, Any]:
         digest.update(words.tobytes())
         rows.extend(words[: max(0, SHOWN - len(rows))].tolist())
 
+    def lookup(name: str) -> int:
+        number = numbers.setdefault(name, len(numbers) + 1)
+        return number if len(name) % 3 else 0
+
     meter = Meter(
-        lambda name: numbers.setdefault(name, len(numbers) + 1),
+        lookup,
         give,
         LIMITS,
         emit_all=True,
@@ -56,6 +60,7 @@ def _metered(path: Path) -> dict[str, Any]:
         "digest": digest.hexdigest(),
         "names": list(numbers),
         "answers": answers,
+        "openings": meter.take_openings().words.tolist(),
         "counters": meter.counters.tolist(),
         "skipped": [list(pair) for pair in meter.skipped()],
         "note": capture.note,

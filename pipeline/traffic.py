@@ -1,0 +1,116 @@
+"""What users exchanged with services, minute by minute, as columns; and when they opened other sites.
+
+Traffic is rows of (who, service, minute, supporting or not) with sums, extremes and bit sets, all of whole numbers, so
+that `merge` can add up rows of the same key in any order and in any cuts with the same result. `who` is any number that
+stands for one user of the network: a client, or later a person. Rows whose service lies beyond the list of services
+say that another site, in no catalogue, was opened: `service - len(services)` is the second of the minute.
+This module knows no rules, names, addresses, calendars or time zones; minutes count from 1970-01-01 00:00 UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+I64 = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int8]
+Mask = npt.NDArray[np.bool_]
+
+MINUTE_MS = 60_000
+NEVER = 1 << 30  # milliseconds: later than any packet
+_KEYS = ("who", "service", "minute", "support")
+_ADDED = ("up", "down", "flows")
+_LEAST = ("first", "opened")
+_GREATEST = ("last", "largest", "note")
+_JOINED = ("named", "asked")
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Columns of equal length: what one user exchanged in a minute with a service's primary, or supporting, hosts.
+
+    who int64 (>= 0); service int64 (position in a list of services; beyond it see the module's header); minute int64;
+    support bool (False: primary). Then int64, times in milliseconds after the minute began:
+    up, down: bytes. first, last: packets. named: bit set of sensor.words.Evidence positions. note: whatever the caller
+    wants back (of merged rows the largest). flows: how many there were. opened: the first packet of the first one that
+    began in this minute, else NEVER. asked: the seconds in which a client burst came (bit set). largest: bytes of the
+    largest burst.
+    """
+
+    who: I64
+    service: I64
+    minute: I64
+    support: Mask
+    up: I64
+    down: I64
+    first: I64
+    last: I64
+    named: I64
+    note: I64
+    flows: I64
+    opened: I64
+    asked: I64
+    largest: I64
+
+    def __len__(self) -> int:
+        return len(self.who)
+
+    def take(self, rows: npt.NDArray[np.integer] | Mask) -> Self:
+        """The rows at these positions, or where the mask is true."""
+        return type(self)(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+    @classmethod
+    def join(cls, pieces: list[Self]) -> Self:
+        """All rows of all pieces (at least one)."""
+        return cls(*(np.concatenate([getattr(p, f.name) for p in pieces]) for f in fields(cls)))
+
+    @classmethod
+    def none(cls) -> Self:
+        """No rows."""
+        return cls(*(np.zeros(0, bool if f.name == "support" else np.int64) for f in fields(cls)))
+
+
+def merge(rows: Traffic) -> Traffic:
+    """Adds up rows with the same who, service, minute and support; sorts by these. Their order does not matter."""
+    if not len(rows):
+        return rows
+    base = int(rows.minute.min())
+    width = int(rows.minute.max()) - base + 1
+    kinds = int(rows.service.max()) + 1
+    if (int(rows.who.max()) + 1) * kinds * width * 2 >= 1 << 63:
+        raise ValueError("too many users, services and minutes at once; judge a shorter time")
+    key = ((rows.who * kinds + rows.service) * width + (rows.minute - base)) * 2 + rows.support
+    order = np.argsort(key)
+    key = key[order]
+    starts = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
+    found = key[starts]
+    rest = found // 2 // width
+    merged = {
+        "who": rest // kinds,
+        "service": rest % kinds,
+        "minute": found // 2 % width + base,
+        "support": found % 2 == 1,
+    }
+    for names, reduce in ((_ADDED, np.add), (_LEAST, np.minimum), (_GREATEST, np.maximum), (_JOINED, np.bitwise_or)):
+        for name in names:
+            merged[name] = reduce.reduceat(getattr(rows, name)[order], starts)
+    return Traffic(**merged)
+
+
+def without_idle_openings(rows: Traffic, services: int) -> Traffic:
+    """Without the openings of other sites by who exchanged nothing with a service in that minute or the next."""
+    openings = np.flatnonzero(rows.service >= services)
+    if not len(openings):
+        return rows
+    base = int(rows.minute.min())
+    width = int(rows.minute.max()) - base + 3
+    key = rows.who * width + rows.minute - base
+    busy = np.unique(key[rows.service < services])
+    at = key[openings]
+    idle = ~(np.isin(at, busy) | np.isin(at + 1, busy))
+    kept = np.ones(len(rows), bool)
+    kept[openings[idle]] = False
+    return rows.take(kept)
