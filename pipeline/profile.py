@@ -56,7 +56,7 @@ class _Use(_Table):
 
 
 class Doubt(_Table):
-    """Limits of the rules that take a minute back because it only looks like use (E4 to E6), and of E9 and E10.
+    """Limits of the rules that take a minute back because it only looks like use (E4 to E6), and of E9.
 
     Sizes in bytes; other units as the names say.
     """

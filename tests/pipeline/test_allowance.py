@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -63,3 +65,11 @@ def test_no_is_never_near_yes_and_what_lacks_data_stays_unknown(allow: frozenset
         no, allowed = np.flatnonzero(row == Allowed.NO.code), np.flatnonzero(row == Allowed.YES.code)
         if len(no) and len(allowed):
             assert np.abs(no[:, None] - allowed[None, :]).min() > margin
+
+
+def test_without_a_list_of_exceptions_no_profile_forbids() -> None:
+    silent = replace(SCHOOL, missing=(*SCHOOL.missing, "exceptions.csv"))
+    plan = ProfilePlaces(silent, BY_CLAUSE - {State.LUNCH}).plan(DAY.toordinal())
+    assert not (plan.allowed == Allowed.NO.code).any()
+    assert answer(plan.allowed, "T01", "07:00") is Allowed.YES
+    assert list(Reason)[plan.reason[SCHOOL.numbers["T01"], 12 * 60 + 40]] is Reason.NO_EXCEPTIONS
