@@ -104,6 +104,7 @@ MENDS: Mapping[Reason, str] = MappingProxyType(
         Reason.INSET_BREAK: "Enter the breaks of the INSET day in exceptions.csv, or leave them unknown.",
         Reason.NO_EXCEPTIONS: "Put exceptions.csv beside the other files; its header alone says that there are none.",
         Reason.IDENTITY_OFF: "Set school.identity to feeds when the impact assessment allows it.",
+        Reason.SITE_UNAPPROVED: "Complete the site’s approval: schoolgate sites check says what it lacks.",
         Reason.NONE: "Tell the makers: every unknown minute should carry a reason.",
     }
 )
@@ -117,6 +118,10 @@ LEFT_UNKNOWN: Mapping[Reason, str] = MappingProxyType(
         Reason.RELEASED: "It stays unknown on purpose, and nobody need know why.",
         Reason.LOCKED: "It stays unknown on purpose: traffic of a locked workstation is not its owner’s use.",
         Reason.WITHDRAWN: "It stays unknown on purpose: an episode was contested and withdrawn.",
+        Reason.SITE_CLOSED: "It stays unknown on purpose for some days after the site’s closure.",
+        Reason.LOG_ON: "It stays unknown on purpose: browsers open their tabs again after a log-on.",
+        Reason.DNS_ONLY: "It stays unknown on purpose: a look-up alone is no use.",
+        Reason.TOO_FEW_PEOPLE: "It stays unknown on purpose while the school is that small.",
         Reason.LEADERSHIP_HOURS: "It stays unknown on purpose: leadership time is judged only where it is booked.",
     }
 )

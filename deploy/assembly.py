@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,8 @@ def assemble(
     from pipeline.profile import load_profile
     from pipeline.pseudonym import Pseudonyms
     from pipeline.school import LACKING
+    from pipeline.sitechecks import site_facts
+    from pipeline.sites import Standing
     from sensor.catalogue import load_catalogue
 
     settings = files.settings
@@ -75,8 +78,10 @@ def assemble(
     except (ValueError, OSError) as error:
         raise SchoolError(str(error)) from error
     lacking = [f"{feed}: there is no such file, so nobody is known by it; correct [feeds]" for feed in bindings.missing]
+    register = site_facts(files.school, profile, catalogue.services, date.today()).sites
+    refused = [str(lack) for state in register if state.standing is Standing.REFUSED for lack in state.lacks]
     absent = [f"{name}: there is no such file, so {LACKING[name]}" for name in files.school.missing]
-    for text in (*absent, *lacking, *bindings.problems):
+    for text in (*absent, *lacking, *bindings.problems, *refused):
         remark(text)
     return assessor
 
@@ -123,9 +128,12 @@ class SchoolWatch:
 
     def _fingerprint(self) -> tuple[tuple[str, int, int], ...]:
         from pipeline.feeds.reading import feed_files
+        from pipeline.profile import profile_path
 
-        feeds, folder = self._files.settings.feeds, self._files.folder
-        named = (feeds.devices, *feed_files(feeds, folder), self._files.settings.sensor.services)
+        settings, folder = self._files.settings, self._files.folder
+        own_profile = profile_path(settings.school.policy_profile, folder)
+        feeds = settings.feeds
+        named = (feeds.devices, *feed_files(feeds, folder), settings.sensor.services, own_profile)
         paths = {*folder.glob("*.csv"), *folder.glob("*.toml"), *(path for path in named if path)}
         found = ((str(path), path.stat()) for path in sorted(paths) if path.is_file())
         return tuple((path, state.st_size, state.st_mtime_ns) for path, state in found)

@@ -24,6 +24,7 @@ from pipeline.settings import FeedSettings, PrivacySettings, SchoolSettings, Sto
 from sensor.settings import Refusal, SegmentRule, SensorSettings, Table
 
 FILE_NAME = "schoolgate.toml"
+OWN_SERVICES = "services.csv"
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -79,6 +80,10 @@ def load_settings(path: Path) -> Settings:
         found = sorted((_line(lines, at), _dotted(at), f"{wrong}; {mend}") for wrong, mend, at in refusals)
         raise SettingsError("\n".join(f"{path}:{line}: {key}: {text}" for line, key, text in found))
     settings = _absolute(settings, path.absolute().parent)
+    services = path.absolute().parent / OWN_SERVICES
+    if settings.sensor.services is None and services.is_file():
+        sensor = settings.sensor.model_copy(update={"services": services})
+        settings = settings.model_copy(update={"sensor": sensor})
     settings._origins = {key: f"{path}:{line}" for key, line in lines.items()}
     return settings
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.activity import Limits, Use, find_use
 from pipeline.aggregate import (
+    SMALLEST_GROUP,
     Columns,
     Groups,
     Labels,
@@ -28,19 +29,22 @@ from pipeline.aggregate import (
     use_five,
     use_period,
 )
+from pipeline.allowance import ProfilePlaces
 from pipeline.evidence import Added, Findings, Teller
 from pipeline.gather import Clients, Scope
 from pipeline.judge import ACTIONS, Circumstances, decide, parts
+from pipeline.outcomes import Rulebook
 from pipeline.pause import paused, paused_in
 from pipeline.place import Placed, Places
 from pipeline.profile import Profile
 from pipeline.pseudonym import Pseudonyms
 from pipeline.restriction import restricted
 from pipeline.school import School
+from pipeline.sites import site_people
 from pipeline.traffic import I64, Mask, Traffic, merge, without_idle_openings
 from pipeline.users import Bindings, Sightings, fresh_of, grade_of, identify, nobody_of, person_of
 from pipeline.windows import WINDOW_MIN, start_of
-from pipeline.words import Activity, Allowed, Outcome, State
+from pipeline.words import Activity, Outcome, Reason, State
 from sensor.catalogue import Catalogue
 from sensor.words import Action, Kind
 
@@ -72,6 +76,7 @@ class Assessor:
     scope: Scope = field(init=False)
     limits: Limits = field(init=False)
     groups: Groups = field(init=False)
+    rulebook: Rulebook = field(init=False)
     _actions: npt.NDArray[np.int8] = field(init=False)
     _kind_of: I64 = field(init=False)
 
@@ -83,11 +88,12 @@ class Assessor:
             raise ValueError(f"policy profile {self.profile.id}: {what}; correct its id or add it to the catalogue")
         services = tuple(sorted(self.catalogue.services))
         entries = [self.catalogue.services[s] for s in services]
-        actions = [ACTIONS.index(self.profile.action_of(s.id, s.action)) for s in entries]
+        actions = [ACTIONS.index(self.profile.action_of(s.id, s.action, s.kind)) for s in entries]
         for name, value in (
-            ("places", Places(self.school)),
+            ("places", ProfilePlaces(self.school, self.profile.allow)),
             ("scope", Scope(services, self.profile.dns_named_flows)),
             ("limits", Limits.of(self.profile, services)),
+            ("rulebook", Rulebook(self.profile, self.school.settings.boundary_margin_min)),
             ("groups", people_groups([person.role for person in self.school.staff])),
             ("_actions", np.array(actions, np.int8)),
             ("_kind_of", np.array([_KINDS.index(s.kind) for s in entries], np.int64)),
@@ -97,7 +103,7 @@ class Assessor:
     @property
     def versions(self) -> dict[str, str]:
         """The versions that every row carries."""
-        return {"policy": self.profile.version, "catalogue": self.catalogue.version, "timetable": self.school.version}
+        return {"policy": self.rulebook.version, "catalogue": self.catalogue.version, "timetable": self.school.version}
 
     def rows(
         self, traffic: Traffic, clients: Clients, windows: I64, counts: Counter[tuple[int, str]]
@@ -160,10 +166,16 @@ class Assessor:
 
     # ------------------------------------------------------------------------------------------------- who and where
 
+    @property
+    def _too_few(self) -> bool:
+        """Would sums of everybody show persons? In aggregate mode nobody is looked up then."""
+        return self.school.settings.mode == "aggregate" and len(self.school.staff) < SMALLEST_GROUP
+
     def _use(self, traffic: Traffic, clients: Clients) -> tuple[Use, Sightings]:
         """Rows of use by user; none of a paused minute, none of a restricted person."""
         traffic = traffic.take(~paused(traffic.minute, self.school.pauses))
-        bindings = None if self.school.settings.identity == "none" else self.bindings
+        off = self.school.settings.identity == "none" or self._too_few
+        bindings = None if off else self.bindings
         traffic = without_idle_openings(traffic, len(self.scope.services))
         watched = self._monitored(traffic.minute)
         fresh_min = self.profile.doubt.log_on_min
@@ -190,26 +202,24 @@ class Assessor:
         """Decides rows of active use."""
         person = person_of(use.who, len(self.school.staff))
         placed = self._place(person, use.minute)
-        allow = np.array([state in self.profile.allow for state in State])
-        refused = (placed.allowed == Allowed.YES.code) & ~allow[placed.state]
         counted = np.zeros(len(use), bool)
-        official, closed = counted.copy(), counted.copy()
+        official, doubt = counted.copy(), np.zeros(len(use), np.int8)
         for ordinal in np.unique(placed.day).tolist():
             day, rows = date.fromordinal(ordinal), placed.day == ordinal
             counted |= rows & (placed.state == State.NON_CONTACT.code) & self.profile.counts_non_contact(day)
-            for past in range(self.profile.doubt.closed_site_days + 1):
-                for service, people in self.school.site_people(day - timedelta(past)).items():
-                    if service in self.scope.services:
-                        on = rows & (person >= 0) & (use.service == self.scope.services.index(service))
-                        (closed if past else official)[on] |= people[person[on]]
+            sites = site_people(self.school, self.profile.official_sites, self.catalogue.services, day)
+            for service, people in sites.items():
+                on = rows & (person >= 0) & (use.service == self.scope.services.index(service))
+                official[on] = people.official[person[on]]
+                doubt[on] = people.doubt[person[on]]
         circumstances = Circumstances(
             action=self._actions[use.service],
             grade=grade_of(use.note),
-            nobody=nobody_of(use.note),
+            nobody=np.full(len(use), Reason.TOO_FEW_PEOPLE.code, np.int8) if self._too_few else nobody_of(use.note),
             official=official,
-            closed=closed,
+            doubt=doubt,
             state=placed.state,
-            allowed=np.where(refused, np.int8(Allowed.NO.code), placed.allowed),
+            allowed=placed.allowed,
             reason=placed.reason,
             counted=counted,
             fresh=fresh_of(use.note),
@@ -262,12 +272,13 @@ class Assessor:
         if not rows.any():
             return []
         outside = found.take(rows)
-        teller = Teller(self.school, self.pseudonyms, self.catalogue, self.profile, self.scope.services)
+        teller = Teller(self.school, self.pseudonyms, self.catalogue, self.rulebook, self.scope.services, self.places)
         sources = sightings.sources(self.bindings, outside.person, outside.use.minute)
         period, periods = self._periods(outside.person, outside.day, outside.minute)
         added = Added(np.append(self.groups.of_person, np.int8(-1))[outside.person], self.groups.names, period, periods)
-        episodes = teller.episodes(outside, parts(found.use)[rows], sources, added)
-        return [("episode", episodes), ("minute_mark", teller.marks(outside))]
+        part = parts(found.use)[rows]
+        marks = teller.marks(outside, part, sources)
+        return [("episode", teller.episodes(outside, part, sources, added)), ("minute_mark", marks)]
 
     def _completed(self, table: str, start: int, columns: Columns) -> Columns:
         """Adds what every row of a window shares."""
@@ -276,7 +287,7 @@ class Assessor:
         shared: dict[str, object] = {"school": self.school.settings.id, "day": day}
         if table in ("use_five", "coverage"):
             shared["start"] = start * 60
-        if table not in ("coverage", "minute_mark"):
+        if table != "coverage":
             shared |= self.versions
         return columns | {name: [value] * n for name, value in shared.items()}
 

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from pipeline.activity import Use
 from pipeline.aggregate import Columns, runs
 from pipeline.judge import Circumstances, Decision
-from pipeline.profile import Profile
+from pipeline.outcomes import Rulebook, step_of
+from pipeline.place import Places
 from pipeline.pseudonym import Pseudonyms, term_of
 from pipeline.rules import CITED, E8
 from pipeline.school import School
@@ -30,6 +31,7 @@ from sensor.catalogue import Catalogue
 from sensor.words import Evidence
 
 _GRADES, _STATES, _EVIDENCE = tuple(Grade), tuple(State), tuple(Evidence)
+_OUTSIDE = step_of(Outcome.OUTSIDE_ALLOWED, Reason.EPISODE)
 _ANSWERS, _OUTCOMES, _REASONS, _CONFIDENCES = tuple(Allowed), tuple(Outcome), tuple(Reason), tuple(Confidence)
 
 
@@ -90,8 +92,9 @@ class Teller:
     school: School
     pseudonyms: Pseudonyms
     catalogue: Catalogue
-    profile: Profile
+    rulebook: Rulebook
     services: tuple[str, ...]
+    places: Places
 
     def episodes(self, found: Findings, part: I64, sources: Sequence[str], added: Added) -> list[tuple[int, Columns]]:
         """Rows of table `episode` by window, without what all rows of a window share. `part`: see pipeline.judge.parts;
@@ -123,21 +126,27 @@ class Teller:
             _append(tables, int(window[first]), row)
         return sorted(tables.items())
 
-    def marks(self, found: Findings) -> list[tuple[int, Columns]]:
-        """Rows of table `minute_mark` by window, without what all rows of a window share."""
+    def marks(self, found: Findings, part: I64, sources: Sequence[str]) -> list[tuple[int, Columns]]:
+        """Rows of table `minute_mark` by window, without what all rows of a window share; otherwise as `episodes`."""
         tables: dict[int, Columns] = {}
         window = start_of(found.use.minute)
         for row in np.lexsort((found.use.service, found.person, found.use.minute)).tolist():
             term, staff_id = self._whose(found, row)
+            service, grade = self.services[int(found.use.service[row])], _GRADES[int(found.of.grade[row])]
+            why = self._why(found.take(np.array([row])), service, grade, sources[row])
             values: dict[str, object] = {
                 "pseudonym": self.pseudonyms.of(term, staff_id),
-                "service": self.services[int(found.use.service[row])],
+                "episode": self.pseudonyms.episode(term, staff_id, service, str(int(part[row]))),
+                "service": service,
                 "minute": int(found.use.minute[row]) * 60,
                 "state": _STATES[int(found.of.state[row])].value,
                 "allowed": _ANSWERS[int(found.of.allowed[row])].value,
                 "outcome": _OUTCOMES[int(found.outcome[row])].value,
                 "reason": _REASONS[int(found.reason[row])].value,
-                "grade": _GRADES[int(found.of.grade[row])].value,
+                "grade": grade.value,
+                "source": sources[row],
+                "rule": f"{E8.id} v{E8.version}",
+                "why": json.dumps(why, separators=(",", ":")),
             }
             _append(tables, int(window[row]), values)
         return sorted(tables.items())
@@ -150,7 +159,7 @@ class Teller:
     def _why(self, found: Findings, service: str, grade: Grade, source: str) -> dict[str, object]:
         """The evidence for some minutes of an episode; numbers of several rows of an episode may be added."""
         named = int(np.bitwise_or.reduce(found.use.named))
-        limits = self.profile.limits_of(service)
+        profile, limits = self.rulebook.profile, self.rulebook.limits(service)
         states = Counter(_STATES[code].value for code in found.of.state.tolist())
         reasons = Counter(_REASONS[code].value for code in found.of.reason.tolist())
         return {
@@ -164,9 +173,18 @@ class Teller:
             "allowed": Allowed.NO.value,
             "because": dict(sorted(reasons.items())),
             "identity": {"grade": grade.value, "source": source},
-            "clause": {"id": self.profile.clause, "text": self.profile.clauses[self.profile.clause]},
-            "rules": [rule.cited(limits) for rule in CITED],
+            "boundary": {"margin_min": self.rulebook.boundary_margin_min, "nearest_min": self._nearest(found)},
+            "clause": {"id": profile.clause, "text": profile.clauses[profile.clause]},
+            "rules": [rule.cited(limits) for rule in (*CITED, _OUTSIDE.rule)],
         }
+
+    def _nearest(self, found: Findings) -> int | None:
+        """Minutes to the nearest minute of the day that is not certain to be forbidden; None if there is none."""
+        nearest = []
+        for person, day, minute in zip(found.person.tolist(), found.day.tolist(), found.minute.tolist(), strict=True):
+            other = np.flatnonzero(self.places.plan(day).allowed[person] != Allowed.NO.code)
+            nearest += [int(np.abs(other - minute).min())] if len(other) else []
+        return min(nearest, default=None)
 
 
 def _append(tables: dict[int, Columns], window: int, row: dict[str, object]) -> None:

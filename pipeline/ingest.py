@@ -25,6 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline import dualrun
 from pipeline.aggregate import Columns
 from pipeline.assess import Assessor, Rows, window_starts
 from pipeline.gather import Clients, gather
@@ -111,6 +112,7 @@ class Ingest:
         self._torn = self._interrupted()
         self._register = Register(store, assessor, now)
         self._register.school()
+        self._dual = dualrun.begin(store, assessor)
 
     def renew(self, assessor: Assessor) -> None:
         """Judges from now on by newer files of the school or newer bindings. Raises ValueError for another school or
@@ -118,6 +120,8 @@ class Ingest:
         same = assessor.school.settings.id == self._assessor.school.settings.id
         if not same or assessor.scope.services != self._assessor.scope.services:
             raise ValueError("the school or the list of services is another one; start anew")
+        if assessor.catalogue.version != self._assessor.catalogue.version:
+            self._dual = dualrun.begin(self._store, assessor)
         self._assessor = assessor
         self._register = Register(self._store, assessor, self._now)
         self._register.school()
@@ -211,7 +215,10 @@ class Ingest:
             minute = self._traffic.minute
             needed = (minute >= first_needed(group[0])) & (minute < end_needed(group[-1]))
             chosen = np.array(group, np.int64)
-            rows = self._assessor.rows(self._traffic.take(needed), self._clients, chosen, self._counts)
+            traffic = self._traffic.take(needed)
+            rows = self._assessor.rows(traffic, self._clients, chosen, self._counts)
+            if self._dual:
+                self._dual.compare(rows, traffic, self._clients, chosen)
             self._store_group(group, rows)
             self._done = min((start for later in groups[at + 1 :] for start in later), default=group[-1] + WINDOW_MIN)
         left_out = len(fresh) - sum(map(len, groups))

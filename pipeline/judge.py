@@ -29,16 +29,16 @@ class Circumstances:
     """What the caller knows about each row of a Use: int8 codes (pipeline.words) and masks.
 
     action: position in ACTIONS. grade: Grade; a person counts only with A, B or C. nobody: the Reason why there is no
-    person. official: this person runs a live official site on this service today; closed: one that was closed a few
-    days ago. state, allowed, reason: from the place. counted: the profile only counts this state today. fresh: the
-    person had just logged on.
+    person. official: this person runs a live official site on this service today; doubt: the Reason why the person may
+    have run one (0: there is none). state, allowed, reason: from the place. counted: the profile only counts this state
+    today. fresh: the person had just logged on.
     """
 
     action: Codes
     grade: Codes
     nobody: Codes
     official: Mask
-    closed: Mask
+    doubt: Codes
     state: Codes
     allowed: Codes
     reason: Codes
@@ -59,9 +59,10 @@ def decide(use: Use, of: Circumstances, episode_minutes: int, confident_minutes:
     """Decides rows of `use`, which must be active and not of an ignored service.
 
     First match: the service is only counted (E11); no person (E12); a shared device; an official site (E10); allowed
-    time; unknown time; a state the profile only counts; an assigned device without log-on; a site just closed (E10); a
-    log-on just before (E5); then E8: an episode with at least `episode_minutes` such minutes, seen from the row's
-    window, is outside the allowed times, unless nothing but DNS names it (E13); fewer are incidental.
+    time; unknown time; a state the profile only counts; an assigned device without log-on; a site that lacks an
+    approval or has just closed (E10); a log-on just before (E5); then E8: an episode with at least `episode_minutes`
+    such minutes, seen from the row's window, is outside the allowed times, unless nothing but DNS names it (E13); fewer
+    are incidental. pipeline.outcomes says the same in sentences.
     """
     outcome = np.full(len(use), Outcome.COUNT_ONLY.code, np.int8)
     reason = np.full(len(use), Reason.INCIDENTAL.code, np.int8)
@@ -83,7 +84,7 @@ def decide(use: Use, of: Circumstances, episode_minutes: int, confident_minutes:
     settle(of.allowed != Allowed.NO.code, Outcome.UNKNOWN, of.reason)
     settle(of.counted, Outcome.COUNT_ONLY, Reason.NON_CONTACT)
     settle(of.grade == Grade.C.code, Outcome.COUNT_ONLY, Reason.ASSIGNED_DEVICE)
-    settle(of.closed, Outcome.UNKNOWN, Reason.SITE_CLOSED)
+    settle(of.doubt != Reason.NONE.code, Outcome.UNKNOWN, of.doubt)
     settle(of.fresh, Outcome.UNKNOWN, Reason.LOG_ON)
     long, confidence = _episodes_seen(use, undecided, episode_minutes, confident_minutes)
     settle(long & (confidence == Confidence.LOW.code), Outcome.UNKNOWN, Reason.DNS_ONLY)

@@ -18,7 +18,8 @@ from pipeline.chain import Entry
 from pipeline.contest import statuses
 from pipeline.desk import Desk
 from pipeline.schema import DATABASE
-from pipeline.why import Explanation, why_episode
+from pipeline.telling import Explanation
+from pipeline.why import why_episode
 
 LONGEST_DAYS = 14
 SHORTEST_TEXT = 20

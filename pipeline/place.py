@@ -171,7 +171,7 @@ def answered(cells: Cells, margin: int, recorded: bool) -> Cells:
     if not recorded:
         found[IS_NO[cells]] += UNRECORDED
     allowed, reason = words_of(found, ALLOWED_OF), words_of(found, REASON_OF)
-    found[_near_a_change(allowed, reason, margin)] += BOUNDARY
+    found[near_a_change(allowed, reason, margin)] += BOUNDARY
     return found
 
 
@@ -224,7 +224,7 @@ def _main_group(school: School) -> str:
     return min(counts, key=lambda group: (group in ("", ANY), -counts[group], group)) if counts else ""
 
 
-def _near_a_change(allowed: Codes, reason: Codes, margin: int) -> Mask:
+def near_a_change(allowed: Codes, reason: Codes, margin: int) -> Mask:
     """Minutes that lie within the margin of their opposite, bool[n, 1440]."""
     no, yes = allowed == Allowed.NO.code, allowed == Allowed.YES.code
     maybe = yes | ((allowed == Allowed.UNKNOWN.code) & ~np.isin(reason, [sure.code for sure in _SURE]))

@@ -1,8 +1,9 @@
 """The policy profile: a school's policy as data (clauses, allowed states, limits of the rules, services that differ).
 
 A profile is a TOML file; the shipped one, `profiles/cwmbran.toml`, explains every key. It is read once, checked, and
-then immutable; its version is its id and a hash of its bytes, and every stored row carries it. It knows no people and
-no traffic. Policy clause ids and texts live there and nowhere in the code.
+then immutable; its version is its id and a hash of its bytes, and every stored row carries it. What is done with use of
+a service is said by its own entry; else by the catalogue, but never more than the profile lets its kind have. It knows
+no people and no traffic. Policy clause ids and texts live there and nowhere in the code.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ from typing import Annotated, Literal
 
 import pydantic
 
+from pipeline.sites import SiteRules
 from pipeline.words import Outcome, State
-from sensor.words import Action
+from sensor.words import Action, Kind
 
 _SHIPPED = files("pipeline") / "profiles"
+_NEVER_CERTAIN = frozenset({State.UNKNOWN, State.NOT_IN_POST, State.ABSENT, State.TRIP, State.HOME_WORKING})
+_ACTIONS = tuple(Action)  # from the gravest to the mildest
 Count = Annotated[int, pydantic.Field(ge=1, le=2**40)]
 
 
@@ -52,7 +56,7 @@ class _Use(_Table):
 
 
 class Doubt(_Table):
-    """Limits of the rules that take a minute back because it only looks like use (E4 to E6), and of E9 and E10.
+    """Limits of the rules that take a minute back because it only looks like use (E4 to E6), and of E9.
 
     Sizes in bytes; other units as the names say.
     """
@@ -70,7 +74,6 @@ class Doubt(_Table):
     log_on_min: Annotated[int, pydantic.Field(ge=0, le=10)] = 2
     media_bytes: Count = 1_000_000
     confident_minutes: Annotated[int, pydantic.Field(ge=1, le=60)] = 5
-    closed_site_days: Annotated[int, pydantic.Field(ge=0, le=60)] = 14
 
 
 class _Service(_Table):
@@ -87,12 +90,19 @@ class _File(_Table):
     time: _Time
     use: _Use = _Use()
     doubt: Doubt = Doubt()
+    kinds: dict[Kind, Action] = {}
+    official_sites: SiteRules = SiteRules()
     service: tuple[_Service, ...] = ()
 
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> _File:
         if self.time.clause not in self.clauses:
             raise ValueError(f"time.clause: there is no clause {self.time.clause!r} under [clauses]")
+        if never := [state for state in self.time.allow if state in _NEVER_CERTAIN]:
+            raise ValueError(f"time.allow: {never[0].value!r} is never certain, so it cannot be allowed")
+        for part, clause in self.official_sites.clauses:
+            if clause and clause not in self.clauses:
+                raise ValueError(f"official_sites.clauses.{part}: there is no clause {clause!r} under [clauses]")
         ids = [s.id for s in self.service]
         if double := next((i for i in ids if ids.count(i) > 1), None):
             raise ValueError(f"service: {double!r} appears twice")
@@ -119,6 +129,8 @@ class Profile:
     dns_named_flows: bool
     doubt: Doubt
     services: Mapping[str, _Service]
+    kinds: Mapping[Kind, Action]
+    official_sites: SiteRules
 
     def down_bytes_of(self, service: str) -> int:
         """E3: bytes that the service must send in a minute."""
@@ -130,10 +142,14 @@ class Profile:
         own = self.services.get(service)
         return own.client_bursts if own and own.client_bursts else self.client_bursts
 
-    def action_of(self, service: str, default: Action) -> Action:
-        """What is done with use of the service: the profile's word, else the catalogue's."""
+    def action_of(self, service: str, default: Action, kind: Kind | None = None) -> Action:
+        """What is done with use of the service: the profile's word, else the catalogue's (`default`) as far as the
+        profile's word for the kind lets it."""
         own = self.services.get(service)
-        return own.action if own and own.action else default
+        if own and own.action:
+            return own.action
+        most = self.kinds.get(kind, default) if kind else default
+        return max(most, default, key=_ACTIONS.index)
 
     def counts_non_contact(self, day: date) -> bool:
         """Is contracted time without a lesson only counted on this day?"""
@@ -152,6 +168,9 @@ class Profile:
             **self.doubt.model_dump(),
             "embedded_kb": f"{self.doubt.embedded_bytes / 1000:g}",
             "media_kb": f"{self.doubt.media_bytes / 1000:g}",
+            "clause": self.clause,
+            "allow": ", ".join(state.value for state in State if state in self.allow) or "none",
+            "unknown_after_closure_days": self.official_sites.unknown_after_closure_days,
         }
 
 
@@ -161,14 +180,18 @@ def shipped_profiles() -> tuple[str, ...]:
 
 
 def load_profile(name: str, folder: Path | None = None) -> Profile:
-    """The profile NAME.toml of the school's folder, else the shipped one of that name.
+    """The profile NAME.toml of the school's folder, else the shipped one of that name. A name that ends in `.toml` is
+    the path of a file, seen from the folder.
 
     Raises ProfileError, with file, line and mend.
     """
-    own = None if folder is None else folder / f"{name}.toml"
-    if own is not None and own.is_file():
+    own = profile_path(name, folder)
+    by_path = name.endswith(".toml")
+    if own is not None and (by_path or own.is_file()):
         try:
             return parse_profile(own.read_bytes(), str(own))
+        except FileNotFoundError:
+            raise ProfileError(f"policy_profile: there is no file {own}; correct the path") from None
         except OSError as error:
             raise ProfileError(f"{own}:1: cannot be read ({error.strerror}); correct its permissions") from error
     known = shipped_profiles()
@@ -176,6 +199,13 @@ def load_profile(name: str, folder: Path | None = None) -> Profile:
         what = f"there is no policy profile {name!r}"
         raise ProfileError(f"policy_profile: {what}; use {' or '.join(known)}, or put {name}.toml beside your settings")
     return parse_profile((_SHIPPED / f"{name}.toml").read_bytes(), f"{name}.toml")
+
+
+def profile_path(name: str, folder: Path | None) -> Path | None:
+    """Where a school's own profile of this name would lie."""
+    if name.endswith(".toml"):
+        return (folder or Path()) / name
+    return None if folder is None else folder / f"{name}.toml"
 
 
 def parse_profile(data: bytes, source: str) -> Profile:
@@ -211,6 +241,8 @@ def parse_profile(data: bytes, source: str) -> Profile:
         dns_named_flows=checked.use.dns_named_flows,
         doubt=checked.doubt,
         services=MappingProxyType({s.id: s for s in checked.service}),
+        kinds=MappingProxyType(checked.kinds),
+        official_sites=checked.official_sites,
     )
 
 

@@ -234,6 +234,7 @@ class Reader:
             go_live=day("go_live"),
             closure=day("closure"),
             review_on=day("review_on"),
+            line=row.line,
         )
 
     def device(self, row: Row) -> Device:
@@ -247,6 +248,16 @@ class Reader:
             row.word("ownership", Ownership, Ownership.SCHOOL),
             row.line,
         )
+
+
+def one_row_a_site(sites: tuple[OfficialSite, ...]) -> tuple[OfficialSite, ...]:
+    seen: dict[str, int] = {}
+    for site in sites:
+        if site.site_id in seen:
+            what = f"site_id {site.site_id!r} is already on line {seen[site.site_id]}"
+            raise SchoolError("official_sites.csv", site.line, what, "give each site one row and its own id")
+        seen[site.site_id] = site.line
+    return sites
 
 
 def one_contract_at_a_time(patterns: tuple[Pattern, ...]) -> tuple[Pattern, ...]:

@@ -1,6 +1,7 @@
-"""What the pages must know besides sums: who the school is (`school_info`) and when the bells rang (`bell`).
+"""What the pages must know besides sums: who the school is (`school_info`) and when the bells rang (`bell`); and what
+explains them: the wording behind each version of the rules (`rulebook`) and of the catalogue (`catalogue_version`).
 
-Both tables keep the row written last, so a row is written only where it would change something; a second replay of the
+These tables keep the row written last, so a row is written only where it would change something; a second replay of the
 same capture writes nothing. Knows the school's files and the store, no traffic.
 """
 
@@ -20,7 +21,7 @@ from pipeline.store import Store
 
 
 class Register:
-    """Keeps one school's rows of `school_info` and `bell` as its files have them. `now` gives Unix seconds."""
+    """Keeps one school's rows of these tables as its files have them. `now` gives Unix seconds."""
 
     def __init__(self, store: Store, assessor: Assessor, now: Callable[[], float]) -> None:
         self._store = store
@@ -29,7 +30,7 @@ class Register:
         self._days: set[int] = set()
 
     def school(self) -> None:
-        """The school's row: name, zone, mode, notice date, sizes of the groups that may be shown."""
+        """The school's row: name, zone, mode, notice date, sizes of the groups that may be shown; and its versions."""
         school, groups = self._assessor.school, self._assessor.groups
         settings = school.settings
         sizes = {EVERYBODY: len(school.staff)}
@@ -45,6 +46,13 @@ class Register:
             "version": school.version,
         }
         self._keep("school_info", [row], {"updated": int(self._now())}, "TRUE")
+        book, catalogue = self._assessor.rulebook, self._assessor.catalogue
+        kept: dict[str, object] = {"school": settings.id, "policy": book.version, "content": book.content}
+        self._keep("rulebook", [kept], {"updated": int(self._now())}, "policy = {policy:String}", policy=book.version)
+        words = {service.id: [service.kind.value, service.action.value] for service in catalogue.services.values()}
+        kept = {"school": settings.id, "catalogue": catalogue.version, "services": json.dumps(words, sort_keys=True)}
+        where = "catalogue = {catalogue:String}"
+        self._keep("catalogue_version", [kept], {"updated": int(self._now())}, where, catalogue=catalogue.version)
 
     def day(self, minute: int) -> None:
         """The bells of the local day that a UTC minute lies in; looked at once a day."""

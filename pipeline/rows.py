@@ -208,7 +208,7 @@ class Dated:
 
 @dataclass(frozen=True, slots=True)
 class OfficialSite:
-    """An official school site (policy clause 7, Appendix B)."""
+    """An official school site (policy clause 7, Appendix B); what it means on a date: pipeline.sites."""
 
     site_id: str
     service: str
@@ -228,10 +228,7 @@ class OfficialSite:
     go_live: date | None
     closure: date | None
     review_on: date | None
-
-    def live(self, day: date) -> bool:
-        """Is the site open on this date? A site without a go-live date is not open yet."""
-        return self.go_live is not None and self.go_live <= day and (self.closure is None or day <= self.closure)
+    line: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,8 @@ E10 = Rule(
     "E10",
     1,
     "Use of a service by a person who runs a live official school site there is possibly official and never held "
-    "against him; for {closed_site_days} days after the site's closure it is unknown.",
+    "against him; while the site's approval lacks something, and for {unknown_after_closure_days} days after its "
+    "closure, what else would be outside the allowed times is unknown.",
 )
 E11 = Rule("E11", 1, "Services that are used for teaching too are only counted.")
 E12 = Rule("E12", 1, "A minute in which several people used one address is unknown.")
@@ -117,11 +118,12 @@ E14 = Rule(
 E15 = Rule(
     "E15",
     1,
-    "Before a new version of the catalogue counts, a day is judged by the old one and by the new one, and the "
-    "difference is shown.",
+    "The first day of a new version of the catalogue is judged by the version before, too, and the difference is "
+    "shown; what counts is the new one.",
 )
 
 RULES: tuple[Rule, ...] = (E1, E2, E3, E4, E5, E6, E7, E8, E9, E10, E11, E12, E13, E14, E15)
 CITED: tuple[Rule, ...] = (E1, E2, E3, E4, E5, E6, E7, E8, E9, E13, E14)
-"""What an episode outside the allowed times has passed; the others settle a minute before it comes so far."""
+"""What an outcome is explained with, beside the step of decision that gave it (pipeline.outcomes), which says what the
+others say."""
 BY_ID: Mapping[str, Rule] = {rule.id: rule for rule in RULES}

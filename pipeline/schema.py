@@ -99,7 +99,7 @@ _USE = (
 )
 _USE_ORDER = ("kind", "service", "outcome", "reason")
 _VERSIONS = (
-    Column("policy", _WORD, "policy profile and its version"),
+    Column("policy", _WORD, "policy profile, its version and that of the rules: see table rulebook"),
     Column("catalogue", _WORD, "version of the service catalogue"),
     Column("timetable", _WORD, "version of the school's files"),
 )
@@ -196,9 +196,57 @@ TABLES: tuple[Table, ...] = (
             Column("outcome", _WORD, "what became of the minute"),
             Column("reason", _WORD, "why"),
             Column("grade", _WORD, "how surely the person is known: A, B or C"),
+            Column("episode", "String", "id of the episode that the minute belongs to"),
+            Column("source", _WORD, "what tied the address to the person"),
+            Column("rule", _WORD, "the rule that gave the outcome, and its version"),
+            Column("why", "String", "evidence chain as JSON"),
+            *_VERSIONS,
         ),
         ("school", "day", "pseudonym", "minute", "service"),
         partition="toYYYYMMDD(day)",
+    ),
+    Table(
+        "rulebook",
+        "The wording of the rules behind each version that rows carry as `policy`; read with FINAL.",
+        (
+            _SCHOOL,
+            Column("policy", _WORD, "the version"),
+            Column("content", "String", "JSON: rules, their limits by service, the clause on times, boundary margin"),
+            Column("updated", _TIME, "when the row was written"),
+        ),
+        ("school", "policy"),
+        partition="tuple()",
+        engine="ReplacingMergeTree(updated)",
+    ),
+    Table(
+        "catalogue_version",
+        "What each version of the service catalogue said of every service; read with FINAL.",
+        (
+            _SCHOOL,
+            Column("catalogue", _WORD, "the version"),
+            Column("services", "String", "JSON object: service -> [kind, action]"),
+            Column("updated", _TIME, "when the row was written"),
+        ),
+        ("school", "catalogue"),
+        partition="tuple()",
+        engine="ReplacingMergeTree(updated)",
+    ),
+    Table(
+        "catalogue_change",
+        "First day of a new catalogue version: minutes of use by the version before and by the new one.",
+        (
+            _SCHOOL,
+            _DAY,
+            Column("start", _TIME, "begin of the five minutes"),
+            Column("service", _WORD, "service id"),
+            Column("kind", _WORD, "kind of service, in the version of this row's minutes"),
+            Column("outcome", _WORD, "allowed, outside_allowed, official_possible, count_only or unknown"),
+            Column("before", "UInt32", "person-minutes with this outcome by the version before"),
+            Column("after", "UInt32", "person-minutes with this outcome by the new version"),
+            Column("catalogue_before", _WORD, "the version before"),
+            Column("catalogue", _WORD, "the new version"),
+        ),
+        ("school", "day", "start", "service", "kind", "outcome"),
     ),
     Table(
         "batch",
@@ -300,6 +348,11 @@ _UPGRADES: dict[int, tuple[str, ...]] = {
             for column in _USE[-3:]
         ),
         f"ALTER TABLE {DATABASE}.episode ADD COLUMN IF NOT EXISTS sums String AFTER why",
+        *(
+            f"ALTER TABLE {DATABASE}.minute_mark ADD COLUMN IF NOT EXISTS {name} {kind}"
+            for name, kind in BY_NAME["minute_mark"].types.items()
+            if name in ("episode", "source", "rule", "why", "policy", "catalogue", "timetable")
+        ),
     ),
 }
 """What makes the tables of one version of those of the version before, besides new tables."""

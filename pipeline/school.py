@@ -32,13 +32,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
 from pipeline import pause, restriction
 from pipeline.imports.journal import read_together
 from pipeline.pause import Pause, read_pauses
-from pipeline.records import COLUMNS, Reader, SchoolError, one_contract_at_a_time, one_owner_at_a_time
+from pipeline.records import (
+    COLUMNS,
+    Reader,
+    SchoolError,
+    one_contract_at_a_time,
+    one_owner_at_a_time,
+    one_row_a_site,
+)
 from pipeline.restriction import Restriction, read_restrictions
 from pipeline.rows import Bell, CalendarRow, Dated, Device, Duty, Lesson, OfficialSite, Pattern, Staff
 from pipeline.settings import FeedSettings, SchoolSettings
@@ -119,15 +123,6 @@ class School:
             found[row.day].append(row)
         return found
 
-    def site_people(self, day: dt.date) -> dict[str, npt.NDArray[np.bool_]]:
-        """Per service that has a live official site on this date: who administers or moderates one (bool[n_staff])."""
-        found: dict[str, npt.NDArray[np.bool_]] = {}
-        for site in self.official_sites:
-            if site.live(day):
-                people = found.setdefault(site.service, np.zeros(len(self.staff), np.bool_))
-                people[list(site.administrators + site.moderators)] = True
-        return found
-
 
 def load_school(folder: Path, settings: SchoolSettings, feeds: FeedSettings) -> School:
     """Reads the school's files in `folder`; raises SchoolError `FILE:LINE: what; mend` for the first thing wrong."""
@@ -159,7 +154,7 @@ def parse_school(files: Mapping[str, bytes], settings: SchoolSettings, missing: 
         timetable=tuple(map(reader.lesson, reader.rows("timetable.csv"))),
         duties=tuple(map(reader.duty, reader.rows("duties.csv"))),
         exceptions=tuple(map(reader.dated, reader.rows("exceptions.csv"))),
-        official_sites=tuple(map(reader.site, reader.rows("official_sites.csv"))),
+        official_sites=one_row_a_site(tuple(map(reader.site, reader.rows("official_sites.csv")))),
         devices=one_owner_at_a_time(tuple(map(reader.device, reader.rows("devices.csv")))),
         restrictions=read_restrictions(files.get(restriction.FILE, _NO_RESTRICTIONS), reader.numbers),
         pauses=read_pauses(files.get(pause.FILE, _NO_PAUSES)),

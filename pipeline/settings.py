@@ -38,6 +38,13 @@ def _slug(text: str) -> str:
 Slug = Annotated[str, AfterValidator(_slug)]
 
 
+def _profile_name(text: str) -> str:
+    return text if text.endswith(".toml") and "\0" not in text else _slug(text)
+
+
+ProfileName = Annotated[str, AfterValidator(_profile_name)]
+
+
 class SchoolSettings(Table):
     """`[school]`: the school and the rules that it chose."""
 
@@ -59,7 +66,10 @@ class SchoolSettings(Table):
         default="feeds",
         description="feeds: addresses are tied to staff by the feeds; none: to nobody, all use is unknown.",
     )
-    policy_profile: Slug = Field(default="cwmbran", description="Policy profile: clause ids and texts, thresholds.")
+    policy_profile: ProfileName = Field(
+        default="cwmbran",
+        description="Policy profile (clauses, times, limits): a shipped one, or the path of your own, as policy.toml.",
+    )
     pseudonym_keys: PathName = Field(
         default=Path("pseudonym-keys.json"),
         description="File of the pseudonyms' keys (mode 0600), made when needed; keep it out of the store.",

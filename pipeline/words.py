@@ -122,6 +122,8 @@ class Reason(_Coded):
     # of an outcome that was changed later
     WITHDRAWN = "withdrawn"
     UNCLEAR = "unclear"
+    SITE_UNAPPROVED = "site_unapproved"
+    TOO_FEW_PEOPLE = "too_few_people"
 
     @property
     def sentence(self) -> str:
@@ -163,4 +165,6 @@ _SENTENCES: dict[Reason, str] = {
     Reason.DNS_ONLY: "Only DNS answers named the service; nothing that the device sent to it did.",
     Reason.SITE_CLOSED: "The person ran an official school site on this service that was closed a few days before.",
     Reason.UNCLEAR: "Something is booked, but the timetable or rota does not say what it is, or in which week.",
+    Reason.SITE_UNAPPROVED: "The person is named for a school site on this service whose approval is incomplete.",
+    Reason.TOO_FEW_PEOPLE: "The school has fewer than ten members of staff, so sums would show persons.",
 }

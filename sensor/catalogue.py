@@ -1,9 +1,10 @@
 """The catalogue: which service a host name belongs to, and what the host is for.
 
-Theory of operation: the data live in `services/` as three CSV files and are compiled once into dictionaries keyed by
-name suffix, so a look-up costs a few dictionary accesses per label of the longest name listed, however long the host
-is. Of several rows that match, the one with the longest suffix wins; for the same suffix `full` beats `pattern`
-beats `suffix`. A school's own file is laid over the shipped rows. It does not know people, times or traffic.
+Theory of operation: the data live in `services/` as CSV files and are compiled once into dictionaries keyed by name
+suffix, so a look-up costs a few dictionary accesses per label of the longest name listed, however long the host is. Of
+several rows that match, the one with the longest suffix wins; for the same suffix `full` beats `pattern` beats
+`suffix`. A school's own file is laid over the shipped rows. Names of `exempt.csv` (unions, help lines, health, faith)
+belong to no service, and no row can make them part of one. It does not know people, times or traffic.
 """
 
 from __future__ import annotations
@@ -101,8 +102,8 @@ class _Names(Generic[T]):
 
 
 class Catalogue:
-    """Services by id and a look-up by host name. `version` is `YYYY-MM-DD.hash`: the day the shipped rows were last
-    checked, and a hash of every file read, so that a school's own rows show in it."""
+    """Services by id, rows by (match, host name), and a look-up by host name. `version` is `YYYY-MM-DD.hash`: the day
+    the shipped rows were last checked, and a hash of every file read, so that a school's own rows show in it."""
 
     def __init__(
         self,
@@ -115,6 +116,7 @@ class Catalogue:
         self.version = version
         self._exempt = exempt
         self.services = services
+        self.hosts = domains
         self._domains = _Names(domains)
         self._blind = _Names(blind)
 
@@ -129,33 +131,34 @@ class Catalogue:
         return self._blind.find(host)
 
 
-def load_catalogue(extra: Path | None = None, exempt: Iterable[str] = ()) -> Catalogue:
+def load_catalogue(extra: Path | None = None, exempt: Iterable[str] = (), content: bytes | None = None) -> Catalogue:
     """The shipped catalogue, with the school's own rows from `extra` laid over it, without the exempt sites: those of
-    sensor.exempt and these.
+    sensor.exempt and these; with `content`, as if these bytes were what `extra` holds.
 
     `extra` has the columns `service,domain,match,role` and, as far as wanted, `source,checked_on` and those of
     `services.csv`: `name`, `kind`, `status`, `action`, `about`. Filled in, the latter define a new service or change a
     known one; such a row may leave the domain empty. The service `none` takes names out of the catalogue.
     Raises CatalogueError for the first row that cannot be used, OSError if a file cannot be read.
     """
-    files = [SHIPPED / "services.csv", SHIPPED / "domains.csv", SHIPPED / "blind.csv"]
+    files = [SHIPPED / name for name in ("services.csv", "domains.csv", "blind.csv", "exempt.csv")]
     services, lines = _services(files[0])
     domains, checked = _domains(files[1], services)
     blind = _blind(files[2])
+    sites = exempt_sites(exempt)
+    contents = [path.read_bytes() for path in files]
     if extra is not None:
-        files.append(extra)
-        _overlay(extra, services, lines, domains)
+        contents.append(extra.read_bytes() if content is None else content)
+        _overlay(extra, contents[-1], services, lines, domains, sites)
     with_primary = {hit.service for hit in domains.values() if hit is not None and hit.role is Role.PRIMARY}
     for service, (path, line) in lines.items():
         if service not in with_primary:
             _fail(path, line, f"service {service!r} has no primary domain", "add a row with role primary for it")
-    content = hashlib.sha256()
-    for path in files:
-        content.update(path.read_bytes() + b"\0")
-    sites = exempt_sites(exempt)
+    digest = hashlib.sha256()
+    for data in contents:
+        digest.update(data + b"\0")
     if own := sites - shipped_sites():
-        content.update("\n".join(sorted(own)).encode())
-    return Catalogue(f"{checked:%Y-%m-%d}.{content.hexdigest()[:6]}", services, domains, blind, sites)
+        digest.update("\n".join(sorted(own)).encode())
+    return Catalogue(f"{checked:%Y-%m-%d}.{digest.hexdigest()[:6]}", services, domains, blind, sites)
 
 
 _Where = dict[str, tuple[Path, int]]
@@ -222,11 +225,19 @@ def _blind(path: Path) -> dict[_Key, Blindness]:
     return blind
 
 
-def _overlay(path: Path, services: dict[str, Service], lines: _Where, domains: dict[_Key, Hit | None]) -> None:
+def _overlay(
+    path: Path,
+    data: bytes,
+    services: dict[str, Service],
+    lines: _Where,
+    domains: dict[_Key, Hit | None],
+    exempt: frozenset[str],
+) -> None:
     """Lays the rows of a school's own file over `services`, `lines` and `domains`."""
     about = ("name", "kind", "status", "action", "about")
     seen: set[_Key] = set()
-    for line, row in _rows(path, ("service", "domain", "match", "role"), ("source", "checked_on", *about)):
+    columns = ("service", "domain", "match", "role"), ("source", "checked_on", *about)
+    for line, row in _rows(path, *columns, data):
         service = row["service"]
         if service != NO_SERVICE and (service not in services or any(row.get(column) for column in about)):
             services[service] = _service(path, line, row, services.get(service))
@@ -237,6 +248,9 @@ def _overlay(path: Path, services: dict[str, Service], lines: _Where, domains: d
         if key in seen:
             _fail(path, line, f"{key[1]!r} is listed twice", "keep one of the rows")
         seen.add(key)
+        if service != NO_SERVICE and is_exempt(key[1].replace(".*.", "."), exempt):
+            wrong = f"{key[1]!r} is exempt: nothing of it may be stored"
+            _fail(path, line, wrong, "take the row out (sensor/services/exempt.csv says what is exempt)")
         domains[key] = None if service == NO_SERVICE else Hit(service, _word(path, line, "role", row["role"], Role))
 
 
@@ -267,10 +281,12 @@ def _word(path: Path, line: int, column: str, text: str, words: type[W]) -> W:
         _fail(path, line, f"{column} {text!r} is not known", f"use one of {', '.join(words)}")
 
 
-def _rows(path: Path, required: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file as (line, cells by column), cells stripped, empty rows left out."""
+def _rows(
+    path: Path, required: tuple[str, ...], optional: tuple[str, ...], data: bytes | None = None
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file as (line, cells by column), cells stripped, empty rows left out. `data`: its bytes."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = (path.read_bytes() if data is None else data).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         _fail(path, line, "the file is not UTF-8", "save it as 'CSV UTF-8'")

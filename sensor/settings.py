@@ -155,7 +155,9 @@ class SensorSettings(Table):
         description="Size in MiB at which the spool drops its oldest files, counted.",
     )
     services: PathName | None = Field(
-        default=None, description="CSV file of the school's own services and host names, laid over the shipped ones."
+        default=None,
+        description="CSV file of the school's own services and host names, laid over the shipped ones; "
+        "unset: services.csv beside the settings, if there is one.",
     )
     exempt_sites: tuple[SiteName, ...] = Field(
         default=(),

@@ -249,7 +249,13 @@ def test_replayed_into_the_same_store_again_changes_nothing(replayed: Replayed, 
     assert again.said["minutes"] == replayed.said["minutes"]
 
 
-DATED = {"batch": "stored", "school_info": "updated", "schema_version": "applied"}  # when a row was written
+DATED = {
+    "batch": "stored",
+    "school_info": "updated",
+    "schema_version": "applied",
+    "rulebook": "updated",
+    "catalogue_version": "updated",
+}  # when a row was written
 
 
 def undated(tables: Contents) -> Contents:

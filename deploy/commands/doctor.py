@@ -36,7 +36,7 @@ def command(ctx: click.Context, path: Path | None, interface: str | None, as_jso
     settings, findings = _settings(path)
     findings += SENSOR.examine(measure(settings, interface))
     if path is not None:
-        findings += _feeds(path) + _privacy(path)
+        findings += _feeds(path) + _sites(path) + _privacy(path)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
@@ -90,6 +90,28 @@ def _feeds(path: Path) -> tuple[Finding, ...]:
         mend = "Mend it; `schoolgate feeds` says the same."
         return (Finding("feeds_there", "Identity feeds", Severity.FAIL, str(error), "", mend),)
     return FEEDS_HEALTH.examine(facts) if facts else ()
+
+
+def _sites(path: Path) -> tuple[Finding, ...]:
+    """Findings on the register of official sites, where the school has one."""
+    from datetime import date
+
+    from deploy.assembly import SchoolError, read_school
+    from pipeline.profile import load_profile
+    from pipeline.sitechecks import SITES, site_facts
+    from sensor.catalogue import load_catalogue
+    from sensor.health import Finding, Severity
+
+    try:
+        files = read_school(path)
+        if not files.school.official_sites:
+            return ()
+        profile = load_profile(files.settings.school.policy_profile, files.folder)
+        services = load_catalogue(files.settings.sensor.services).services
+    except (SchoolError, ValueError, OSError) as error:
+        mend = "Mend them; `schoolgate config check` says the same."
+        return (Finding("sites_read", "Official sites", Severity.UNKNOWN, str(error), "", mend),)
+    return SITES.examine(site_facts(files.school, profile, services, date.today()))
 
 
 def _line(finding: Finding) -> str:

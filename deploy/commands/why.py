@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -21,9 +22,13 @@ if TYPE_CHECKING:
     "--store", "store_path", required=True, type=click.Path(exists=True, path_type=Path), help="Folder of the store."
 )
 @click.option("--school", "school_id", help="School id, if the store holds several.")
-@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="Explain a cell of the pages instead: its day,")
-@click.option("--period", default="", help="its bell period ('' outside the bells),")
-@click.option("--service", default="", help="and its service (all without).")
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="Explain a cell of the sums instead: its day,")
+@click.option("--period", help="its bell period ('' outside the bells; the whole day without),")
+@click.option("--at", metavar="HH:MM", help="or the five minutes around this local time,")
+@click.option("--service", default="", help="its service,")
+@click.option("--kind", default="", help="or its kind of service (all without),")
+@click.option("--people", default="all", show_default=True, help="and its group of staff.")
+@click.option("--pseudonym", help="Explain one minute of a person: the one at --day, --at and --service.")
 @click.option("--list", "list_them", is_flag=True, help="List the ids of the episodes of --day (pseudonymous mode).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -31,40 +36,70 @@ def command(
     store_path: Path,
     school_id: str | None,
     day: datetime | None,
-    period: str,
+    period: str | None,
+    at: str | None,
     service: str,
+    kind: str,
+    people: str,
+    pseudonym: str | None,
     list_them: bool,
     as_json: bool,
 ) -> None:
-    """Explain an EPISODE by its id, or the minutes of a bell period: evidence, rule, sources, versions.
+    """Explain an EPISODE by its id, one minute of it, or a cell of the sums: evidence, rules, sources, versions.
 
     \b
     Example:  schoolgate why --store store/ --day 2026-11-17 --list
               schoolgate why e1f0c404a83b2d11 --store store/
+              schoolgate why --store store/ --pseudonym p0a1b2c3d4e5f --day 2026-11-17 --at 10:21 --service facebook
               schoolgate why --store store/ --day 2026-11-17 --period P3 --service facebook
+              schoolgate why --store store/ --day 2026-11-17 --kind forum --people teaching
     """
     with failing_well():
         from dashboards.schools import find_school
         from pipeline.store import open_store
-        from pipeline.why import why_cell, why_episode
+        from pipeline.why import why_episode, why_minute
+        from pipeline.whycells import why_cell
 
+        if at and period is not None:
+            raise click.UsageError("give --period or --at, not both")
         with open_store(store_path) as store:
-            school = find_school(store, school_id).id
+            school = find_school(store, school_id)
+            moment = _moment(day, at, school.tz)
             if list_them:
-                _list(store, school, day, as_json)
+                _list(store, school.id, day, as_json)
                 return
             if episode:
-                explanation = why_episode(store, school, episode)
+                explanation = why_episode(store, school.id, episode)
+            elif pseudonym:
+                if moment is None or not service:
+                    raise click.UsageError("--pseudonym needs --day, --at and --service")
+                explanation = why_minute(store, school.id, pseudonym, moment, service)
             elif day:
-                explanation = why_cell(store, school, day.date(), period, service)
+                start = moment and moment.replace(minute=moment.minute // 5 * 5)
+                explanation = why_cell(
+                    store, school.id, day.date(), period, service, kind=kind, people=people, start=start
+                )
             else:
-                raise click.UsageError("name an episode, or a cell with --day (and --period, --service)")
+                raise click.UsageError("name an episode, or a cell with --day (and --period or --at, --service)")
     if explanation is None:
         fail(
             "the store has no use to explain there; "
             f"episodes of a day: schoolgate why --store {store_path} --day DAY --list"
         )
     click.echo(json.dumps(explanation.facts, indent=1) if as_json else explanation.text())
+
+
+def _moment(day: datetime | None, at: str | None, zone: ZoneInfo) -> datetime | None:
+    """A local time of the day in UTC."""
+    if at is None:
+        return None
+    if day is None:
+        raise click.UsageError("--at needs --day")
+    try:
+        clock = datetime.strptime(at, "%H:%M")
+    except ValueError:
+        raise click.UsageError(f"--at {at!r} is not a time; write it as 10:20") from None
+    return day.replace(hour=clock.hour, minute=clock.minute, tzinfo=zone).astimezone(UTC)
 
 
 def _list(store: Store, school: str, day: datetime | None, as_json: bool) -> None:

@@ -67,7 +67,7 @@ class SlowJudge:
         return found
 
     def _action(self, service: str) -> Action:
-        return self.profile.action_of(service, self.services[service].action)
+        return self.profile.action_of(service, self.services[service].action, self.services[service].kind)
 
     def _collect(self, slices: Iterable[Slice]) -> tuple[dict[Key, Seen], dict[User, list[int]]]:
         seen: dict[Key, Seen] = defaultdict(Seen)
@@ -105,7 +105,8 @@ class SlowJudge:
             return Outcome.UNKNOWN, row.reason
         person = int(user[1])
         for site in self.school.official_sites:
-            if site.service == service and site.live(self.day) and person in site.administrators + site.moderators:
+            live = site.go_live is not None and site.closure is not None and site.go_live <= self.day <= site.closure
+            if live and site.service == service and person in site.administrators + site.moderators:
                 return Outcome.OFFICIAL_POSSIBLE, Reason.OFFICIAL_SITE
         at = minute - MIDNIGHT
         allowed = list(Allowed)[self.plan.allowed[person, at]]

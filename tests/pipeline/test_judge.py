@@ -258,7 +258,7 @@ def test_only_what_a_window_sees_makes_an_episode_long(seed: int, at_least: int)
         grade=codes + np.int8(Grade.B.code),
         nobody=codes,
         official=np.zeros(n, bool),
-        closed=np.zeros(n, bool),
+        doubt=codes,
         state=codes,
         allowed=np.where(no, np.int8(Allowed.NO.code), np.int8(Allowed.YES.code)),
         reason=codes,

@@ -13,7 +13,7 @@ from pipeline.profile import Profile, ProfileError, load_profile, parse_profile,
 from pipeline.rules import BY_ID, RULES
 from pipeline.words import Outcome, State
 from sensor.catalogue import load_catalogue
-from sensor.words import Action
+from sensor.words import Action, Kind
 
 SMALL = """\
 id = "small"
@@ -76,6 +76,39 @@ def test_overrides_by_service() -> None:
     assert profile.action_of("facebook", Action.IGNORE) is Action.IGNORE
 
 
+def test_the_catalogue_speaks_as_far_as_the_kind_lets_it() -> None:
+    text = SMALL.replace("[use]", '[kinds]\nforum = "count_only"\nblog = "tag"\n[use]')
+    profile = parse_profile(text.encode(), "p")
+    for own, kind, becomes in (
+        (Action.TAG, Kind.FORUM, Action.COUNT_ONLY),
+        (Action.IGNORE, Kind.FORUM, Action.IGNORE),
+        (Action.COUNT_ONLY, Kind.BLOG, Action.COUNT_ONLY),  # dual use stays dual use
+        (Action.TAG, Kind.BLOG, Action.TAG),
+        (Action.TAG, Kind.PODCAST, Action.TAG),  # of which the profile says nothing
+    ):
+        assert profile.action_of("anything", own, kind) is becomes
+    assert profile.action_of("tiktok", Action.TAG, Kind.BLOG) is Action.COUNT_ONLY, "the service's own entry holds"
+
+
+def test_every_kind_of_the_policy_is_spoken_of() -> None:
+    assert set(load_profile("cwmbran").kinds) == set(Kind)
+
+
+def test_a_profile_by_its_path(tmp_path: Path) -> None:
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "ours.toml").write_text(SMALL)
+    assert load_profile("policies/ours.toml", tmp_path).id == "small"
+    assert load_profile(str(tmp_path / "policies" / "ours.toml"), tmp_path / "elsewhere").id == "small"
+    with pytest.raises(ProfileError, match=r"^policy_profile: there is no file .*/gone\.toml; correct the path$"):
+        load_profile("gone.toml", tmp_path)
+
+
+def test_every_clause_that_a_site_can_lack_is_one_of_the_policy() -> None:
+    profile = load_profile("cwmbran")
+    assert {clause for _, clause in profile.official_sites.clauses} <= set(profile.clauses)
+    assert all(clause for _, clause in profile.official_sites.clauses)
+
+
 def test_non_contact_is_counted_up_to_the_date() -> None:
     dated = SMALL.replace("[use]", "non_contact_counted_until = 2027-03-25\n[use]")
     judged = SMALL.replace("[use]", 'non_contact = "outside_allowed"\n[use]')
@@ -102,6 +135,16 @@ def test_non_contact_is_counted_up_to_the_date() -> None:
         ("episode_minutes = 3", "support_within_s = 61", "p.toml:9: use.support_within_s: "),
         ("episode_minutes = 3", "episodes = 3", "p.toml:9: use.episodes: Extra inputs are not permitted; remove it"),
         ('action = "count_only"', 'action = "punish"', "p.toml:14: service.1.action: "),
+        ('"lunch"]', '"absent"]', "p.toml:7: time.allow: 'absent' is never certain, so it cannot be allowed; correct"),
+        ("[use]", '[kinds]\nblog = "punish"\n[use]', "p.toml:9: kinds.blog: Input should be 'tag', 'count_only' or"),
+        ("[use]", '[kinds]\nvlog = "tag"\n[use]', "p.toml:9: kinds.vlog"),
+        ("[use]", "[official_sites]\nadministrators = -1\n[use]", "p.toml:9: official_sites.administrators: Input sh"),
+        ("[use]", "[official_sites]\nadmins = 2\n[use]", "p.toml:9: official_sites.admins: Extra inputs are not"),
+        (
+            "[use]",
+            '[official_sites.clauses]\nhead = "A.9"\n[use]',
+            "p.toml:9: official_sites.clauses.head: there is no clause 'A.9' under [clauses]; correct its value",
+        ),
         ('id = "tiktok"', 'id = "youtube"', "p.toml:10: service: 'youtube' appears twice"),
         ('id = "tiktok"', "id = ", "p.toml:13: not valid TOML"),
     ],

@@ -25,7 +25,7 @@ GOOD = {
     "timetable": ["T1,A,2,P1,lesson,7A,B1,,"],
     "duties": ["T1,*,2,BRK,,break,Yard,,", "T2,B,2,15:00,15:20,bus,Bay,,"],
     "exceptions": ["2026-11-17,*,,,closed,,", "2026-11-17,T1,BRK,,swap_to,,2026-11-16T12:00"],
-    "official_sites": ["OS1,Facebook,x,T1;T2,T2,,,,,,,,,,,2026-09-01,2026-12-31,"],
+    "official_sites": ["OS1,Facebook,x,T1;T2,T2,,,,,L1,2026-08-01,,,,,2026-09-01,2026-12-31,"],
     "devices": ["00:16:3e:00:00:01,A1,PC-1,T1,0,,,school", "00:16:3e:00:00:02,A2,PC-2,,1,,,"],
 }
 
@@ -43,11 +43,11 @@ def test_rows_become_records() -> None:
     assert (school.devices[0].mac, school.devices[0].person, school.devices[1].shared) == (0x163E000001, 0, True)
 
 
-@pytest.mark.parametrize(("day", "live"), [("2026-08-31", 0), ("2026-09-01", 1), ("2026-12-31", 1), ("2027-01-01", 0)])
-def test_official_sites_are_live_from_go_live_to_closure(day: str, live: int) -> None:
-    people = school_of(GOOD).site_people(date.fromisoformat(day))
-    assert [mask.tolist() for mask in people.values()] == [[True, True]] * live
-    assert list(people) == ["facebook"] * live
+def test_official_sites_are_read_as_the_form_has_them() -> None:
+    (site,) = school_of(GOOD).official_sites
+    assert (site.service, site.administrators, site.moderators, site.line) == ("facebook", (0, 1), (1,), 2)
+    assert (site.line_manager, site.lm_approved_on, site.head) == ("L1", date(2026, 8, 1), "")
+    assert (site.go_live, site.closure, site.review_on) == (date(2026, 9, 1), date(2026, 12, 31), None)
 
 
 def test_the_version_is_of_the_contents() -> None:
@@ -116,6 +116,7 @@ def test_the_sample_school_loads() -> None:
         ("exceptions", "2026-11-17,T1,P1,,cover,,17/11/2026", "entered_at '17/11/2026' is not a date and time"),
         ("exceptions", "2026-11-17,T9,,,absent,,", "staff_id 'T9' is not in staff.csv"),
         ("official_sites", "OS2,x,,T9,,,,,,,,,,,,,,", "administrators: 'T9' is not in staff.csv"),
+        ("official_sites", "OS1,x,,T1,,,,,,,,,,,,,,", "site_id 'OS1' is already on line 2; give each site one row"),
         ("devices", "00:16:3e:00:00:01,,,T2,0,,,", "this mac is already on line 2 for the same dates; close the older"),
         ("devices", "0016,,,T2,0,,,", "mac '0016' is not a hardware address"),
         ("devices", "00:16:3e:00:00:03,,,,yes,,,", "shared 'yes' is not a number from 0 to 1"),

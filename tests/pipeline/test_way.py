@@ -13,12 +13,14 @@ import pytest
 from pipeline.assess import Assessor
 from pipeline.ingest import Ingest
 from pipeline.native import Values
+from pipeline.outcomes import Rulebook
 from pipeline.profile import load_profile
 from pipeline.pseudonym import Pseudonyms
 from pipeline.rules import CITED
 from pipeline.schema import BY_NAME
 from pipeline.store import ChdbStore, Result, open_store
-from pipeline.why import why_cell, why_episode
+from pipeline.why import why_episode
+from pipeline.whycells import why_cell
 from pipeline.words import Grade, Reason
 from tests.pipeline.judging import (
     DAY,
@@ -156,8 +158,9 @@ def test_an_episode_over_several_windows_answers_why(store: ChdbStore, folder: P
     assert facts["bytes_down"] == 12_000_000
     assert facts["identity"] == {"grade": "B", "source": "lease, log-on"}
     assert facts["named_by"] == ["sni", "dns"]
-    assert [rule["id"] for rule in facts["rules"]] == [rule.id for rule in CITED]
-    text = found.text()
+    assert [rule["id"] for rule in facts["rules"]] == [*(rule.id for rule in CITED), "O12"]
+    assert facts["boundary"] == {"margin_min": 5, "nearest_min": 17}, "the margin after the first bell, 09:00"
+    text, policy = found.text(), Rulebook(load_profile("cwmbran"), 5).version
     for words in (
         "facebook (social_networking), Tuesday 17 November 2026, 09:21 to 09:33 (Europe/London): 12 active minutes",
         "automatic, unverified",
@@ -167,7 +170,7 @@ def test_an_episode_over_several_windows_answers_why(store: ChdbStore, folder: P
         "teaching 12 minutes",
         "during break/lunch if not on duty",
         "grade B, an interactive log-on",
-        f"policy profile {load_profile('cwmbran').version}, catalogue 2026-11-17.test and timetable import",
+        f"policy profile {policy}, catalogue 2026-11-17.test and timetable import",
     ):
         assert words in text, words
     assert "T01" not in text
@@ -184,9 +187,10 @@ def test_a_cell_answers_with_its_reason_counts(store: ChdbStore, folder: Path) -
     ingest.finish()
     found = why_cell(store, "cell", DAY, "P1", "facebook")
     assert found is not None
-    assert found.facts["counts"] == [
-        {"outcome": "unknown", "reason": "no_person", "minutes": 7},
-        {"outcome": "outside_allowed", "reason": "episode", "minutes": 4},
+    counts = json.loads(json.dumps(found.facts["counts"]))
+    assert [(c["outcome"], c["reason"], c["minutes"], c["rule"]["id"]) for c in counts] == [
+        ("unknown", "no_person", 7, "O3"),
+        ("outside_allowed", "episode", 4, "O12"),
     ]
     assert found.sentences[0] == "facebook, P1, Tuesday 17 November 2026: 11 active minutes of all staff together."
     assert "7 minutes unknown: No person could be tied to the address." in found.sentences

@@ -1,0 +1,57 @@
+"""Day plans by what a policy profile allows, where that differs from the wording of clause 6.13.
+
+`pipeline.place` answers each minute by clause 6.13: break, lunch and time outside work allow personal use. A school's
+own profile may allow other states. Then every answer that is certain is given anew by its state, and the boundary
+margin is laid around the changes that this makes. What is unknown for want of data stays unknown, and without a list of
+exceptions nothing is certain to be forbidden, as in `pipeline.place`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.place import DayPlan, Places, near_a_change
+from pipeline.school import School
+from pipeline.words import Allowed, Reason, State
+
+BY_CLAUSE = frozenset({State.NON_WORKING_DAY, State.OUTSIDE_HOURS, State.BREAK, State.LUNCH})
+"""The states that clause 6.13 allows."""
+
+
+class ProfilePlaces(Places):
+    """Places in which the states of `allow`, and no others, are allowed."""
+
+    def __init__(self, school: School, allow: frozenset[State]) -> None:
+        super().__init__(school)
+        self._allow = allow
+        self._recorded = "exceptions.csv" not in school.missing
+        self._anew: dict[int, DayPlan] = {}
+
+    def plan(self, day: int) -> DayPlan:
+        """The plan of a date ordinal."""
+        plan = super().plan(day)
+        if self._allow == BY_CLAUSE:
+            return plan
+        if day not in self._anew:
+            margin = self.school.settings.boundary_margin_min
+            self._anew = {day: allowed_anew(plan, self._allow, margin, self._recorded)}
+        return self._anew[day]
+
+
+def allowed_anew(plan: DayPlan, allow: frozenset[State], margin: int, recorded: bool = True) -> DayPlan:
+    """The plan with its certain answers given by `allow`; minutes of the old margin count as what their state says.
+    recorded: there is a list of exceptions."""
+    was_near = plan.reason == Reason.BOUNDARY.code
+    certain = (plan.allowed != Allowed.UNKNOWN.code) | was_near
+    yes = certain & np.array([state in allow for state in State])[plan.state]
+    unrecorded = certain & ~yes & (not recorded)
+    answer = np.select([~certain | unrecorded, yes], [Allowed.UNKNOWN.code, Allowed.YES.code], Allowed.NO.code)
+    answer = answer.astype(np.int8)
+    settled = np.where(yes, np.int8(Reason.ALLOWED_TIME.code), np.int8(Reason.SCHEDULED.code))
+    reason = np.where(was_near, settled, plan.reason)
+    reason[unrecorded] = Reason.NO_EXCEPTIONS.code
+    near = near_a_change(answer, reason, margin)
+    answer[near], reason[near] = Allowed.UNKNOWN.code, Reason.BOUNDARY.code
+    return replace(plan, allowed=answer, reason=reason)
