@@ -206,9 +206,7 @@ def test_windows_wait_for_all_workers(judge: Assessor, seed: int) -> None:
     number, ingest = 0, None
     while any(left):
         behind = min((n for n in (0, 1) if left[n]), key=lambda n: left[n][0][0])
-        ahead = [
-            n for n in (0, 1) if left[n] and left[n][0][0] < left[behind][0][0] + 150
-        ]
+        ahead = [n for n in (0, 1) if left[n] and left[n][0][0] < left[behind][0][0] + 150]
         number += 1
         spool.waiting[Path(f"{number:06}")] = left[rng.choice(ahead)].pop(0)[1]
         if rng.random() < 0.7:
