@@ -179,19 +179,16 @@ def _background(units: Units, primary: Side, which: Mask, size: I64, doubt: Doub
     rows = np.flatnonzero(which)
     if not len(rows):
         return background
-    minutes = doubt.slow_flow_min
-    opened = units.sum_back((primary.opened < NEVER).astype(np.int64), minutes + 1)[rows] > 0
-    there = units.sum_back(primary.flows, minutes + 1)[rows] > units.sum_back(primary.flows, minutes)[rows]
-    slow = ~opened & there & (units.sum_back(size, minutes)[rows] < doubt.slow_bytes_per_s * 60 * minutes)
-    asked = primary.asked
-    clock = steady(
-        [units.before(asked)[rows], asked[rows], units.after(asked)[rows]],
-        doubt.background_bursts - 1,
-        doubt.background_percent,
-    )
+    minutes, asked = doubt.slow_flow_min, primary.asked
+    slow = rows[units.sum_back(size, rows, minutes) < doubt.slow_bytes_per_s * 60 * minutes]
+    slow = slow[units.sum_back((primary.opened < NEVER).astype(np.int64), slow, minutes + 1) == 0]
+    flows = primary.flows
+    background[slow] = units.sum_back(flows, slow, minutes + 1) > units.sum_back(flows, slow, minutes)
     small = primary.largest[rows] < doubt.background_burst_bytes
     small &= size[rows] < doubt.background_answer_bytes * requests(asked[rows])
-    background[rows] = slow | (clock & small)
+    rows = rows[small]
+    around = [units.before(asked)[rows], asked[rows], units.after(asked)[rows]]
+    background[rows] |= steady(around, doubt.background_bursts - 1, doubt.background_percent)
     return background
 
 

@@ -75,13 +75,17 @@ class Teller:
         window = start_of(found.use.minute)
         order, starts = runs((window, found.person, found.use.service, part))  # by minute within, as rows come sorted
         tables: dict[int, Columns] = {}
+        rules: dict[str, list[dict[str, object]]] = {}
         for rows in np.split(order, starts[1:]):
             first, last = int(rows[0]), int(rows[-1])
             term, staff_id = self._whose(found, first)
             service = self.services[int(found.use.service[first])]
             grade = _GRADES[int(found.of.grade[rows].max())]  # of A and B the weaker
             source = ", ".join(sorted({sort for row in rows.tolist() for sort in sources[row].split(", ")}))
-            why = self._why(found.take(rows), service, grade, source)
+            if service not in rules:
+                limits = self.profile.limits_of(service)
+                rules[service] = [rule.cited(limits) for rule in CITED]
+            why = self._why(found.take(rows), grade, source) | {"rules": rules[service]}
             row: dict[str, object] = {
                 "id": self.pseudonyms.episode(term, staff_id, service, str(int(part[first]))),
                 "pseudonym": self.pseudonyms.of(term, staff_id),
@@ -122,10 +126,9 @@ class Teller:
         day = date.fromordinal(int(found.day[row]))
         return term_of(self.school.calendar, day), self.school.staff[int(found.person[row])].staff_id
 
-    def _why(self, found: Findings, service: str, grade: Grade, source: str) -> dict[str, object]:
+    def _why(self, found: Findings, grade: Grade, source: str) -> dict[str, object]:
         """The evidence for some minutes of an episode; numbers of several rows of an episode may be added."""
         named = int(np.bitwise_or.reduce(found.use.named))
-        limits = self.profile.limits_of(service)
         states = Counter(_STATES[code].value for code in found.of.state.tolist())
         reasons = Counter(_REASONS[code].value for code in found.of.reason.tolist())
         return {
@@ -140,7 +143,6 @@ class Teller:
             "because": dict(sorted(reasons.items())),
             "identity": {"grade": grade.value, "source": source},
             "clause": {"id": self.profile.clause, "text": self.profile.clauses[self.profile.clause]},
-            "rules": [rule.cited(limits) for rule in CITED],
         }
 
 

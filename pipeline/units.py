@@ -49,11 +49,11 @@ class Units:
         found[:-1] = np.where(self.beside, values[1:], 0)
         return found
 
-    def sum_back(self, values: I64, minutes: int) -> I64:
-        """Of each unit the sum of `values` over its minute and those before it, so many in all."""
+    def sum_back(self, values: I64, rows: I64, minutes: int) -> I64:
+        """Of these units the sum of `values` over their minute and those before it, so many in all."""
         until = np.concatenate(([0], np.cumsum(values)))
-        low = np.searchsorted(self.place, self.place - minutes + 1)
-        total: I64 = until[1:] - until[low]
+        low = np.searchsorted(self.place, self.place[rows] - minutes + 1)
+        total: I64 = until[rows + 1] - until[low]
         return total
 
     def near(self, primary: Side, support: Side, within_ms: int) -> Mask:

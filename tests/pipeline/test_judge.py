@@ -333,7 +333,7 @@ def test_counted_minutes_do_not_make_an_episode(pseudonyms: Pseudonyms) -> None:
 def test_support_counts_within_a_minute_of_the_primary(pseudonyms: Pseudonyms) -> None:
     """A minute of pictures alone is use beside one of the service's own site, and only then."""
     at, one, two = minute("09:20"), {("count_only", "incidental"): 1}, {("count_only", "incidental"): 2}
-    primary = Slice(at, "10.0.0.1", "facebook", down=9000, first=10_000, last=40_000, bursts=4, begins=False)
+    primary = Slice(at, "10.0.0.1", "facebook", down=9000, last=40_000, begins=False, asked=(10, 14, 24, 31))
     near = Slice(at + 1, "10.0.0.1", "facebook", "cdn", down=200_000, first=40_000, last=50_000, bursts=1)
     assert outcome_of(assessor(pseudonyms), [primary, near]) == two
     assert outcome_of(assessor(pseudonyms), [primary, replace(near, client="fd00::1")]) == two
