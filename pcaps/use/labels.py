@@ -25,9 +25,10 @@ def label_minutes(
         first = int(min(i[2] for i in mine) // 60)
         found[service] = {}
         for minute in range(first, int(end // 60) + 1):
-            here = [(what, min(b, minute * 60 + 60) - max(a, minute * 60)) for what, _, a, b in mine]
-            seconds = sum(s for what, s in here if what == "use" and s > 0)
-            present = {what for what, s in here if s > 0}
+            start, stop = minute * 60, minute * 60 + 60
+            here = [(what, max(a, start), min(b, stop)) for what, _, a, b in mine if a < stop and b > start]
+            seconds = covered([(a, b) for what, a, b in here if what == "use"])
+            present = {what for what, *_ in here}
             if minute in still or 0 < seconds < ENOUGH_S:
                 label = "edge"
             elif seconds:
@@ -36,3 +37,12 @@ def label_minutes(
                 label = next((word for word in ("background", "widget") if word in present), "none")
             found[service][minute] = (label, round(seconds, 1))
     return found
+
+
+def covered(spans: Iterable[tuple[float, float]]) -> float:
+    """How long at least one of the spans lasts."""
+    total, until = 0.0, float("-inf")
+    for start, end in sorted(spans):
+        total += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return total
