@@ -1,4 +1,4 @@
-"""Programs that call a service by themselves: `python -m pcaps.use.apps PROGRAM SECONDS SEED`, in a client's namespace.
+"""Programs that call a service by themselves, until killed: `python -m pcaps.use.apps PROGRAM SEED`, for a namespace.
 
 Nobody is at any of them. Feed readers and checks start curl anew each time, as scheduled jobs do; the others keep a
 connection, as programs do. `SSL_CERT_FILE` names the test authority.
@@ -49,9 +49,9 @@ def _curl(url: str, *options: str) -> None:
     subprocess.run(["curl", "-s", "-o", "/dev/null", "--max-time", "60", *options, url], check=False)
 
 
-def _repeat(low: float, high: float, job: Callable[[], None], rng: random.Random, until: float) -> None:
+def _repeat(low: float, high: float, job: Callable[[], None], rng: random.Random) -> None:
     time.sleep(rng.uniform(0, min(low, 30)))
-    while time.time() < until:
+    while True:
         began = time.time()
         job()
         time.sleep(max(0.0, began + rng.uniform(low, high) - time.time()))
@@ -61,27 +61,27 @@ def _size(rng: random.Random, low: float, high: float) -> int:
     return int(KB * math.exp(rng.uniform(math.log(low), math.log(high))))
 
 
-def reddit_reader(rng: random.Random, until: float) -> None:
+def reddit_reader(rng: random.Random) -> None:
     """A feed reader with three subscriptions, every two and a half minutes."""
 
     def job() -> None:
         for name in ("Teachers", "TeachingUK", "Wales"):
             _curl(f"https://www.reddit.com/r/{name}/.rss?n={_size(rng, 15, 45)}")
 
-    _repeat(150, 150, job, rng, until)
+    _repeat(150, 150, job, rng)
 
 
-def youtube_reader(rng: random.Random, until: float) -> None:
+def youtube_reader(rng: random.Random) -> None:
     """A feed reader with eight channels, every two minutes."""
 
     def job() -> None:
         urls = [f"https://www.youtube.com/feeds/videos.xml?n={_size(rng, 3, 14)}&id={i}" for i in range(8)]
         subprocess.run(["curl", "-s", *(x for url in urls for x in ("-o", "/dev/null", url))], check=False)
 
-    _repeat(115, 130, job, rng, until)
+    _repeat(115, 130, job, rng)
 
 
-def x_client(rng: random.Random, until: float) -> None:
+def x_client(rng: random.Random) -> None:
     """A notice board program that pulls a timeline each minute."""
     api, site = _Service("api.x.com"), _Service("x.com")
 
@@ -90,10 +90,10 @@ def x_client(rng: random.Random, until: float) -> None:
         if rng.random() < 0.5:
             site.ask("/i/api/2/badge_count/badge_count.json", 400)
 
-    _repeat(58, 62, job, rng, until)
+    _repeat(58, 62, job, rng)
 
 
-def facebook_sdk(rng: random.Random, until: float) -> None:
+def facebook_sdk(rng: random.Random) -> None:
     """A game and a shop that report to the graph."""
     graph, site = _Service("graph.facebook.com"), _Service("www.facebook.com")
 
@@ -102,10 +102,10 @@ def facebook_sdk(rng: random.Random, until: float) -> None:
         if rng.random() < 0.3:
             site.ask("/adnw_request", 900, _size(rng, 0.6, 1.5))
 
-    _repeat(25, 110, job, rng, until)
+    _repeat(25, 110, job, rng)
 
 
-def discord_program(rng: random.Random, until: float) -> None:
+def discord_program(rng: random.Random) -> None:
     """The chat program in the tray: heartbeats, messages of others, reports home, pictures of who came."""
     site, pictures = _Service("discord.com"), _Service("cdn.discordapp.com")
 
@@ -114,7 +114,7 @@ def discord_program(rng: random.Random, until: float) -> None:
         url = "wss://gateway.discord.gg/?low=5&high=40&min=150&max=2500"
         with connect(url, ssl=context, ping_interval=None) as gateway:
             beat = 0.0
-            while time.time() < until:
+            while True:
                 if time.time() >= beat:
                     gateway.send('{"op":1,"d":251}')
                     beat = time.time() + 41.25
@@ -129,10 +129,10 @@ def discord_program(rng: random.Random, until: float) -> None:
             pictures.ask("/avatars/", _size(rng, 2, 12))
 
     threading.Thread(target=listen, daemon=True).start()
-    _repeat(60, 170, job, rng, until)
+    _repeat(60, 170, job, rng)
 
 
-def instagram_phone(rng: random.Random, until: float) -> None:
+def instagram_phone(rng: random.Random) -> None:
     """A phone in a pocket on the staff network: the app fetches news and sometimes pictures ahead of time."""
     api, pictures = _Service("i.instagram.com"), _Service("scontent-lhr8-2.cdninstagram.com")
 
@@ -143,10 +143,10 @@ def instagram_phone(rng: random.Random, until: float) -> None:
             for _ in range(rng.randint(2, 5)):
                 pictures.ask("/v/t51.2885-15/", _size(rng, 20, 120))
 
-    _repeat(50, 180, job, rng, until)
+    _repeat(50, 180, job, rng)
 
 
-def facebook_phone(rng: random.Random, until: float) -> None:
+def facebook_phone(rng: random.Random) -> None:
     """The same of Facebook's app."""
     push, site, pictures = (
         _Service("mqtt-mini.facebook.com"),
@@ -161,27 +161,27 @@ def facebook_phone(rng: random.Random, until: float) -> None:
         if rng.random() < 0.2:
             pictures.ask("/v/t39/", _size(rng, 20, 120))
 
-    _repeat(40, 90, job, rng, until)
+    _repeat(40, 90, job, rng)
 
 
-def reddit_program(rng: random.Random, until: float) -> None:
+def reddit_program(rng: random.Random) -> None:
     """A program that follows new comments, every ten seconds; its token comes from the site itself."""
     api, site = _Service("oauth.reddit.com"), _Service("www.reddit.com")
     site.ask("/api/v1/access_token", 300, 200)
-    _repeat(10, 11, lambda: api.ask("/r/Teachers/comments/new", _size(rng, 1, 12)), rng, until)
+    _repeat(10, 11, lambda: api.ask("/r/Teachers/comments/new", _size(rng, 1, 12)), rng)
 
 
-def check(rng: random.Random, until: float) -> None:
+def check(rng: random.Random) -> None:
     """The network manager's check that the world is there, each minute."""
 
     def job() -> None:
         _curl("https://www.facebook.com/robots.txt?n=3000")
         _curl("https://www.youtube.com/generate_204")
 
-    _repeat(60, 60, job, rng, until)
+    _repeat(60, 60, job, rng)
 
 
-PROGRAMS: dict[str, tuple[Callable[[random.Random, float], None], tuple[str, ...]]] = {
+PROGRAMS: dict[str, tuple[Callable[[random.Random], None], tuple[str, ...]]] = {
     "reddit_reader": (reddit_reader, ("reddit",)),
     "youtube_reader": (youtube_reader, ("youtube",)),
     "x_client": (x_client, ("twitter",)),
@@ -194,4 +194,4 @@ PROGRAMS: dict[str, tuple[Callable[[random.Random, float], None], tuple[str, ...
 }
 
 if __name__ == "__main__":
-    PROGRAMS[sys.argv[1]][0](random.Random(sys.argv[3]), time.time() + float(sys.argv[2]))
+    PROGRAMS[sys.argv[1]][0](random.Random(sys.argv[2]))

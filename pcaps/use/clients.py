@@ -32,6 +32,7 @@ class Client:
     browser: Browser
     rng: random.Random
     seconds: float
+    still: list[tuple[float, float]]
     intervals: list[tuple[str, str, float, float]] = field(default_factory=list)
     began: float = 0.0
     _open: dict[str, list[tuple[str, str, float]]] = field(default_factory=dict)
@@ -39,8 +40,9 @@ class Client:
     # ------------------------------------------------------------------------------------------------ what is written
 
     def left(self) -> float:
-        """Seconds until the script should end."""
-        return self.began + self.seconds - time.time()
+        """Seconds until the script should end; while the machine stood still nothing was done."""
+        lost = sum(b - a for a, b in self.still if a > self.began)
+        return self.began + self.seconds + lost - time.time()
 
     def _note(self, tab: str, what: str, services: set[str]) -> None:
         """From now on this tab shows these services in this way; what it showed before is over."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -54,33 +55,45 @@ async def _watch(still: list[tuple[float, float]]) -> None:
             still.append((before, time.time()))
 
 
-async def _browse(name: str, scenario: Scenario, address: str, folder: Path, args: argparse.Namespace) -> Done:
+async def _browse(
+    name: str,
+    scenario: Scenario,
+    address: str,
+    folder: Path,
+    args: argparse.Namespace,
+    still: list[tuple[float, float]],
+) -> Done:
     rng = random.Random(f"{args.stem}/{scenario.__name__}/{name}")
     quic = QUIC_HOSTS if name == "chromium" and rng.random() < 0.6 else ()
     browser = Browser(name, Network.namespace(address), folder / address, folder / "ca.pem", quic)
-    client = Client(browser, rng, args.seconds + rng.uniform(-15, 15))
+    client = Client(browser, rng, args.seconds + rng.uniform(-15, 15), still)
     try:
         await browser.start()
         client.began = time.time()
         await scenario(client)
     except Exception as error:  # one client's end must not be that of the others
         print(f"{scenario.__name__} {name}: {error!r}", file=sys.stderr)
-    client.end()
-    end = time.time()
-    await browser.stop()
+    finally:
+        client.end()
+        end = time.time()
+        await browser.stop()
     return Done(address, scenario.__name__, name, client.intervals, end)
 
 
-async def _program(name: str, address: str, folder: Path, args: argparse.Namespace) -> Done:
+async def _program(
+    name: str, address: str, folder: Path, args: argparse.Namespace, still: list[tuple[float, float]]
+) -> Done:
     began = time.time()
-    command = [sys.executable, "-m", "pcaps.use.apps", name, str(args.seconds), f"{args.stem}/{name}"]
+    command = [sys.executable, "-m", "pcaps.use.apps", name, f"{args.stem}/{name}"]
     environment = os.environ | {"SSL_CERT_FILE": str(folder / "ca.pem"), "CURL_CA_BUNDLE": str(folder / "ca.pem")}
     process = await asyncio.create_subprocess_exec(*within(Network.namespace(address), command), env=environment)
     try:
-        await asyncio.wait_for(process.wait(), args.seconds + 60)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+        while time.time() < began + args.seconds + sum(b - a for a, b in still):
+            await asyncio.sleep(1)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+    await process.wait()
     end = time.time()
     intervals: list[Interval] = [("background", service, began, end) for service in PROGRAMS[name][1]]
     return Done(address, name, "program", intervals, end)
@@ -92,12 +105,18 @@ async def _record(jobs: list[tuple[str, Scenario | str, str]], folder: Path, arg
     running = []
     for browser, scenario, address in jobs:
         if isinstance(scenario, str):
-            running.append(asyncio.create_task(_program(scenario, address, folder, args)))
+            running.append(asyncio.create_task(_program(scenario, address, folder, args, still)))
         else:
-            running.append(asyncio.create_task(_browse(browser, scenario, address, folder, args)))
+            running.append(asyncio.create_task(_browse(browser, scenario, address, folder, args, still)))
             await asyncio.sleep(STAGGER_S)
-    done = await asyncio.gather(*running)
+    done = []
+    for job in asyncio.as_completed(running):
+        try:
+            done.append(await job)
+        except (OSError, RuntimeError) as error:
+            print(repr(error), file=sys.stderr)
     watching.cancel()
+    done.sort(key=lambda client: [int(part) for part in client.address.split(".")])
     if still:
         print(f"the machine stood still {len(still)} times, {sum(b - a for a, b in still):.0f} s", file=sys.stderr)
     with (folder / "truth.jsonl").open("w", encoding="utf-8") as file:
@@ -126,7 +145,7 @@ def main() -> None:
     which += [(browser, scenario) for scenario in chosen for browser in BROWSERS]
     third = 1 + HALVES.index(args.half) * 100 + args.part
     jobs = [(browser, what, f"10.20.{third}.{n + 1}") for n, (browser, what) in enumerate(which)]
-    with tempfile.TemporaryDirectory() as name, Network([address for *_, address in jobs]):
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, Network([address for *_, address in jobs]):
         folder = Path(name)
         server = (sys.executable, "-m", "pcaps.use.server", name, RESOLVER)
         raw = args.raw or folder / "all.pcap"
