@@ -3,7 +3,9 @@
 Kept whole: DNS, the client's first records (TLS ClientHello, a request on port 80) and its first QUIC Initials. Of all
 else the headers; the sizes stay in them. What means nothing any more and does not compress is zeroed: link addresses,
 IPv4 identifications, checksums, TCP windows, and in a ClientHello the random, the session, keys, tickets and the
-encrypted inner hello. Times are cut to the millisecond. What is not IPv4 is left out.
+encrypted inner hello. Times are cut to the millisecond, and of several bare acknowledgements that an end sends on a
+connection in one millisecond the last remains, as wireless links and network cards do it too. What is not IPv4 is left
+out.
 """
 
 from __future__ import annotations
@@ -88,18 +90,34 @@ def shorten(source: Path, target: Path, outside: int = 198) -> int:
     beginnings: dict[bytes, _Beginning] = {}
     initials = Counter[bytes]()
     records: list[tuple[bytes, bytearray, int]] = []
+    bare: dict[bytes, tuple[int, int]] = {}  # the last bare acknowledgement of an end: its millisecond, its record
+    superseded: set[int] = set()
     at = 24
     while at + 16 <= len(data):
         seconds, micros, captured, original = _RECORD.unpack_from(data, at)
         frame = bytearray(data[at + 16 : at + 16 + captured])
         at += 16 + captured
         if keep := _cut(frame, beginnings, initials, outside):
+            if frame[23] == 6 and _is_bare(frame):
+                end, moment = bytes(frame[26:38]), seconds * 1000 + micros // 1000
+                before, which = bare.get(end, (-1, -1))
+                if before == moment:
+                    superseded.add(which)
+                bare[end] = moment, len(records)
             records.append((_RECORD.pack(seconds, micros // 1000 * 1000, keep, original), frame, keep))
     with target.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:
         file.write(_HEAD.pack(0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-        for head, frame, keep in records:
-            file.write(head + frame[:keep])
-    return len(records)
+        for number, (head, frame, keep) in enumerate(records):
+            if number not in superseded:
+                file.write(head + frame[:keep])
+    return len(records) - len(superseded)
+
+
+def _is_bare(frame: bytearray) -> bool:
+    """Is it an acknowledgement and nothing else? The frame is IPv4 and TCP."""
+    start = 14 + (frame[14] & 15) * 4
+    header = (frame[start + 12] >> 4) * 4
+    return frame[start + 13] == 0x10 and 14 + int.from_bytes(frame[16:18], "big") == start + header
 
 
 def _cut(frame: bytearray, beginnings: dict[bytes, _Beginning], initials: Counter[bytes], outside: int) -> int:
