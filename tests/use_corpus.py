@@ -35,7 +35,6 @@ from tests.pipeline.judging import small_school
 LEAST_FOUND, MOST_CALLED = 0.97, 0.005
 NOT_USE = ("widget", "background", "none")
 BROWSER_STARTS_AT_LOG_ON = ("restored", "left_open")
-LOG_ON_MIN = 2  # minutes after a log-on that are held against nobody (E5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,9 @@ def seen_minutes(table: pa.Table) -> set[tuple[str, str, int]]:
 def judge(half: str) -> tuple[Judged, ...]:
     """Every labelled minute of a half, judged."""
     catalogue = load_catalogue()
-    assessor = Assessor(small_school(mode="aggregate"), catalogue, load_profile("cwmbran"), None)
+    profile = load_profile("cwmbran")
+    log_on_min = profile.doubt.log_on_min
+    assessor = Assessor(small_school(mode="aggregate"), catalogue, profile, None)
     seen: set[tuple[str, str, int]] = set()
     called: set[tuple[str, str, int]] = set()
     for path in captures(half):
@@ -105,7 +106,7 @@ def judge(half: str) -> tuple[Judged, ...]:
 
     def fresh(row: Labelled) -> bool:
         since = row.minute - began[row.client, row.scenario]
-        return row.scenario in BROWSER_STARTS_AT_LOG_ON and row.label != "use" and since < LOG_ON_MIN
+        return row.scenario in BROWSER_STARTS_AT_LOG_ON and row.label != "use" and since < log_on_min
 
     keys = [(row.client, row.service, row.minute) for row in rows]
     return tuple(
