@@ -12,12 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-<<<<<<< HEAD
-from pipeline.outcomes import read_content, step_of
-from pipeline.rules import CITED
-=======
 from pipeline.outcomes import read_content
->>>>>>> r/outcomes
 from pipeline.schema import DATABASE
 from pipeline.store import Store
 from pipeline.telling import (
@@ -181,15 +176,9 @@ def _rulebook(store: Store, school: str, policy: str) -> Mapping[str, object]:
 
 
 def _use_rules(book: Mapping[str, object], service: str) -> list[dict[str, object]]:
-<<<<<<< HEAD
-    """The rules by which traffic was use and formed episodes (the steps of decision go with the counts)."""
-    cited = {rule.id for rule in CITED}
-    return [_filled(rule, book, service) for rule in items(book.get("rules")) if mapping(rule)["id"] in cited]
-=======
     """The rules by which traffic was use (the steps of decision go with the counts)."""
     steps = {mapping(step)["rule"] for step in mapping(book.get("steps")).values()}
     return [_filled(rule, book, service) for rule in items(book.get("rules")) if mapping(rule)["id"] not in steps]
->>>>>>> r/outcomes
 
 
 def _filled(rule: object, book: Mapping[str, object], service: str) -> dict[str, object]:
