@@ -21,6 +21,7 @@ COMMANDS = {
     "run": ("run", "Watch a mirror port: sensor workers, store and pages."),
     "serve": ("serve", "Serve the pages of a store that nobody else has open."),
     "report": ("report", "Write the weekly report."),
+    "import": ("imports", "Import timetables, rotas and calendars: look, apply, take back."),
     "state": ("state", "Show what one person was scheduled to do on a date."),
     "why": ("why", "Explain an outcome: the evidence, the rule, the sources."),
     "feeds": ("feeds", "Show each identity feed: records, age, clock, what was refused and dropped."),

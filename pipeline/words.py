@@ -121,6 +121,7 @@ class Reason(_Coded):
     SITE_CLOSED = "site_closed"
     # of an outcome that was changed later
     WITHDRAWN = "withdrawn"
+    UNCLEAR = "unclear"
 
     @property
     def sentence(self) -> str:
@@ -161,4 +162,5 @@ _SENTENCES: dict[Reason, str] = {
     Reason.LOG_ON: "The person had just logged on or unlocked the computer, and tabs come back by themselves.",
     Reason.DNS_ONLY: "Only DNS answers named the service; nothing that the device sent to it did.",
     Reason.SITE_CLOSED: "The person ran an official school site on this service that was closed a few days before.",
+    Reason.UNCLEAR: "Something is booked, but the timetable or rota does not say what it is, or in which week.",
 }

@@ -39,6 +39,7 @@ KERNEL_SOURCES = (
     "kernel.py",
     "columns.py",
     "gaps.py",
+    "openings.py",
 )
 
 

@@ -194,10 +194,9 @@ class Meter:
         seen[:] = 0
         return taken
 
-    def take_openings(self) -> layout.Slices:
+    def take_openings(self) -> tuple[layout.Slices, int]:
         """Who opened a site of no catalogue entry, and when, since the last call: see sensor.openings."""
-        taken: layout.Slices = self._openings.take()
-        return taken
+        return self._openings.take()
 
     @property
     def openings_dropped(self) -> int:
@@ -294,8 +293,7 @@ class Meter:
         """Keep those notes of the kernel whose names turned out to be in no catalogue."""
         count = int(self._todo.opened[0])
         if count:
-            notes = self._todo.openings[:count]
-            self._openings.add(notes[self._book.table.service[notes[:, layout.O_NAME].astype(np.int64)] == 0])
+            self._openings.add(self._todo.openings, count, self._book.table.service)
             self._todo.opened[0] = 0
 
     def _tell_table(self) -> None:

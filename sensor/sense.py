@@ -202,16 +202,15 @@ class Sensor:
 
     def _openings(self) -> tuple[Columns, int]:
         """Slices with the service "": when staff opened a site that is in no catalogue; pupils and guests never."""
-        raw = self.meter.take_openings()
-        count = len(raw.words)
+        raw, count = self.meter.take_openings()
         if count and "" not in self._services:
             self._services.append("")
         service = np.full(MARK + 1, self._services.index("") if count else 0, np.int16)
         role = np.full(MARK + 1, ROLE_CODES.index(Role.PRIMARY), np.int16)
         columns = new_columns(count)
-        unpack(raw, count, _OPENED, service, role, self._segments, columns, 0)
-        kept = columns.segment == SEGMENT_CODES.index(Segment.STAFF)
-        return Columns(*(column[kept] for column in columns)), int(np.count_nonzero(kept))
+        rows = unpack(raw, count, _OPENED, service, role, self._segments, columns, 0)
+        kept = columns.segment[:rows] == SEGMENT_CODES.index(Segment.STAFF)
+        return Columns(*(column[:rows][kept] for column in columns)), int(np.count_nonzero(kept))
 
     def _count_hidden(self, slices: layout.Slices, count: int) -> None:
         """Count flows whose name hides what they are for, once each; those known by port are counted by the kernel."""

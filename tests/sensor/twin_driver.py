@@ -55,12 +55,13 @@ def _metered(path: Path) -> dict[str, Any]:
     for _ in capture.read(meter.feed):
         pass
     meter.finish()
+    opened, count = meter.take_openings()
     return {
         "slices": rows,
         "digest": digest.hexdigest(),
         "names": list(numbers),
         "answers": answers,
-        "openings": meter.take_openings().words.tolist(),
+        "openings": opened.words[:count].tolist(),
         "counters": meter.counters.tolist(),
         "skipped": [list(pair) for pair in meter.skipped()],
         "note": capture.note,
