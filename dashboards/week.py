@@ -202,7 +202,10 @@ def week_view(store: Store, school: SchoolInfo, iso_week: str) -> WeekView:
         past=tuple(p for p, _ in past),
         usual=usual,
         not_compared=not_compared,
-        changes=_changes(ask(store, "week_versions", **this), days, reasons),
+        changes=(
+            *_changes(ask(store, "week_versions", **this), days, reasons),
+            *_kept_out(ask_one(store, "week_paused", **this)),
+        ),
         actions=_actions(reasons, coverage),
     )
 
@@ -315,6 +318,18 @@ def _changes(versions: Sequence[Row], days: Sequence[Row], reasons: Sequence[Row
         lost = rounded(sum(r["total"] for r in unrostered))
         changes.append(f"{on}: no duty rota for some of break or lunch, so {lost} minutes are unknown.")
     return tuple(changes)
+
+
+def _kept_out(row: Row) -> Iterable[str]:
+    """What the school itself kept out of the figures: pauses, and episodes withdrawn after a contest."""
+    if row["paused"]:
+        hours, minutes = divmod(int(row["paused"]), 60)
+        why = ", ".join(str(reason).replace("_", " ") for reason in row["reasons"])
+        yield f"Monitoring was paused for {hours} h {minutes} min ({why}): nothing was observed then."
+    if row["withdrawn"]:
+        n = int(row["withdrawn"])
+        what = "episode was" if n == 1 else "episodes were"
+        yield f"{n} {what} withdrawn after a contest; the minutes are counted as unknown, also in earlier weeks."
 
 
 def _actions(reasons: Sequence[Row], coverage: Coverage) -> tuple[str, ...]:

@@ -99,6 +99,7 @@ MENDS: Mapping[Reason, str] = MappingProxyType(
         Reason.NO_BELLS: "Complete the date’s bells in bells.csv: breaks, and kinds before and after at its ends.",
         Reason.NO_CALENDAR: "Add the date’s term or holiday, and its week letter, to calendar.csv.",
         Reason.CONFLICT: "See which two rows contradict each other with schoolgate state, and take one out.",
+        Reason.UNCLEAR: "Import the timetable or feed again with what it lacked; `schoolgate import list` tells.",
         Reason.NOT_IN_POST: "Check the contract dates in staff.csv, and whether the account should still be open.",
         Reason.INSET_BREAK: "Enter the breaks of the INSET day in exceptions.csv, or leave them unknown.",
         Reason.NO_EXCEPTIONS: "Put exceptions.csv beside the other files; its header alone says that there are none.",
@@ -120,6 +121,7 @@ LEFT_UNKNOWN: Mapping[Reason, str] = MappingProxyType(
         Reason.LOG_ON: "It stays unknown on purpose: browsers open their tabs again after a log-on.",
         Reason.DNS_ONLY: "It stays unknown on purpose: a look-up alone is no use.",
         Reason.TOO_FEW_PEOPLE: "It stays unknown on purpose while the school is that small.",
+        Reason.WITHDRAWN: "It stays unknown on purpose: an episode was contested and withdrawn.",
         Reason.LEADERSHIP_HOURS: "It stays unknown on purpose: leadership time is judged only where it is booked.",
     }
 )

@@ -70,7 +70,7 @@ def assemble(
 
     settings = files.settings
     try:
-        catalogue = load_catalogue(settings.sensor.services)
+        catalogue = load_catalogue(settings.sensor.services, settings.sensor.exempt_sites)
         profile = load_profile(settings.school.policy_profile, files.folder)
         bindings = load_bindings(files.school, settings.feeds, files.folder, memory)
         keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
@@ -118,7 +118,13 @@ class SchoolWatch:
         if seen == self._seen:
             return None
         self._seen = seen
-        return assemble(read_school(self._files.folder), memory=self._memory)
+        self._files = read_school(self._files.folder)
+        return assemble(self._files, memory=self._memory)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as they were read last."""
+        return self._files.settings
 
     def _fingerprint(self) -> tuple[tuple[str, int, int], ...]:
         from pipeline.feeds.reading import feed_files

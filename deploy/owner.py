@@ -1,14 +1,16 @@
 """The owner process of a live Schoolgate: tends the sensor workers, brings the spool into the store, serves the pages.
 
 Only this process opens the database; only the workers open the network card; the spool lies between them. A worker
-that dies is started again, and the others go on. The school's files and feeds are read again when they change. On
-SIGTERM the workers write what they hold, and the spool is drained once more. APScheduler only ticks; what is due is
-decided by what lies in the spool.
+that dies is started again, and the others go on. The school's files and feeds are read again when they change. While
+the school pauses (pipeline.pause) no worker runs. What is too old leaves every hour (pipeline.retention). On SIGTERM
+the workers write what they hold, and the spool is drained once more. APScheduler only ticks; what is due is decided by
+what lies in the spool.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -16,9 +18,14 @@ import uvicorn
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from deploy.assembly import SchoolFiles, SchoolWatch
+from deploy.changes import note_changes
 from deploy.pages import listen
 from deploy.sensing import Sensing
+from pipeline.audit import AuditTrail
+from pipeline.contest import settle
 from pipeline.ingest import Ingest
+from pipeline.pause import pause_at
+from pipeline.retention import enforce
 from pipeline.store import Store, StoreError
 from sensor.spool import Spool, SpoolError
 
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
     from pipeline.assess import Assessor
 
 DRAIN_EVERY_S = 2
+RETAIN_EVERY_S = 3600
 
 
 class Owner:
@@ -46,6 +54,9 @@ class Owner:
         settings = files.settings
         self._watch = SchoolWatch(files)
         self._settings = settings
+        self._assessor = assessor
+        self._trail = AuditTrail(files.folder / settings.privacy.audit)
+        self._paused = False
         self._store = store
         self._sensing = sensing
         self._spool = Spool(settings.sensor.spool, settings.sensor.spool_cap_mib << 20, "owner")
@@ -57,7 +68,10 @@ class Owner:
     def run(self) -> None:
         """Work until stopped. Raises OSError if the pages' address cannot be had."""
         pages = self._start_pages() if self._with_pages else None
+        self._write_down_changes()
+        self._retain()
         scheduler = BackgroundScheduler(timezone="UTC")
+        scheduler.add_job(self._retain, "interval", seconds=RETAIN_EVERY_S, max_instances=1, coalesce=True)
         scheduler.add_job(self._tick, "interval", seconds=DRAIN_EVERY_S, max_instances=1, coalesce=True)
         scheduler.start()
         while not self._stopping.wait(1.0):
@@ -78,14 +92,49 @@ class Owner:
 
     def _tick(self) -> None:
         if not self._stopping.is_set():
-            self._sensing.tend()
+            self._watch_or_pause()
         self._drain()
+
+    def _watch_or_pause(self) -> None:
+        """Tends the workers; while the school pauses there are none, so that nothing is seen."""
+        pause = pause_at(time.time(), self._assessor.school.pauses)
+        if pause and not self._paused:
+            click.echo(f"schoolgate: paused ({pause.reason}); nothing is observed", err=True)
+            self._sensing.stop()
+        elif self._paused and not pause:
+            click.echo("schoolgate: the pause is over; observing again", err=True)
+            self._sensing.start()
+        elif not pause:
+            self._sensing.tend()
+        self._paused = pause is not None
+
+    def _retain(self) -> None:
+        """Removes what is too old, and finishes what a contest began."""
+        school = self._assessor.school
+        with self._lock:
+            try:
+                settle(self._store, school.settings.id, school.settings.zone)
+                spool = self._settings.sensor.spool
+                outcome = enforce(self._store, school, spool, self._trail, self._assessor.pseudonyms)
+                problems: tuple[object, ...] = outcome.problems
+            except (OSError, ValueError) as error:
+                problems = (error,)
+        for problem in problems:
+            click.echo(f"schoolgate: retention failed: {problem}; data are older than the notice says", err=True)
+
+    def _write_down_changes(self) -> None:
+        try:
+            note_changes(self._trail, self._watch.settings, self._assessor.school.version)
+        except (OSError, ValueError) as error:
+            click.echo(f"schoolgate: a change of the settings could not be written down: {error}", err=True)
 
     def _read_again(self) -> None:
         """Take up the school's files and feeds when they change; while they are wrong, the last good ones stay."""
         try:
             if assessor := self._watch.renewed():
                 self._ingest.renew(assessor)
+                self._assessor = assessor
+                self._write_down_changes()
         except ValueError as error:
             click.echo(f"schoolgate: {error}; going on with the files as they were", err=True)
 

@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 
 from dashboards.settings import PageSettings, ReportSettings
 from deploy.toml_lines import Key, key_lines
-from pipeline.settings import FeedSettings, SchoolSettings, StoreSettings
+from pipeline.settings import FeedSettings, PrivacySettings, SchoolSettings, StoreSettings
 from sensor.settings import Refusal, SegmentRule, SensorSettings, Table
 
 FILE_NAME = "schoolgate.toml"
@@ -42,6 +42,7 @@ class Settings(Table):
     store: StoreSettings = Field(default=StoreSettings(), description="Where the aggregates lie.")
     pages: PageSettings = Field(default=PageSettings(), description="The built-in pages.")
     report: ReportSettings = Field(default=ReportSettings(), description="The weekly report.")
+    privacy: PrivacySettings = Field(default=PrivacySettings(), description="Who may look, and what is written down.")
 
     _origins: dict[Key, str] = PrivateAttr(default_factory=dict)  # `FILE:LINE` of each key that the file sets
 

@@ -30,13 +30,15 @@ from pipeline.aggregate import (
     use_period,
 )
 from pipeline.allowance import ProfilePlaces
-from pipeline.evidence import Findings, Teller
+from pipeline.evidence import Added, Findings, Teller
 from pipeline.gather import Clients, Scope
 from pipeline.judge import ACTIONS, Circumstances, decide, parts
 from pipeline.outcomes import Rulebook
+from pipeline.pause import paused, paused_in
 from pipeline.place import Placed, Places
 from pipeline.profile import Profile
 from pipeline.pseudonym import Pseudonyms
+from pipeline.restriction import restricted
 from pipeline.school import School
 from pipeline.sites import site_people
 from pipeline.traffic import I64, Mask, Traffic, merge, without_idle_openings
@@ -112,6 +114,12 @@ class Assessor:
         for (start, metric), n in counts.items():
             if start in metrics:
                 metrics[start][metric] += n
+        for start in metrics:
+            if reasons := paused_in(start, start + WINDOW_MIN, self.school.pauses):
+                if reasons.total() == WINDOW_MIN:
+                    metrics[start].clear()  # not observed: nothing was counted
+                metrics[start]["minutes_paused"] += reasons.total()
+                metrics[start].update({f"minutes_paused_{reason}": n for reason, n in reasons.items()})
 
         def count(metric: str, minute: I64, chosen: Mask | None = None) -> None:
             found, n = np.unique(start_of(minute if chosen is None else minute[chosen]), return_counts=True)
@@ -164,13 +172,16 @@ class Assessor:
         return self.school.settings.mode == "aggregate" and len(self.school.staff) < SMALLEST_GROUP
 
     def _use(self, traffic: Traffic, clients: Clients) -> tuple[Use, Sightings]:
-        """Rows of use by user."""
+        """Rows of use by user; none of a paused minute, none of a restricted person."""
+        traffic = traffic.take(~paused(traffic.minute, self.school.pauses))
         off = self.school.settings.identity == "none" or self._too_few
         bindings = None if off else self.bindings
         traffic = without_idle_openings(traffic, len(self.scope.services))
         watched = self._monitored(traffic.minute)
         fresh_min = self.profile.doubt.log_on_min
         users, sightings = identify(traffic, clients, bindings, len(self.school.staff), watched, fresh_min)
+        day, _ = self.places.clock.split(users.minute.astype(np.uint32))
+        users = users.take(~restricted(person_of(users.who, len(self.school.staff)), day, self.school.restrictions))
         return find_use(merge(users), self.limits), sightings
 
     def _monitored(self, minute: I64) -> Mask:
@@ -263,9 +274,11 @@ class Assessor:
         outside = found.take(rows)
         teller = Teller(self.school, self.pseudonyms, self.catalogue, self.rulebook, self.scope.services, self.places)
         sources = sightings.sources(self.bindings, outside.person, outside.use.minute)
+        period, periods = self._periods(outside.person, outside.day, outside.minute)
+        added = Added(np.append(self.groups.of_person, np.int8(-1))[outside.person], self.groups.names, period, periods)
         part = parts(found.use)[rows]
-        marks = teller.marks(outside, part, sources)
-        return [("episode", teller.episodes(outside, part, sources)), ("minute_mark", marks)]
+        episodes = teller.episodes(outside, part, sources, added)
+        return [("episode", episodes), ("minute_mark", teller.marks(outside, part, sources))]
 
     def _completed(self, table: str, start: int, columns: Columns) -> Columns:
         """Adds what every row of a window shares."""

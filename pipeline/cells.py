@@ -58,10 +58,11 @@ CELLS: tuple[Cell, ...] = (
     _unknown(Reason.AWAY, State.TRIP),
     _unknown(Reason.AWAY, State.HOME_WORKING),
     _unknown(Reason.RELEASED),
+    _unknown(Reason.UNCLEAR),
 )
 (NO_PATTERN, NO_BELLS, NO_CALENDAR, CONFLICT, LEADERSHIP, NOT_IN_POST, DAY_OFF, OUTSIDE, NON_CONTACT) = range(9)
 (BREAK, LUNCH, BREAK_NO_ROTA, LUNCH_NO_ROTA, MEETING, REGISTRATION, TEACHING, DUTY, COVER, EXAM) = range(9, 19)
-(INSET, INSET_BREAK, ABSENT, TRIP, HOME_WORKING, RELEASED) = range(19, 25)
+(INSET, INSET_BREAK, ABSENT, TRIP, HOME_WORKING, RELEASED, UNCLEAR) = range(19, 26)
 IS_NO = np.array([cell.allowed is Allowed.NO for cell in CELLS])
 
 # What a day plan adds to a cell, as a bit: the answer is unknown for another reason, the state stays.

@@ -1,15 +1,16 @@
 """Dated exceptions over a person's day: cover, swaps, meetings, exams, INSET, absence, trips, home working, closures.
 
-Three tiers, the later one wins (domain.md 2.7): work (cover, duty, duty_swap_to, meeting, exam, inset), away (absent,
-leave, trip, home_working, released), closed. Within a tier the later `entered_at` wins; two different records of the
-same or of an unknown time are a conflict. Two kinds take away instead: duty_swap_from the recurring duty, and a duty or
-duty_swap_to that was entered before it; cancelled the recurring lesson or meeting, and a cover, exam or meeting that
-was entered before it. What is left is what the day holds without: contracted time, not free time.
+Three tiers, the later one wins (domain.md 2.7): work (cover, duty, duty_swap_to, meeting, exam, inset, unclear), away
+(absent, leave, trip, home_working, released), closed. Within a tier the later `entered_at` wins; two different records
+of the same or of an unknown time are a conflict. Two kinds take away instead: duty_swap_from the recurring duty, and a
+duty or duty_swap_to that was entered before it; cancelled the recurring lesson or meeting, and a cover, exam or meeting
+that was entered before it. What is left is what the day holds without: contracted time, not free time.
 
 When a record was entered does not matter otherwise: one that came after the event counts as if it had been there. An
 exception that names a slot which its date does not have leaves the whole day of that person unknown; one of which the
 bells do not tell surely where it lies is a conflict where it may lie. Work of everybody (`*`) is none of those who have
-the day off, and unknown for those of whom that is not known, unless they are not free either way.
+the day off, and unknown for those of whom that is not known, unless they are not free either way. What is unclear hides
+what is scheduled: nobody knows which of the two holds.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from pipeline.cells import (
     NO_PATTERN,
     RELEASED,
     TRIP,
+    UNCLEAR,
 )
 from pipeline.precedence import Freed, Rota, in_post, inset_breaks, undated, working_hours
 from pipeline.rows import ALL, Dated, ExceptionKind
@@ -50,6 +52,7 @@ _WORK = {
     ExceptionKind.MEETING: MEETING,
     ExceptionKind.EXAM: EXAM,
     ExceptionKind.INSET: INSET,
+    ExceptionKind.UNCLEAR: UNCLEAR,
 }
 _AWAY = {
     ExceptionKind.ABSENT: ABSENT,
@@ -151,6 +154,8 @@ def _cells(row: Dated, where: Where, cell: int) -> list[_Placed]:
 
 def _own(row: Dated, where: Where, without: Sheet) -> list[_Placed]:
     """A record of work; where it may lie, minutes that are not free either way stay as they are without it."""
+    if row.kind is ExceptionKind.UNCLEAR:
+        return [_Placed(row, where.sure | where.maybe, UNCLEAR)]
     return _cells(row, where._replace(maybe=where.maybe & ~IS_NO[without.cells]), _WORK[row.kind])
 
 
@@ -175,7 +180,7 @@ def _everybody(rota: Rota, person: int, row: Dated, where: Where, without: Sheet
     if all(work.off) and work.known:
         return []
     cell = NO_PATTERN if not work.known else rota.unlettered
-    if not work.known or any(work.off):
+    if row.kind is not ExceptionKind.UNCLEAR and (not work.known or any(work.off)):
         return [_Placed(row, (where.sure | where.maybe) & ~IS_NO[without.cells], cell)]
     return _own(row, where, without)
 

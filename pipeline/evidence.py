@@ -62,6 +62,30 @@ class Findings:
 
 
 @dataclass(frozen=True, slots=True)
+class Added:
+    """Which sums rows of findings were added to: of each row the group of staff (position in `groups`, -1 none) and
+    the bell period (position in `periods`, as name and kind)."""
+
+    group: npt.NDArray[np.integer]
+    groups: tuple[str, ...]
+    period: I64
+    periods: tuple[tuple[str, str], ...]
+
+    def told(self, rows: I64, use: Use) -> str:
+        """Column `sums` of the episode that these rows make: the group, and for each period the minutes (bit n is the
+        n-th minute of the window) and bytes. pipeline.correction reads it."""
+        group = int(self.group[rows[0]])
+        parts = []
+        for code in dict.fromkeys(self.period[rows].tolist()):
+            inside = rows[self.period[rows] == code]
+            minute = use.minute[inside]
+            bits = int(np.bitwise_or.reduce(np.left_shift(1, minute - start_of(minute))))
+            parts.append([*self.periods[code], bits, int(use.up[inside].sum()), int(use.down[inside].sum())])
+        told = {"people": self.groups[group] if group >= 0 else "", "periods": parts}
+        return json.dumps(told, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
 class Teller:
     """Makes rows of `episode` and `minute_mark` of findings that all have the outcome outside_allowed."""
 
@@ -72,9 +96,9 @@ class Teller:
     services: tuple[str, ...]
     places: Places
 
-    def episodes(self, found: Findings, part: I64, sources: Sequence[str]) -> list[tuple[int, Columns]]:
+    def episodes(self, found: Findings, part: I64, sources: Sequence[str], added: Added) -> list[tuple[int, Columns]]:
         """Rows of table `episode` by window, without what all rows of a window share. `part`: see pipeline.judge.parts;
-        `sources`: of each row, what tied the address to the person."""
+        `sources`: of each row, what tied the address to the person; `added`: the sums that each row is part of."""
         window = start_of(found.use.minute)
         order, starts = runs((window, found.person, found.use.service, part))  # by minute within, as rows come sorted
         tables: dict[int, Columns] = {}
@@ -97,6 +121,7 @@ class Teller:
                 "source": source,
                 "rule": f"{E8.id} v{E8.version}",
                 "why": json.dumps(why, separators=(",", ":")),
+                "sums": added.told(rows, found.use),
             }
             _append(tables, int(window[first]), row)
         return sorted(tables.items())

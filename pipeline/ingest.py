@@ -29,10 +29,11 @@ from pipeline import dualrun
 from pipeline.aggregate import Columns
 from pipeline.assess import Assessor, Rows, window_starts
 from pipeline.gather import Clients, gather
+from pipeline.pause import filled
 from pipeline.register import Register
 from pipeline.store import Store, batches
 from pipeline.traffic import Traffic
-from pipeline.windows import WINDOW_MIN, batch_key, end_needed, first_needed, first_open
+from pipeline.windows import WINDOW_MIN, batch_key, end_known, end_needed, first_needed, first_open
 
 STALLED_S = 900.0  # how long a worker that brings nothing holds the windows of the others back
 EARLIEST_MIN, LATEST_MIN = 1440, (1 << 32) // 60 - 1440  # ClickHouse's DateTime, a day of any zone inside
@@ -205,6 +206,8 @@ class Ingest:
         if end <= self._done:
             return
         starts = window_starts(self._traffic, self._counts)
+        first = self._done or end_known(self._known, self._key(0)) or int(min(starts, default=end))
+        starts = np.union1d(starts, filled(self._assessor.school.pauses, first, end))  # of these no slices come
         starts = starts[(starts >= self._done) & (starts < end)]
         fresh = [start for start in starts.tolist() if self._key(start) not in self._known]
         groups = self._groups(fresh)

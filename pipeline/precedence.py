@@ -1,8 +1,8 @@
 """One person's day without dated exceptions: what the person is scheduled to do in each minute (domain.md 2.7).
 
-First match, from the top: not in post; free day; INSET day; duty; lesson and registration; recurring meeting; stand-by;
-released; break and lunch; non-contact inside the pattern; outside hours; unknown. The code paints from the bottom, so
-that what comes later wins; pipeline.dated lays cover, absence and their like on top.
+First match, from the top: not in post; free day; INSET day; duty; lesson and registration; recurring meeting; perhaps a
+lesson (unclear); stand-by; released; break and lunch; non-contact inside the pattern; outside hours; unknown. The code
+paints from the bottom, so that what comes later wins; pipeline.dated lays cover, absence and their like on top.
 
 What the files leave open is decided so:
 - A pattern that is valid but has no row for the weekday is a day off; what is booked then contradicts it and is
@@ -57,6 +57,7 @@ from pipeline.cells import (
     REGISTRATION,
     RELEASED,
     TEACHING,
+    UNCLEAR,
 )
 from pipeline.rows import Activity, Duty, DutyKind, Lesson, Pattern, SlotKind, Staff, StaffRole, Week
 from pipeline.school import School
@@ -162,14 +163,15 @@ def _week(rota: Rota, person: int, staff: Staff, week: Week, freed: Freed) -> Sh
     ]
     _breaks(sheet, rota, times, hours, [duty for duty, where in duties if where is None])
     booked = [(duty, where) for duty, where in duties if where is not None]
-    for lesson in rota.school.lessons_of.get(person, ()):
-        if lesson.activity is Activity.RELEASED and _holds(rota, lesson, week) and not hours.off:
-            where = times.place(lesson.slot)
-            sheet.paint(blank() if where is None else where.sure | where.maybe, RELEASED, lesson)
+    held = [row for row in rota.school.lessons_of.get(person, ()) if _holds(rota, row, week)]
+    lessons = [(row, where) for row in held if (where := times.place(row.slot)) is not None]
+    for lesson, where in lessons:
+        if lesson.activity is Activity.RELEASED and not hours.off:
+            sheet.paint(where.sure | where.maybe, RELEASED, lesson)
     for duty, where in booked:
         if duty.kind is DutyKind.COVER_STANDBY:
             _book(sheet, hours, where, NON_CONTACT, freed.duties, duty)
-    _lessons(sheet, rota, person, times, hours, week, freed.lessons)
+    _lessons(sheet, lessons, times, hours, freed.lessons)
     for duty, where in booked:
         if duty.kind is not DutyKind.COVER_STANDBY:
             _book(sheet, hours, where, DUTY, freed.duties | freed.taken, duty)
@@ -205,19 +207,17 @@ def _breaks(sheet: Sheet, rota: Rota, times: Times, hours: Hours, homeless: list
     sheet.paint(hours.unpaid & ~times.lunches & ~times.breaks, BREAK, *hours.today)
 
 
-def _lessons(sheet: Sheet, rota: Rota, person: int, times: Times, hours: Hours, week: Week, cancelled: Mask) -> None:
-    rows = [
-        (row, times.kind(row.slot) == SlotKind.REGISTRATION, where)
-        for row in rota.school.lessons_of.get(person, ())
-        if _holds(rota, row, week) and (where := times.place(row.slot)) is not None
-    ]
+def _lessons(sheet: Sheet, rows: list[tuple[Lesson, Where]], times: Times, hours: Hours, cancelled: Mask) -> None:
+    for row, where in rows:
+        if row.activity is Activity.UNKNOWN:
+            sheet.paint((where.sure | where.maybe) & ~cancelled, UNCLEAR, row)
     for activity, registers, cell in (
         (Activity.MEETING, None, MEETING),
         (Activity.LESSON, True, REGISTRATION),
         (Activity.LESSON, False, TEACHING),
     ):
-        for row, registration, where in rows:
-            if row.activity is activity and registers in (None, registration):
+        for row, where in rows:
+            if row.activity is activity and registers in (None, times.kind(row.slot) == SlotKind.REGISTRATION):
                 _book(sheet, hours, where, cell, cancelled, row)
                 sheet.ring(where.sure & ~cancelled, times.index, times.slots)
 
@@ -230,7 +230,6 @@ class Hours:
     count. today: the patterns of this date."""
 
     def __init__(self, rota: Rota, person: int, week: Week) -> None:
-        on = rota.on.day.isoweekday()
         staff = rota.school.staff[person]
         patterns = rota.school.patterns_of.get(person, ())
         valid = [row for row in patterns if row.valid_from <= rota.on.day <= row.valid_to]
@@ -238,9 +237,8 @@ class Hours:
         self.today = [row for row in valid if _holds(rota, row, week)]
         self.leads = staff.role is StaffRole.LEADERSHIP
         self.known = bool(valid)
-        self.off = not self.today if valid else on > 5
-        self.open = blank()
-        self.paid, self.unpaid, self.midday = blank(), blank(), blank()
+        self.off = not self.today if valid else rota.on.day.isoweekday() > 5
+        self.open, self.paid, self.unpaid, self.midday = blank(), blank(), blank(), blank()
         teaches = staff.role in (StaffRole.TEACHER, StaffRole.LEADERSHIP, StaffRole.TRAINEE)
         lunches = rota.times[staff.bell_group].all_lunches
         for pattern in self.today:

@@ -12,6 +12,7 @@ import hmac
 import json
 import os
 import secrets
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
@@ -39,6 +40,24 @@ class Pseudonyms:
     def episode(self, term: str, *parts: str) -> str:
         """A stable id for what these words describe; it tells nothing without the key."""
         return "e" + self._digest(term, "episode", *parts)[:16]
+
+    def terms_of(self, staff_id: str) -> dict[str, str]:
+        """The pseudonyms of a person by term; only of terms whose key is still there."""
+        return {term: self.of(term, staff_id) for term in self._keys}
+
+    def whose(self, pseudonym: str, staff_ids: Iterable[str]) -> str | None:
+        """The staff id behind a pseudonym, or None: this is what a key is for, and only a look-up may ask."""
+        ids = list(staff_ids)
+        return next((id_ for term in self._keys for id_ in ids if self.of(term, id_) == pseudonym), None)
+
+    def forget_terms(self, keep: Iterable[str]) -> int:
+        """Deletes the keys of all other terms, whose pseudonyms lead nowhere from then on; returns how many."""
+        kept = {term: key for term, key in self._keys.items() if term in set(keep)}
+        gone = len(self._keys) - len(kept)
+        if gone:
+            _write(self.path, kept)
+            self._keys = kept
+        return gone
 
     def _digest(self, term: str, *parts: str) -> str:
         message = json.dumps(parts).encode()

@@ -54,7 +54,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 _WHOLE_DAY = {
     *(ExceptionKind.ABSENT, ExceptionKind.LEAVE, ExceptionKind.TRIP),
-    *(ExceptionKind.HOME_WORKING, ExceptionKind.CLOSED, ExceptionKind.INSET, ExceptionKind.RELEASED),
+    *(ExceptionKind.HOME_WORKING, ExceptionKind.CLOSED, ExceptionKind.INSET),
+    *(ExceptionKind.RELEASED, ExceptionKind.UNCLEAR),
 }
 _HOURS = re.compile(r"(\d{1,2}:\d{2})\s*-\s*(\d{1,2}:\d{2})")
 

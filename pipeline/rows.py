@@ -67,6 +67,7 @@ class Activity(StrEnum):
     MEETING = "meeting"
     FREE = "free"
     RELEASED = "released"
+    UNKNOWN = "unknown"  # there may be a lesson in this slot: the source does not say in which weeks
 
     @classmethod
     def _missing_(cls, value: object) -> Activity | None:
@@ -97,6 +98,7 @@ class ExceptionKind(StrEnum):
     CLOSED = "closed"
     HOME_WORKING = "home_working"
     RELEASED = "released"
+    UNCLEAR = "unclear"  # something is booked, and the source does not say what or when
 
     @classmethod
     def _missing_(cls, value: object) -> ExceptionKind | None:

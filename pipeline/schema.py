@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 DATABASE = "schoolgate"
 VERSION = 2
-"""Of the declarations below; a store written by a higher one is refused."""
+"""Of the declarations below; a store written by a higher one is refused, one by a lower one is brought up to it."""
 
 DEDUPLICATION_WINDOW = 10_000
 """Batches a table remembers: a month of five-minute windows."""
@@ -93,15 +93,22 @@ _USE = (
     Column("service", _WORD, "service id of the catalogue; '' at levels kind and all"),
     Column("outcome", _WORD, "allowed, outside_allowed, official_possible, count_only or unknown"),
     Column("reason", _WORD, "why the minutes have this outcome"),
-    Column("minutes", "UInt32", "person-minutes of active use"),
-    Column("bytes_up", "UInt64", "bytes sent by the clients (IP total lengths)"),
-    Column("bytes_down", "UInt64", "bytes sent to the clients (IP total lengths)"),
+    Column("minutes", "Int32", "person-minutes of active use; below 0 where a withdrawn episode is taken out"),
+    Column("bytes_up", "Int64", "bytes sent by the clients (IP total lengths)"),
+    Column("bytes_down", "Int64", "bytes sent to the clients (IP total lengths)"),
 )
 _USE_ORDER = ("kind", "service", "outcome", "reason")
 _VERSIONS = (
     Column("policy", _WORD, "policy profile, its version and that of the rules: see table rulebook"),
     Column("catalogue", _WORD, "version of the service catalogue"),
     Column("timetable", _WORD, "version of the school's files"),
+)
+_MARK_ADDED = (  # by version 2
+    Column("episode", "String", "id of the episode that the minute belongs to"),
+    Column("source", _WORD, "what tied the address to the person"),
+    Column("rule", _WORD, "the rule that gave the outcome, and its version"),
+    Column("why", "String", "evidence chain as JSON"),
+    *_VERSIONS,
 )
 _PSEUDONYM = Column("pseudonym", "String", "keyed pseudonym of a person; the key is never in the store")
 
@@ -176,6 +183,7 @@ TABLES: tuple[Table, ...] = (
             Column("source", _WORD, "what tied the address to the person"),
             Column("rule", _WORD, "the rule that gave the outcome, and its version"),
             Column("why", "String", "evidence chain as JSON"),
+            Column("sums", "String", "the sums that its minutes are part of, as JSON, to take them out again"),
             *_VERSIONS,
         ),
         ("school", "day", "pseudonym", "start", "id"),
@@ -195,11 +203,7 @@ TABLES: tuple[Table, ...] = (
             Column("outcome", _WORD, "what became of the minute"),
             Column("reason", _WORD, "why"),
             Column("grade", _WORD, "how surely the person is known: A, B or C"),
-            Column("episode", "String", "id of the episode that the minute belongs to"),
-            Column("source", _WORD, "what tied the address to the person"),
-            Column("rule", _WORD, "the rule that gave the outcome, and its version"),
-            Column("why", "String", "evidence chain as JSON"),
-            *_VERSIONS,
+            *_MARK_ADDED,
         ),
         ("school", "day", "pseudonym", "minute", "service"),
         partition="toYYYYMMDD(day)",
@@ -279,6 +283,47 @@ TABLES: tuple[Table, ...] = (
         engine="ReplacingMergeTree(updated)",
     ),
     Table(
+        "contest",
+        "Episodes that somebody contested, and what came of it; the highest revision holds, so read with FINAL.",
+        (
+            _SCHOOL,
+            Column("day", "Date", "day of the episode"),
+            Column("id", "String", "id of the contest"),
+            Column("episode", "String", "id of the episode"),
+            _PSEUDONYM,
+            Column("reason", _WORD, "cover, swap, official_work, not_me, wrong_service or other"),
+            Column("status", _WORD, "open, upheld or rejected"),
+            Column("opened", _TIME, "when it was opened"),
+            Column("opened_by", _WORD, "role of who opened it"),
+            Column("due", _TIME, "when it must be answered"),
+            Column("decided", _TIME, "when it was decided; 1970 while it is open"),
+            Column("decided_by", _WORD, "role of who decided it; '' while it is open"),
+            Column("applied", "UInt8", "1 when all sums are what the decision makes them"),
+            Column("revision", "UInt32", "number of this state of the contest"),
+        ),
+        ("school", "id"),
+        engine="ReplacingMergeTree(revision)",
+    ),
+    Table(
+        "retention_proof",
+        "What left by age, run by run: the proof that nothing is kept longer than the notice says.",
+        (
+            _SCHOOL,
+            Column("day", "Date", "day of the run in UTC"),
+            Column("run", _TIME, "when it ran"),
+            Column("what", _WORD, "what was looked at: spool, minute_mark, episode, use_day, audit and so on"),
+            Column("keep_days", "UInt16", "how long it is kept"),
+            Column("before", _TIME, "everything older than this had to go"),
+            Column("removed", "UInt64", "how many rows, files or entries went"),
+            Column("held", "UInt64", "how many stay for a contest that is open"),
+            Column("left", "UInt64", "how many are still there although they had to go; 0 proves it"),
+            Column("problem", "String", "why something could not be removed; '' if nothing is wrong"),
+            Column("audit_entries", "UInt64", "number of the last entry of the audit trail at that time"),
+            Column("audit_hash", "String", "its hash: what the trail is compared with"),
+        ),
+        ("school", "what", "run"),
+    ),
+    Table(
         "schema_version",
         "The schema versions this store has been through; the highest holds.",
         (
@@ -296,6 +341,31 @@ BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
 def create_statements(dialect: Dialect) -> list[str]:
     """The DDL that makes an empty database this schema; each statement may be run again."""
     return [f"CREATE DATABASE IF NOT EXISTS {DATABASE}", *(_create_table(table, dialect) for table in TABLES)]
+
+
+_UPGRADES: dict[int, tuple[str, ...]] = {
+    2: (
+        *(
+            f"ALTER TABLE {DATABASE}.{table} MODIFY COLUMN {column.name} {column.type} COMMENT '{column.about}'"
+            for table in ("use_five", "use_period", "use_day")
+            for column in _USE[-3:]
+        ),
+        f"ALTER TABLE {DATABASE}.episode ADD COLUMN IF NOT EXISTS sums String AFTER why",
+        *(
+            f"ALTER TABLE {DATABASE}.minute_mark ADD COLUMN IF NOT EXISTS {column.name} {column.type} AFTER {before}"
+            for before, column in zip(("grade", *(c.name for c in _MARK_ADDED)), _MARK_ADDED, strict=False)
+        ),
+    ),
+}
+"""What makes the tables of one version of those of the version before, besides new tables."""
+
+
+def upgrade_statements(found: int, dialect: Dialect) -> list[str]:
+    """The DDL that brings a store of version `found` (0: none yet) to this one; each statement may be run again."""
+    if not found:
+        return create_statements(dialect)
+    changes = [statement for version in range(found + 1, VERSION + 1) for statement in _UPGRADES.get(version, ())]
+    return [*changes, *create_statements(dialect)]
 
 
 def _create_table(table: Table, dialect: Dialect) -> str:

@@ -152,3 +152,18 @@ class StoreSettings(Table):
     """`[store]`: where the aggregates lie."""
 
     path: PathName = Field(default=Path("store"), description="Folder of the embedded ClickHouse.")
+
+
+class PrivacySettings(Table):
+    """`[privacy]`: who may look at what, and where it is written down. Paths are relative to the settings file."""
+
+    access: PathName = Field(default=Path("access.csv"), description="Who may ask, approve and read: CSV file.")
+    audit: PathName = Field(
+        default=Path("audit.jsonl"), description="Audit trail (mode 0600); `NAME.head` beside it belongs to it."
+    )
+    controller: Annotated[str, Field(max_length=200)] = Field(
+        default="", description="Who is responsible for the data, as the notice names it; the school if empty."
+    )
+    complaints: Annotated[str, Field(max_length=200)] = Field(
+        default="", description="Where staff contest an episode or complain, for the notice; else report.contact."
+    )

@@ -176,8 +176,8 @@ def _prepare(store: ChdbStore) -> None:
         schema.check_version(version)
     except schema.SchemaError as error:
         raise StoreError(f"{store.path}: {error}") from None
-    if version == 0:  # new, or the process that made it was killed before it was done
-        for statement in schema.create_statements(schema.CHDB):
+    if version < schema.VERSION:  # new, of an older version, or the process that made it was killed before it was done
+        for statement in schema.upgrade_statements(version, schema.CHDB):
             store.execute(statement)
         applied: dict[str, Values] = {"version": [schema.VERSION], "applied": [datetime.now(UTC)]}
         store.insert("schema_version", applied, f"version/{schema.VERSION}")

@@ -10,6 +10,7 @@ slices are kept. Times here are minutes since 1970-01-01 00:00 UTC. This module 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy.typing as npt
 WINDOW_MIN = 5
 LOOK_BACK_MIN = 60
 LOOK_AHEAD_MIN = 10
+_STAMP = len("2026-11-17T09:00Z")
 REACH_MIN = 10  # how far back from a minute one must look to say whether it is active
 PART_MIN = 30  # a long episode is told in parts that begin on multiples of this, see pipeline.judge.parts
 
@@ -54,6 +56,13 @@ def view(minute: Minutes) -> tuple[Minutes, Minutes]:
 def batch_key(school: str, sensor: str, start: int) -> str:
     """The name under which a window's rows are stored, once."""
     return f"{school}/{sensor}/{as_time(start):%Y-%m-%dT%H:%MZ}"
+
+
+def end_known(names: Iterable[str], key: str) -> int:
+    """The end of the latest window among batch names, of the school and sensor of this batch key; 0 if none."""
+    times = (name[len(key) - _STAMP :] for name in names if name[: len(key) - _STAMP] == key[:-_STAMP])
+    latest = max((time for time in times if time[:1].isdigit()), default="")  # groups of windows begin with a word
+    return int(datetime.fromisoformat(latest).timestamp()) // 60 + WINDOW_MIN if latest else 0
 
 
 def as_time(minute: int) -> datetime:

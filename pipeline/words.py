@@ -119,6 +119,10 @@ class Reason(_Coded):
     LOG_ON = "log_on"
     DNS_ONLY = "dns_only"
     SITE_CLOSED = "site_closed"
+    # of an outcome that was changed later
+    WITHDRAWN = "withdrawn"
+    UNCLEAR = "unclear"
+    # of an outcome, again
     SITE_UNAPPROVED = "site_unapproved"
     TOO_FEW_PEOPLE = "too_few_people"
 
@@ -154,6 +158,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.OFFICIAL_SITE: "The person runs an official school site on this service.",
     Reason.INCIDENTAL: "Fewer than three active minutes fell in time that is not allowed.",
     Reason.EPISODE: "An episode with at least three active minutes in time that is not allowed (6.13).",
+    Reason.WITHDRAWN: "The person contested an episode, and it was withdrawn.",
     Reason.IDENTITY_OFF: "This school does not tie addresses to people.",
     Reason.RELEASED: "The person was released from scheduled work in this minute; why is not recorded.",
     Reason.NO_EXCEPTIONS: "There is no list of cover, swaps and absences, so what was scheduled may not have happened.",
@@ -162,4 +167,5 @@ _SENTENCES: dict[Reason, str] = {
     Reason.SITE_CLOSED: "The person ran an official school site on this service that was closed a few days before.",
     Reason.SITE_UNAPPROVED: "The person is named for a school site on this service whose approval is incomplete.",
     Reason.TOO_FEW_PEOPLE: "The school has fewer than ten members of staff, so sums would show persons.",
+    Reason.UNCLEAR: "Something is booked, but the timetable or rota does not say what it is, or in which week.",
 }

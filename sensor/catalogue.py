@@ -13,13 +13,15 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Generic, Literal, NoReturn, TypeVar
 
+from sensor.exempt import SHIPPED as EXEMPT
+from sensor.exempt import exempt_sites, is_exempt, shipped_sites
 from sensor.words import Action, Kind, Role
 
 SHIPPED = Path(__file__).parent / "services"
@@ -110,8 +112,10 @@ class Catalogue:
         services: Mapping[str, Service],
         domains: Mapping[_Key, Hit | None],
         blind: Mapping[_Key, Blindness],
+        exempt: frozenset[str] = frozenset(),
     ) -> None:
         self.version = version
+        self._exempt = exempt
         self.services = services
         self.hosts = domains
         self._domains = _Names(domains)
@@ -119,7 +123,8 @@ class Catalogue:
 
     def lookup(self, host: str) -> Hit | None:
         """The service and role of `host`, or None. Any text is answered: case and one trailing dot do not matter."""
-        return self._domains.find(host)
+        hit = self._domains.find(host)
+        return None if hit is None or is_exempt(host.lower(), self._exempt) else hit
 
     def blindness(self, host: str) -> Blindness | None:
         """What a connection to `host` hides from a sensor: `doh` (DNS inside HTTPS), `vpn` (a tunnel or relay),
@@ -127,25 +132,24 @@ class Catalogue:
         return self._blind.find(host)
 
 
-def load_catalogue(extra: Path | None = None, content: bytes | None = None) -> Catalogue:
-    """The shipped catalogue, with the school's own rows from `extra` laid over it; with `content`, as if these bytes
-    were what `extra` holds.
+def load_catalogue(extra: Path | None = None, exempt: Iterable[str] = (), content: bytes | None = None) -> Catalogue:
+    """The shipped catalogue, with the school's own rows from `extra` laid over it, without the exempt sites: those of
+    sensor.exempt and these. With `content`, as if these bytes were what `extra` holds.
 
     `extra` has the columns `service,domain,match,role` and, as far as wanted, `source,checked_on` and those of
     `services.csv`: `name`, `kind`, `status`, `action`, `about`. Filled in, the latter define a new service or change a
     known one; such a row may leave the domain empty. The service `none` takes names out of the catalogue.
     Raises CatalogueError for the first row that cannot be used, OSError if a file cannot be read.
     """
-    files = [SHIPPED / name for name in ("services.csv", "domains.csv", "blind.csv", "exempt.csv")]
+    files = [SHIPPED / name for name in ("services.csv", "domains.csv", "blind.csv")]
+    files.append(EXEMPT)
     services, lines = _services(files[0])
     domains, checked = _domains(files[1], services)
     blind = _blind(files[2])
-    exempt = _exempt(files[3])
     contents = [path.read_bytes() for path in files]
     if extra is not None:
         contents.append(extra.read_bytes() if content is None else content)
-        _overlay(extra, contents[-1], services, lines, domains, _Names(dict.fromkeys(exempt, True)))
-    domains |= dict.fromkeys(exempt)
+        _overlay(extra, contents[-1], services, lines, domains)
     with_primary = {hit.service for hit in domains.values() if hit is not None and hit.role is Role.PRIMARY}
     for service, (path, line) in lines.items():
         if service not in with_primary:
@@ -153,7 +157,10 @@ def load_catalogue(extra: Path | None = None, content: bytes | None = None) -> C
     digest = hashlib.sha256()
     for data in contents:
         digest.update(data + b"\0")
-    return Catalogue(f"{checked:%Y-%m-%d}.{digest.hexdigest()[:6]}", services, domains, blind)
+    sites = exempt_sites(exempt)
+    if own := sites - shipped_sites():
+        digest.update("\n".join(sorted(own)).encode())
+    return Catalogue(f"{checked:%Y-%m-%d}.{digest.hexdigest()[:6]}", services, domains, blind, sites)
 
 
 _Where = dict[str, tuple[Path, int]]
@@ -220,19 +227,12 @@ def _blind(path: Path) -> dict[_Key, Blindness]:
     return blind
 
 
-def _exempt(path: Path) -> tuple[_Key, ...]:
-    return tuple(
-        _key(path, line, row) for line, row in _rows(path, ("domain", "match", "about", "source", "checked_on"), ())
-    )
-
-
 def _overlay(
     path: Path,
     data: bytes,
     services: dict[str, Service],
     lines: _Where,
     domains: dict[_Key, Hit | None],
-    exempt: _Names[bool],
 ) -> None:
     """Lays the rows of a school's own file over `services`, `lines` and `domains`."""
     about = ("name", "kind", "status", "action", "about")
@@ -249,9 +249,6 @@ def _overlay(
         if key in seen:
             _fail(path, line, f"{key[1]!r} is listed twice", "keep one of the rows")
         seen.add(key)
-        if service != NO_SERVICE and exempt.find(key[1].replace(".*.", ".")):
-            wrong = f"{key[1]!r} is exempt: nothing of it may be stored"
-            _fail(path, line, wrong, "take the row out (sensor/services/exempt.csv says what is exempt)")
         domains[key] = None if service == NO_SERVICE else Hit(service, _word(path, line, "role", row["role"], Role))
 
 

@@ -241,7 +241,7 @@ def sensor_of(settings: SensorSettings, name: str = "replay", seed: int = 0) -> 
     limits = MeterLimits(
         s.max_flows, s.tcp_idle_s, s.udp_idle_s, s.dns_names, claimed_flows=s.max_flows, drop_duplicates=once
     )
-    return Sensor(load_catalogue(s.services), s.segments, limits, name, seed)
+    return Sensor(load_catalogue(s.services, s.exempt_sites), s.segments, limits, name, seed)
 
 
 def _addresses(pairs: Any) -> pa.Array:

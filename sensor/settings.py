@@ -7,12 +7,13 @@ and times carry their unit in the name; every field says what it is for, and the
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from sensor import cbpf
@@ -66,6 +67,16 @@ def _network(value: object) -> object:
 
 
 Subnet = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+
+
+def _site(name: str) -> str:
+    plain = name.lower().removesuffix(".")
+    if not re.fullmatch(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+", plain):
+        raise refuse(Refusal(f"{name!r} is no name of a site", "write the host name alone, such as union.example.org"))
+    return plain
+
+
+SiteName = Annotated[str, AfterValidator(_site)]
 VlanId = Annotated[int, Field(strict=True, ge=1, le=4094)]
 
 
@@ -147,6 +158,10 @@ class SensorSettings(Table):
         default=None,
         description="CSV file of the school's own services and host names, laid over the shipped ones; "
         "unset: services.csv beside the settings, if there is one.",
+    )
+    exempt_sites: tuple[SiteName, ...] = Field(
+        default=(),
+        description="Sites never named, nor anything below them, besides sensor/services/exempt.csv.",
     )
     segments: tuple[SegmentRule, ...] = Field(
         default=(), description="Whose network is whose; written as `[[segment]]` tables."

@@ -21,37 +21,20 @@ from typing import Any
 
 import pytest
 
-from deploy.assembly import assemble, read_school
+from deploy.assembly import read_school
 from pcaps.sample_school.facts import SAMPLE_DAY
 from pcaps.sample_school.rota import Rota
 from pipeline import schema
-from pipeline.gather import Clients, gather
 from pipeline.pseudonym import Pseudonyms, term_of
-from pipeline.traffic import Traffic
-from pipeline.words import Grade, Outcome, Reason
-from sensor.capture import open_capture
 from sensor.catalogue import Catalogue, load_catalogue
-from sensor.sense import Sensor
 from tests.conftest import SampleDay
 from tests.deploy.command import Contents, contents, many, schoolgate, schoolgate_well
+from tests.judged import Minute, judge
 
 DAY, WEEK, SCHOOL = SAMPLE_DAY.isoformat(), "2026-W47", "ysgol-enghraifft"
 SEVERITY = ("outside_allowed", "unknown", "official_possible", "count_only", "allowed")  # the gravest first
 USE = {"use", "official"}
 Cell = tuple[str, str, int]  # staff id, service, UTC minute
-
-
-@dataclass(frozen=True)
-class Minute:
-    """One judged minute of use; `user` is a person's staff id, or a number that stands for a device."""
-
-    user: str
-    person: bool
-    service: str
-    minute: int
-    outcome: str
-    reason: str
-    grade: str
 
 
 @pytest.fixture(scope="module")
@@ -61,29 +44,8 @@ def catalogue() -> Catalogue:
 
 @pytest.fixture(scope="module")
 def judged(sample_day: SampleDay) -> list[Minute]:
-    """Every minute that the product judges, one by one: capture, sensor, traffic, findings."""
-    files = read_school(sample_day.folder)
-    assessor = assemble(files)
-    sensor, clients = Sensor(assessor.catalogue, files.settings.sensor.segments), Clients()
-    pieces = []
-    for _ in open_capture(sample_day.capture).read(sensor.feed_capture):
-        pieces.append(gather(sensor.table(), clients, assessor.scope)[0])
-    sensor.meter.finish()
-    pieces.append(gather(sensor.table(), clients, assessor.scope)[0])
-    found = assessor.findings(Traffic.join(pieces), clients)
-    outcomes, reasons, grades = list(Outcome), list(Reason), list(Grade)
-    return [
-        Minute(
-            user=files.school.staff[person].staff_id if person >= 0 else f"device {found.use.who[n]}",
-            person=person >= 0,
-            service=assessor.scope.services[found.use.service[n]],
-            minute=int(found.use.minute[n]),
-            outcome=outcomes[found.outcome[n]].value,
-            reason=reasons[found.reason[n]].value,
-            grade=grades[found.of.grade[n]].value,
-        )
-        for n, person in enumerate(found.person.tolist())
-    ]
+    """Every minute that the product judges, one by one."""
+    return judge(sample_day.folder, sample_day.capture)
 
 
 @dataclass(frozen=True)

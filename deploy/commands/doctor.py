@@ -36,7 +36,7 @@ def command(ctx: click.Context, path: Path | None, interface: str | None, as_jso
     settings, findings = _settings(path)
     findings += SENSOR.examine(measure(settings, interface))
     if path is not None:
-        findings += _feeds(path) + _sites(path)
+        findings += _feeds(path) + _sites(path) + _privacy(path)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
@@ -60,6 +60,22 @@ def _settings(path: Path | None) -> tuple[SensorSettings, tuple[Finding, ...]]:
         mend = "Mend them; `schoolgate config check` says the same."
         return SensorSettings(), (Finding("settings", "Settings", Severity.FAIL, str(error), str(path), mend),)
     return settings, (Finding("settings", "Settings", Severity.OK, "The settings can be used.", str(path), ""),)
+
+
+def _privacy(path: Path) -> tuple[Finding, ...]:
+    """The findings on privacy, of a school that can be read; what cannot be read is said by the settings' finding."""
+    from deploy.assembly import read_school
+    from deploy.commands._desk import trail_of
+    from deploy.commands.notice import facts_of_school
+    from pipeline.privacy_health import PRIVACY, privacy_facts
+
+    try:
+        files = read_school(path)
+        version = facts_of_school(files).version
+    except (ValueError, OSError):
+        return ()
+    keys = files.settings.school.pseudonym_keys
+    return PRIVACY.examine(privacy_facts(trail_of(files), version, files.school.pauses, keys))
 
 
 def _feeds(path: Path) -> tuple[Finding, ...]:

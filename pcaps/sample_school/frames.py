@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import struct
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +154,7 @@ class Writer:
         return out
 
 
+@cache
 def _packed(address: str) -> bytes:
     parsed = ipaddress.ip_address(address)
     return parsed.packed if parsed.version == 6 else bytes(12) + parsed.packed

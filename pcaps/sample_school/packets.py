@@ -7,15 +7,15 @@ running sums per flow in order of time. The `Shelf` keeps the shapes that rows r
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 
 import numpy as np
 import numpy.typing as npt
 
 from pcaps.sample_school import shapes
-from pcaps.sample_school.shapes import DATAGRAM, PAYLOADS, SEGMENT, Shape
-from pcaps.sample_school.wire import ALIASES, DNS, MS, QUIC, TCP, TTL, Flows, Wire
+from pcaps.sample_school.shapes import DATAGRAM, PAYLOADS, Shape
+from pcaps.sample_school.wire import ALIASES, DNS, MS, QUIC, SEGMENT, TCP, TTL, Flows, Wire
 
 Ints = npt.NDArray[np.int64]
 FIN, SYN, PSH, ACK = 1, 2, 8, 16
@@ -24,12 +24,15 @@ FIN, SYN, PSH, ACK = 1, 2, 8, 16
 class Shelf:
     """All shapes in use, each with a number; builds them when first asked for."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, aliases: Mapping[str, str] = ALIASES, copies: int = 0) -> None:
         self.rng = Random(f"shapes {seed}")
+        self.aliases = aliases
+        self.copies = copies  # first flights made for each QUIC host and look; 0: each connection has its own
         self.shapes: list[Shape] = []
         self.numbers: dict[tuple[object, ...], int] = {}
         self.peer = shapes.QuicPeer(self.rng)
         self.cids: dict[int, tuple[bytes, bytes]] = {}  # QUIC connection ids that client and server chose, by flow
+        self.flights: dict[tuple[str, str, int], list[tuple[list[int], list[int], tuple[bytes, bytes]]]] = {}
         self.tail = {n: self.rng.randbytes(SEGMENT) for n in range(4)}
 
     def number(self, key: tuple[object, ...], make: Callable[[], Shape]) -> int:
@@ -71,12 +74,17 @@ class Shelf:
 
     def initial(self, family: str, flow: int, host: str, look: int) -> tuple[list[int], list[int]]:
         """The datagrams of both first flights of a QUIC connection; `look` 7 is QUIC v2, 5 and 6 have a long hello."""
+        made = self.flights.setdefault((family, host, max(look, 4)), [])
+        if 0 < self.copies <= len(made):
+            sent, answered, self.cids[flow] = made[flow % len(made)]
+            return sent, answered
         sides = self.peer.flights(host, version2=look == 7, long_hello=look in {5, 6})
         found: list[list[int]] = []
         for side in sides:
             found.append(list(range(len(self.shapes), len(self.shapes) + len(side))))
             self.shapes += [Shape(shapes.frame(family, body), family, False, (), PAYLOADS[family]) for body in side]
         self.cids[flow] = sides[0][0][15:23], sides[1][0][15:23]
+        made.append((found[0], found[1], self.cids[flow]))
         return found[0], found[1]
 
     def handshake(self, family: str, version2: bool, size: int) -> int:
@@ -96,7 +104,7 @@ class Shelf:
         def make() -> Shape:
             body = shapes.dns_question(host, kind)
             if answer:
-                body = shapes.dns_answer(host, kind, ALIASES.get(host, ""), addresses, TTL)
+                body = shapes.dns_answer(host, kind, self.aliases.get(host, ""), addresses, TTL)
             return Shape(shapes.frame("udp4", body), "udp4", False, (), PAYLOADS["udp4"], dns=True)
 
         return self.number(("dns", host, kind, answer), make)
@@ -157,47 +165,50 @@ def packets(wire: Wire, shelf: Shelf) -> tuple[Ints, ...]:
     over = np.flatnonzero((kind == QUIC) & (end > 0))
     out.add(over, end[over], 0, 42, _by_family(shelf, six[over], "udp", "short"), 0)
     _quic(np.flatnonzero(kind == QUIC), wire, shelf, six, out)
-    for flow in np.flatnonzero(kind == DNS):
-        host, of_six, one = flows.host[flow], bool(flows.look[flow]), np.array([flow])
-        addresses = (wire.address6[host],) if of_six else wire.addresses[host]
-        for down, at in ((0, start[flow]), (1, start[flow] + rtt[flow])):
-            shape = shelf.dns(host, of_six, bool(down), addresses)
-            out.add(one, np.array([at]), down, shelf.payload(shape), shape, 0)
+    asked = np.flatnonzero(kind == DNS)
+    for down in (0, 1):
+        shapes_of = np.array([_dns_shape(wire, shelf, int(flow), bool(down)) for flow in asked], np.int64)
+        size = np.array([shelf.payload(n) for n in range(len(shelf.shapes))], np.int64)
+        out.add(asked, start[asked] + down * rtt[asked], down, size[shapes_of], shapes_of, 0)
     _exchanged(wire, shelf, six, kind, rtt, out)
     return out.joined()
+
+
+def _dns_shape(wire: Wire, shelf: Shelf, flow: int, answer: bool) -> int:
+    host, of_six = wire.flows.host[flow], bool(wire.flows.look[flow])
+    addresses = (wire.address6[host],) if of_six else wire.addresses[host]
+    return shelf.dns(host, of_six, answer, addresses)
 
 
 def _hellos(tcp: Ints, at: Ints, wire: Wire, shelf: Shelf, six: npt.NDArray[np.bool_], out: Packets) -> None:
     """The client's hello: in one segment, or with a post-quantum share in two, sometimes in the wrong order."""
     flows = wire.flows
     first = np.array(
-        [shelf.hello("tcp6" if six[f] else "tcp4", flows.host[f], flows.look[f] < 3, 0) for f in tcp], np.int64
+        [shelf.hello("tcp6" if six[f] else "tcp4", flows.hello[f], flows.look[f] < 3, 0) for f in tcp], np.int64
     )
     size = np.array([shelf.payload(n) for n in range(len(shelf.shapes))], np.int64)
     out.add(tcp, at, 0, size[first], first, np.where(size[first] == SEGMENT, ACK, ACK | PSH))
     split = np.flatnonzero(size[first] == SEGMENT)
-    rest = np.array([shelf.hello("tcp6" if six[f] else "tcp4", flows.host[f], True, 1) for f in tcp[split]], np.int64)
+    rest = np.array([shelf.hello("tcp6" if six[f] else "tcp4", flows.hello[f], True, 1) for f in tcp[split]], np.int64)
     size = np.array([shelf.payload(n) for n in range(len(shelf.shapes))], np.int64)
     out.add(tcp[split], at[split] + 30_000, 0, size[rest], rest, ACK | PSH)
 
 
 def _quic(quic: Ints, wire: Wire, shelf: Shelf, six: npt.NDArray[np.bool_], out: Packets) -> None:
     """First flights as aioquic made them, then handshake packets of which only the size matters."""
-    flows = wire.flows
-    for flow in quic:
+    flows, rows = wire.flows, list[tuple[int, int, int, int]]()
+    for flow in quic.tolist():
         family = "udp6" if six[flow] else "udp4"
-        sent, answered = shelf.initial(family, int(flow), flows.host[flow], flows.look[flow])
-        at, rtt = flows.start[flow], flows.rtt[flow]
-        row = np.full(len(sent), flow)
-        out.add(
-            row, at + np.arange(len(sent)) * 60_000, 0, np.array([shelf.payload(n) for n in sent]), np.array(sent), 0
-        )
-        row = np.full(len(answered), flow)
-        later = at + rtt + 2 * MS + np.arange(len(answered)) * 60_000
-        out.add(row, later, 1, np.array([shelf.payload(n) for n in answered]), np.array(answered), 0)
+        sent, answered = shelf.initial(family, flow, flows.hello[flow], flows.look[flow])
+        at, later = flows.start[flow], flows.start[flow] + flows.rtt[flow]
+        rows += [(flow, at + n * 60_000, 0, shape) for n, shape in enumerate(sent)]
+        rows += [(flow, later + 2 * MS + n * 60_000, 1, shape) for n, shape in enumerate(answered)]
         for size, down, wait in ((DATAGRAM, 1, 3), (740, 1, 4), (92, 0, 7)):
-            shape = shelf.handshake(family, flows.look[flow] == 7, size)
-            out.add(np.array([flow]), np.array([at + rtt + wait * MS]), down, size, shape, 0)
+            rows.append((flow, later + wait * MS, down, shelf.handshake(family, flows.look[flow] == 7, size)))
+    if rows:
+        flow, when, down, shape = np.array(rows, np.int64).T
+        sizes = np.array([shelf.payload(n) for n in range(len(shelf.shapes))], np.int64)
+        out.add(flow, when, down, sizes[shape], shape, 0)
 
 
 def _exchanged(wire: Wire, shelf: Shelf, six: npt.NDArray[np.bool_], kind: Ints, rtt: Ints, out: Packets) -> None:
@@ -205,7 +216,7 @@ def _exchanged(wire: Wire, shelf: Shelf, six: npt.NDArray[np.bool_], kind: Ints,
     e = wire.exchanges
     flow, at, up, down, delay = (np.array(c, np.int64) for c in (e.flow, e.at, e.up, e.down, e.delay))
     udp = kind[flow] == QUIC
-    largest = np.where(udp, DATAGRAM, SEGMENT)
+    largest = np.where(udp, wire.segment // SEGMENT * DATAGRAM, wire.segment)
     up, down = (
         t + np.where(udp & (t > 0) & (t % DATAGRAM < 40), 40, 0) for t in (up, down)
     )  # no QUIC packet is smaller

@@ -30,8 +30,9 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Raw
 
+from pcaps.sample_school.wire import SEGMENT
+
 SNAP = 128  # bytes kept of bulk packets
-SEGMENT = 1460  # largest TCP payload on this wire
 DATAGRAM = 1250  # payload of a full QUIC packet
 L2 = 18  # Ethernet and one VLAN tag
 PAYLOADS = {"tcp4": L2 + 40, "tcp6": L2 + 60, "udp4": L2 + 28, "udp6": L2 + 48}

@@ -6,6 +6,7 @@ most flows the client asks the resolver for the name. Times are nanoseconds sinc
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
@@ -14,6 +15,7 @@ from pcaps.sample_school.services import SERVICES, quic_hosts, server_address6, 
 
 SECOND = 1_000_000_000
 MS = 1_000_000
+SEGMENT = 1460  # largest TCP payload on this wire
 RESOLVER = "10.20.128.53"
 ALIASES = {host: target for s in SERVICES.values() for host, target in s.alias.items()}
 TTL = 300
@@ -29,6 +31,7 @@ class Flows:
     end: list[int] = field(default_factory=list)
     device: list[str] = field(default_factory=list)
     host: list[str] = field(default_factory=list)
+    hello: list[str] = field(default_factory=list)  # the name in the hello: another than `host` where that is hidden
     client: list[str] = field(default_factory=list)
     server: list[str] = field(default_factory=list)
     port: list[int] = field(default_factory=list)
@@ -36,6 +39,21 @@ class Flows:
     look: list[int] = field(default_factory=list)
     headless: list[bool] = field(default_factory=list)  # began before the capture: no hello
     swapped: list[bool] = field(default_factory=list)  # the two segments of the hello arrive in the wrong order
+
+
+@dataclass(frozen=True)
+class Directory:
+    """Where hosts live: their addresses, their CNAMEs, and which of them may be reached over QUIC."""
+
+    quic: frozenset[str]
+    addresses: Callable[[str], tuple[str, ...]]
+    address6: Callable[[str], str]
+    aliases: Mapping[str, str]
+
+
+def sample_directory() -> Directory:
+    """The hosts of the sample day."""
+    return Directory(frozenset(quic_hosts()), server_addresses, server_address6, ALIASES)
 
 
 @dataclass
@@ -50,31 +68,34 @@ class Exchanges:
 
 
 class Wire:
-    """Collects the day's connections. All randomness comes from `rng`."""
+    """Collects the day's connections. All randomness comes from `rng`. No frame carries more than `segment` bytes of
+    TCP payload: more than SEGMENT is what a capture with receive offload shows."""
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, directory: Directory | None = None, segment: int = SEGMENT) -> None:
         self.rng = rng
+        self.directory = directory or sample_directory()
+        self.segment = segment
         self.flows, self.exchanges = Flows(), Exchanges()
         self.asked: set[tuple[str, str, int]] = set()
         self.ports: dict[str, int] = {}
-        self.quic = quic_hosts()
         self.addresses: dict[str, tuple[str, ...]] = {}
         self.address6: dict[str, str] = {}
         self.machines: dict[str, Device] = {}
 
     def _add(self, kind: int, device: Device, host: str, at: int, client: str, server: str, rtt: int, look: int,
-             headless: bool = False, swapped: bool = False) -> int:  # fmt: skip
+             headless: bool = False, swapped: bool = False, hello: str = "") -> int:  # fmt: skip
         self.machines[device.name] = device
         port = self.ports.get(device.name, self.rng.randrange(49152, 60000))
         self.ports[device.name] = port + 1 if port < 65535 else 49152
         f = self.flows
-        values = (kind, at, 0, device.name, host, client, server, port, rtt, look, headless, swapped)
+        values = (kind, at, 0, device.name, host, hello or host, client, server, port, rtt, look, headless, swapped)
         columns = (
             f.kind,
             f.start,
             f.end,
             f.device,
             f.host,
+            f.hello,
             f.client,
             f.server,
             f.port,
@@ -90,7 +111,7 @@ class Wire:
     def ask(self, device: Device, host: str, at: int, six: bool = False) -> None:
         """A DNS question at `at` and its answer, unless the client still remembers an earlier one."""
         if host not in self.addresses:
-            self.addresses[host], self.address6[host] = server_addresses(host), server_address6(host)
+            self.addresses[host], self.address6[host] = self.directory.addresses(host), self.directory.address6(host)
         key = (device.name, host, at // (TTL * SECOND) * 2 + six)
         if key not in self.asked:
             self.asked.add(key)
@@ -98,20 +119,23 @@ class Wire:
             self._add(DNS, device, host, at, device.address, RESOLVER, rtt, 1 if six else 0)
 
     def open(self, device: Device, host: str, at: int, quic: float | None = None, six: bool = False,
-             headless: bool = False, cached: float = 0.15) -> int:  # fmt: skip
-        """A connection to a host, first packet at `at`; the question for its name goes before. Returns its number."""
+             headless: bool = False, cached: float = 0.15, hello: str = "") -> int:  # fmt: skip
+        """A connection to a host, first packet at `at`; the question for its name goes before. `hello` is the name that
+        the hello shows, if another. Returns its number."""
         rng = self.rng
         if host not in self.addresses:
-            self.addresses[host], self.address6[host] = server_addresses(host), server_address6(host)
+            self.addresses[host], self.address6[host] = self.directory.addresses(host), self.directory.address6(host)
         if rng.random() >= cached and not headless:
             self.ask(device, host, at - rng.randrange(12 * MS, 40 * MS))
         server = self.address6[host] if six else rng.choice(self.addresses[host])
         client = device.address6 if six else device.address
-        over_quic = host in self.quic and rng.random() < (0.35 if quic is None else quic)
-        look = rng.randrange(8)
+        over_quic = host in self.directory.quic and rng.random() < (0.35 if quic is None else quic)
+        look = rng.randrange(8) if not hello else rng.randrange(3)
         swapped = not over_quic and look < 3 and rng.random() < 0.03
         rtt = rng.randrange(7 * MS, 28 * MS)
-        return self._add(QUIC if over_quic else TCP, device, host, at, client, server, rtt, look, headless, swapped)
+        return self._add(
+            QUIC if over_quic else TCP, device, host, at, client, server, rtt, look, headless, swapped, hello
+        )
 
     def exchange(self, flow: int, at: int, up: int, down: int) -> None:
         """The client sends `up` bytes of payload at `at`; the server answers with `down` bytes."""

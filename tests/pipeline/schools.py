@@ -82,7 +82,7 @@ def random_tables(seed: int) -> tuple[Tables, date]:
                 tables["patterns"].append(row)
     tables["timetable"] = [
         f"{rng.choice(people)},{letter()},{weekday()},{rng.choice(names)},"
-        f"{rng.choice(['lesson', 'lesson', 'lesson', 'ppa', 'meeting', 'free', 'released'])},,,{valid()}"
+        f"{rng.choice(['lesson', 'lesson', 'lesson', 'ppa', 'meeting', 'free', 'released', 'unknown'])},,,{valid()}"
         for _ in range(rng.randint(0, 6))
     ]
     sorts = ["break", "bus", "cover_standby"]
@@ -91,11 +91,11 @@ def random_tables(seed: int) -> tuple[Tables, date]:
         for _ in range(rng.randint(0, 4))
     ]
     kinds = ["absent", "trip", "cover", "duty_swap_to", "duty_swap_from", "exam", "meeting", "inset", "closed", "leave"]
-    kinds += ["cancelled", "cancelled", "duty", "released"]
+    kinds += ["cancelled", "cancelled", "duty", "released", "unclear"]
     tables["exceptions"] = []
     for _ in range(rng.choice([0, 0, 1, 2, 4, 6])):
         kind, who = rng.choice(kinds), rng.choice([*people, *people, "*"])
-        whole = kind in {"absent", "trip", "inset", "closed", "leave", "released"} and rng.random() < 0.3
+        whole = kind in {"absent", "trip", "inset", "closed", "leave", "released", "unclear"} and rng.random() < 0.3
         entered = rng.choice(["", "2026-11-01T08:00", "2026-11-02T08:00", "2026-11-03T08:00"])
         tables["exceptions"].append(f"{day},{who},{',' if whole else when()},{kind},,{entered}")
     tables["calendar"] = _calendar(rng, day)

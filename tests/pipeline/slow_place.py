@@ -23,6 +23,7 @@ WORK = {
     "meeting": "meeting",
     "exam": "exam",
     "inset": "inset",
+    "unclear": "",
 }
 AWAY = {
     "absent": ("absent", "unknown", "away"),
@@ -268,6 +269,7 @@ class SlowPlace:
         answer = unknown("released") if released else self.empty(staff, week, minute, hours, rest, fits)
         kinds = {r["slot"]: r["kind"] for r in self.slots(group)}
         booked: list[tuple[str, bool | str]] = [("non_contact", covers) for covers in standby]
+        booked += [("", covers) for row, covers in rows if row["activity"] == "unknown" and covers and not cancelled]
         for activity, wanted in (("meeting", None), ("lesson", True), ("lesson", False)):
             for row, covers in rows:
                 registers = kinds.get(row["slot"]) == "registration"
@@ -275,7 +277,9 @@ class SlowPlace:
                     sort = "meeting" if activity == "meeting" else "registration" if registers else "teaching"
                     booked.append((sort, covers))
         for sort, covers in booked:
-            if covers is True and not (known and hours == "day_off"):
+            if not sort:
+                answer = unknown("unclear")
+            elif covers is True and not (known and hours == "day_off"):
                 answer = no(sort)
             elif answer[1] != "no":
                 answer = CONFLICT
@@ -396,8 +400,10 @@ class SlowPlace:
             known = self.hours(staff["staff_id"], "A", minute)[1]
             if known and all(off):
                 return None
-            if not known or any(off):
+            if row["kind"] != "unclear" and (not known or any(off)):
                 return None if undated[1] == "no" else self.unlettered() if known else unknown("no_pattern")
+        if row["kind"] == "unclear":
+            return unknown("unclear")
         if covers is not True:
             return None if undated[1] == "no" else CONFLICT
         return no(WORK[row["kind"]])

@@ -21,6 +21,7 @@ OFF = ("non_working_day", YES, "non_working_day")
 ON_BREAK = ("break", YES, "break_not_on_duty")
 AT_LUNCH = ("lunch", YES, "break_not_on_duty")
 CONFLICT = ("unknown", UNKNOWN, "conflict")
+UNCLEAR = ("unknown", UNKNOWN, "unclear")
 NO_BELLS = ("unknown", UNKNOWN, "no_bells")
 NO_PATTERN = ("unknown", UNKNOWN, "no_pattern")
 AWAY = (UNKNOWN, "away")
@@ -46,6 +47,24 @@ def test_a_lesson_cancelled_because_the_class_is_on_a_trip_is_not_free_time() ->
     assert at("T1", "10:30", exceptions=back) == WORKING  # the cover itself was taken back
     unclear = dated("T1,P2,,cover,,", "T1,P2,,cancelled,,")
     assert at("T1", "10:30", exceptions=unclear) == CONFLICT
+
+
+def test_a_lesson_of_which_nobody_knows_the_week() -> None:
+    perhaps = ["T1,*,2,P2,unknown,,,,", "T1,*,2,P1,unknown,,,,", "T1,*,2,BRK,unknown,,,,", "PT,*,2,P2,unknown,,,,"]
+    found = [at("T1", clock, more_timetable=perhaps) for clock in ("10:30", "09:30", "11:10")]
+    assert found == [UNCLEAR, TEACHING, DUTY]  # what is certain forbids anyway
+    assert at("PT", "10:30", more_timetable=perhaps) == UNCLEAR  # who has the day off, perhaps not now
+    assert at("T1", "10:30", more_timetable=perhaps, exceptions=dated("T1,P2,,cancelled,,")) == WORKING
+    assert at("T1", "10:30", more_timetable=perhaps, exceptions=dated("T1,P2,,cover,,"))[0] == "cover"
+
+
+def test_a_booking_of_which_nobody_knows_what_it_is() -> None:
+    for rows in (dated("T1,,,unclear,,"), dated("*,,,unclear,,")):
+        assert [at("T1", clock, exceptions=rows) for clock in ("09:30", "10:30", "11:10")] == [UNCLEAR] * 3
+    assert (at("PT", "10:30", exceptions=rows), at("TR", "10:30", exceptions=rows)) == (OFF, UNCLEAR)
+    early, late = "T1,P1,,unclear,,2026-11-16T08:00", "T1,P1,,exam,,2026-11-16T09:00"
+    assert at("T1", "09:30", exceptions=dated(early, late)) == ("exam", NO, "scheduled")
+    assert at("T1", "09:30", exceptions=dated(early, late.replace("T09", "T08"))) == CONFLICT
 
 
 def test_a_duty_swap_entered_after_the_event_counts() -> None:

@@ -17,9 +17,9 @@ from pipeline.outcomes import Rulebook
 from pipeline.profile import load_profile
 from pipeline.pseudonym import Pseudonyms
 from pipeline.rules import CITED
-from pipeline.schema import BY_NAME
+from pipeline.schema import BY_NAME, CHDB, differences, upgrade_statements
 from pipeline.store import ChdbStore, Result, open_store
-from pipeline.why import why_episode
+from pipeline.why import why_episode, why_minute
 from pipeline.whycells import why_cell
 from pipeline.words import Grade, Reason
 from tests.pipeline.judging import (
@@ -200,3 +200,25 @@ def test_a_cell_answers_with_its_reason_counts(store: ChdbStore, folder: Path) -
     assert why_cell(store, "cell", DAY, "P4") is None
     assert not store.query("SELECT count() FROM schoolgate.episode WHERE school = 'cell'").rows[0][0]
     assert not store.query("SELECT count() FROM schoolgate.minute_mark WHERE school = 'cell'").rows[0][0]
+
+
+def test_a_store_of_the_version_before_is_brought_up_and_answers(store: ChdbStore, folder: Path) -> None:
+    """What version 1 did not keep is said to be missing, and everything else is still told."""
+    use = [Slice(minute("09:20") + n, "10.0.0.1", "facebook", down=150_000, bursts=4) for n in range(4)]
+    ingest = Ingest(store, judge(folder, "older", mode="pseudonymous"))
+    ingest.add(slice_rows(use), 0.0)
+    ingest.finish()
+    added = ("episode", "source", "rule", "why", "policy", "catalogue", "timetable")
+    for column in added:
+        store.execute(f"ALTER TABLE schoolgate.minute_mark DROP COLUMN {column}")
+    store.execute("ALTER TABLE schoolgate.episode DROP COLUMN sums")
+    for statement in upgrade_statements(1, CHDB):
+        store.execute(statement)
+    columns = store.query("SELECT table, name, type FROM system.columns WHERE database = 'schoolgate'").rows
+    assert differences((str(table), str(name), str(kind)) for table, name, kind in columns) == []
+    ((pseudonym, at),) = store.query(
+        "SELECT pseudonym, min(minute) FROM schoolgate.minute_mark WHERE school = 'older' GROUP BY pseudonym"
+    ).rows
+    found = why_minute(store, "older", str(pseudonym), at, "facebook")
+    assert found is not None
+    assert "the state was not kept" in found.text()

@@ -1,0 +1,94 @@
+"""What the privacy commands share: who acts, on which school's data, with which trail."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from deploy.changes import account
+from deploy.commands._say import fail, failing_well
+
+if TYPE_CHECKING:
+    from deploy.assembly import SchoolFiles
+    from pipeline.audit import AuditTrail
+    from pipeline.desk import Desk
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+SCHOOL = click.option(
+    "--school", "folder", required=True, type=click.Path(exists=True, path_type=Path), help="The school's folder."
+)
+AS = click.option("--as", "named", required=True, metavar="ROLE/NAME", help="Who you are: a row of access.csv.")
+STORE = click.option(
+    "--store",
+    "store_path",
+    type=click.Path(path_type=Path),
+    help="Folder of the store; else store.path.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+OUT = click.option("--out", type=click.Path(path_type=Path), help="File to write; else standard output.")
+
+
+def trail_of(files: SchoolFiles) -> AuditTrail:
+    """The school's audit trail."""
+    from pipeline.audit import AuditTrail
+
+    return AuditTrail(files.folder / files.settings.privacy.audit)
+
+
+@contextmanager
+def desk_of(
+    folder: Path, named: str, action: str, store_path: Path | None = None, *, with_store: bool
+) -> Iterator[Desk]:
+    """The desk of the person that is named; what is refused is in the trail, and ends the command with a message."""
+    from deploy.assembly import read_school
+    from pipeline.access import AccessError, Refused, find_actor, read_access
+    from pipeline.desk import Desk
+    from pipeline.pseudonym import Pseudonyms
+    from pipeline.store import open_store
+
+    with failing_well(), ExitStack() as stack:
+        files = read_school(folder)
+        settings, trail = files.settings, trail_of(files)
+        path = files.folder / settings.privacy.access
+        try:
+            people = read_access(_content(path), files.school.numbers, path.name)
+            actor = find_actor(people, named, account())
+        except (Refused, AccessError) as error:
+            who = {"account": account(), "claimed": named}
+            result = "refused" if isinstance(error, Refused) else "failed"
+            trail.add(action, who, result=result, details={"why": str(error)})
+            raise
+        keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
+        store = None
+        if with_store:
+            where = store_path or settings.store.path
+            if not where.is_dir():
+                fail(f"{where}: there is no store; give --store, or correct store.path")
+            store = stack.enter_context(open_store(where))
+        yield Desk(trail, people, actor, files.school, keys, store)
+
+
+def _content(path: Path) -> bytes:
+    from pipeline.access import AccessError
+
+    if path.is_file():
+        return path.read_bytes()
+    raise AccessError(path.name, 1, f"there is no such file in {path.parent}", "list there who may ask and approve")
+
+
+def put_out(text: str, out: Path | None, what: str) -> None:
+    """To the file, for its owner's eyes only, or to standard output."""
+    if out is None:
+        click.echo(text)
+        return
+    draft = out.with_name(f".{out.name}.new")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text if text.endswith("\n") else text + "\n")
+    draft.replace(out)
+    click.echo(f"{what}: {out}")

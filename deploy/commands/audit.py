@@ -1,0 +1,103 @@
+"""`schoolgate audit`: check and read the audit trail."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from deploy.changes import account
+from deploy.commands._desk import AS, JSON, SCHOOL, desk_of, trail_of
+from deploy.commands._say import fail, failing_well
+
+
+@click.group("audit")
+def command() -> None:
+    """Check or read the audit trail.
+
+    \b
+    Example:  schoolgate audit verify --school school/
+              schoolgate audit show --school school/ --as "dpo/Dewi Prys"
+    """
+
+
+@command.command("verify")
+@SCHOOL
+@JSON
+def verify(folder: Path, as_json: bool) -> None:
+    """Check every line; name the first one that is not as it was written. Shows no entry, so anybody may ask.
+
+    Exit status: 0 the trail is intact, 1 it is not.
+
+    \b
+    Example:  schoolgate audit verify --school school/
+    """
+    with failing_well():
+        from deploy.assembly import read_school
+
+        trail = trail_of(read_school(folder))
+        verdict = trail.verify()
+        if verdict.entries or verdict.broken or verdict.torn:
+            details: dict[str, object] = {"entries": len(verdict.entries), "intact": verdict.intact}
+            trail.add("audit.verified", {"account": account()}, details=details)
+    line, why = verdict.broken or (None, "")
+    result = {
+        "intact": verdict.intact,
+        "entries": len(verdict.entries),
+        "broken_line": line,
+        "why": why,
+        "torn_lines": list(verdict.torn),
+        "head": verdict.end.hash,
+    }
+    if as_json:
+        click.echo(json.dumps(result, indent=1))
+    for torn in verdict.torn:
+        ending = "the next entry accounts for it" if not verdict.unmended or torn != verdict.torn[-1] else "mended now"
+        click.echo(f"schoolgate: {trail.path}:{torn}: the writing of this line was interrupted; {ending}", err=True)
+    if line is not None:
+        fail(f"{trail.path}:{line}: the trail is broken: {why}; {len(verdict.entries)} entries before it are intact")
+    if verdict.unmended:
+        fail("what that line should have said is lost; the bytes that are left of it are kept")
+    if not as_json:
+        click.echo(f"{trail.path}: {len(verdict.entries)} entries, none changed, none missing. Head {verdict.end.hash}")
+
+
+@command.command("show")
+@SCHOOL
+@AS
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="From this day on (UTC).")
+@click.option("--subject", help="Only entries about this staff id, pseudonym or episode.")
+@JSON
+def show(folder: Path, named: str, since: datetime | None, subject: str | None, as_json: bool) -> None:
+    """Print the entries: for the data protection officer and the chair of governors. Reading is written down too.
+
+    \b
+    Example:  schoolgate audit show --school school/ --as "dpo/Dewi Prys" --since 2026-11-01
+    """
+    with desk_of(folder, named, "audit.show", with_store=False) as desk:
+        from pipeline.access import Role, refuse_unless_role
+
+        with desk.at_work("audit.show"):
+            refuse_unless_role(desk.actor, {Role.DPO, Role.CHAIR}, "read the audit trail")
+        desk.note("audit.shown", [subject] if subject else [])
+        verdict = desk.trail.verify()
+    start = since.replace(tzinfo=UTC) if since else datetime.min.replace(tzinfo=UTC)
+    found = [e for e in verdict.entries if e.at >= start and (subject is None or subject in e.subjects)]
+    for entry in found:
+        if as_json:
+            told = {"n": entry.n, "at": entry.at.isoformat(), "action": entry.action, "result": entry.result}
+            told |= {"who": dict(entry.who), "subjects": list(entry.subjects), "details": dict(entry.details)}
+            click.echo(json.dumps(told, ensure_ascii=False))
+        else:
+            who = "/".join(entry.who[key] for key in ("role", "name") if entry.who.get(key)) or "-"
+            about = ", ".join(entry.subjects) or "-"
+            rest = "; ".join(f"{key} {value}" for key, value in entry.details.items())
+            account_ = entry.who.get("account", "-")
+            click.echo(
+                f"{entry.n:6}  {entry.at:%Y-%m-%d %H:%M:%S}Z  {entry.result:8} {entry.action:20} "
+                f"{who} ({account_})  about {about}  {rest}"
+            )
+    if verdict.broken:
+        fail(f"{desk.trail.path}:{verdict.broken[0]}: the trail is broken here: {verdict.broken[1]}")

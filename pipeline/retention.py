@@ -1,0 +1,226 @@
+"""Retention: what is older than the notice says leaves, and each run writes down that it did.
+
+The process that owns the store runs this when it starts and every hour (`schoolgate retention` does it by hand). Ages
+are counted from now, days are the school's own. One rule a kind of data, in code: a school may keep less by running a
+new store, never more. Every rule leaves a row in `retention_proof`: what went, what stays for a contest that is open,
+and what is still there although it had to go, counted after the deletion. A rule that fails does not keep the others
+from running; the failure is in its row, in the audit trail and in `Outcome.problems`, and the health checks read it.
+An episode under an open contest is held until the contest is decided, at most 90 days.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from pipeline.audit import KEEP_DAYS, AuditTrail
+from pipeline.calendar import LocalClock
+from pipeline.contest import Status, contests
+from pipeline.native import Values
+from pipeline.pseudonym import Pseudonyms, term_of
+from pipeline.schema import DATABASE, quoted
+from pipeline.school import School
+from pipeline.store import Store
+from pipeline.tables import zone_of
+
+MONTHS_14 = 426
+"""Days."""
+DAYS: dict[str, int] = {
+    "minute_mark": 7,
+    "episode": 28,
+    "contest": 56,
+    "use_five": MONTHS_14,
+    "use_period": MONTHS_14,
+    "use_day": MONTHS_14,
+    "coverage": MONTHS_14,
+    "bell": MONTHS_14,
+    "batch": MONTHS_14,
+    "retention_proof": KEEP_DAYS,
+}
+"""For how many days the rows of each table are kept. An open contest outlives its days."""
+HELD_AT_MOST = 90
+"""Days after which an episode goes although its contest is open."""
+SPOOL_S = 86_400
+ENFORCED = "retention.enforced"
+_SPOOLED = re.compile(r"\d+-.+\.arrow(\.broken)?|\.[^.].*-\d{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What one rule did. `before`: Unix seconds; what is older had to go."""
+
+    what: str
+    keep_days: int
+    before: int
+    removed: int = 0
+    held: int = 0
+    left: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run did."""
+
+    proofs: tuple[Proof, ...]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What could not be removed, one sentence a rule."""
+        wrong = (p for p in self.proofs if p.problem or p.left)
+        return tuple(f"{p.what}: {p.problem or f'{p.left} are still there'}" for p in wrong)
+
+
+def enforce(
+    store: Store,
+    school: School,
+    spool: Path | None,
+    trail: AuditTrail,
+    keys: Pseudonyms | None = None,
+    now: Callable[[], float] = time.time,
+) -> Outcome:
+    """Runs every rule and stores the proofs. Raises StoreError or AuditError only if these cannot be written."""
+    at = int(now())
+    clock = LocalClock(school.settings.zone)
+    today = datetime.fromtimestamp(at, UTC).astimezone(zone_of(school.settings.zone)).date()
+    rules: list[Callable[[], Proof]] = []
+    if spool is not None:
+        rules.append(lambda: _spool(spool, at - SPOOL_S))
+    rules += [_rule(store, school, table, today, clock) for table in DAYS]
+    rules.append(lambda: Proof("audit", KEEP_DAYS, at - KEEP_DAYS * 86_400, removed=trail.prune()))
+    if keys is not None:
+        rules.append(lambda: _keys(keys, school, today, clock))
+    proofs = []
+    for what, rule in zip(_names(spool, keys), rules, strict=True):
+        try:
+            proofs.append(rule())
+        except (ValueError, OSError) as error:
+            proofs.append(Proof(what, DAYS.get(what, 0), at, problem=str(error)))
+    outcome = Outcome(tuple(proofs))
+    removed = {proof.what: proof.removed for proof in proofs if proof.removed}
+    details: dict[str, object] = {"removed": removed, "problems": list(outcome.problems)}
+    result = "failed" if outcome.problems else "done"
+    entry = trail.add(ENFORCED, {}, result=result, details=details)
+    _keep(store, school.settings.id, proofs, at, (entry.n, entry.hash))
+    return outcome
+
+
+def _names(spool: Path | None, keys: Pseudonyms | None) -> list[str]:
+    return [*(["spool"] if spool else []), *DAYS, "audit", *(["pseudonym_keys"] if keys else [])]
+
+
+def _rule(store: Store, school: School, table: str, today: date, clock: LocalClock) -> Callable[[], Proof]:
+    return lambda: _table(store, school, table, today, clock)
+
+
+def _table(store: Store, school: School, table: str, today: date, clock: LocalClock) -> Proof:
+    """Deletes the rows of a table whose day, or window, is older than it is kept."""
+    first = today - timedelta(days=DAYS[table])
+    since = clock.utc(first, 0) * 60
+    old = f"toUnixTimestamp(window) < {since}" if table == "batch" else f"day < {quoted(first.isoformat())}"
+    where = f"school = {quoted(school.settings.id)} AND {old}"
+    held = _held(store, school, table, today)
+    if held:
+        where += f" AND {_id_column(table)} NOT IN ({', '.join(map(quoted, sorted(held)))})"
+    removed = _count(store, table, where)
+    if removed:
+        store.execute(f"ALTER TABLE {DATABASE}.{table} DELETE WHERE {where} SETTINGS mutations_sync = 2")
+    kept = 0
+    if held:
+        ids = f"{_id_column(table)} IN ({', '.join(map(quoted, sorted(held)))})"
+        kept = _count(store, table, f"school = {quoted(school.settings.id)} AND {old} AND {ids}")
+    return Proof(table, DAYS[table], since, removed, kept, _count(store, table, where))
+
+
+def _id_column(table: str) -> str:
+    return "id" if table in ("episode", "contest") else "''"
+
+
+def _held(store: Store, school: School, table: str, today: date) -> set[str]:
+    """Ids that stay because a contest is open."""
+    if table not in ("episode", "contest"):
+        return set()
+    limit = today - timedelta(days=HELD_AT_MOST)
+    found = [one for one in contests(store, school.settings.id) if one.status is Status.OPEN or not one.applied]
+    if table == "contest":
+        return {one.id for one in found}
+    return {one.episode for one in found if one.day >= limit}
+
+
+def _count(store: Store, table: str, where: str) -> int:
+    ((n,),) = store.query(f"SELECT count() FROM {DATABASE}.{table} WHERE {where}").rows
+    return int(str(n))
+
+
+def _spool(folder: Path, before: int) -> Proof:
+    """Deletes files of slices that were written earlier, those set aside and those half-written too."""
+
+    def old() -> Iterable[Path]:
+        for path in folder.iterdir() if folder.is_dir() else ():
+            try:
+                if _SPOOLED.fullmatch(path.name) and path.lstat().st_mtime < before:
+                    yield path
+            except FileNotFoundError:
+                continue  # the store has just taken it
+
+    removed = 0
+    for path in list(old()):
+        path.unlink(missing_ok=True)
+        removed += 1
+    if removed:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    return Proof("spool", 1, before, removed, left=len(list(old())))
+
+
+def _keys(keys: Pseudonyms, school: School, today: date, clock: LocalClock) -> Proof:
+    """Deletes the keys of terms of which no episode can be left: their pseudonyms are anonymous from then on."""
+    days = [today - timedelta(days=n) for n in range(HELD_AT_MOST + 1)]
+    begun = {row.date_from for row in school.calendar if row.date_from > today}  # keys of replayed days to come
+    keep = {term_of(school.calendar, day) for day in (*days, *begun)}
+    before = clock.utc(days[-1], 0) * 60
+    return Proof("pseudonym_keys", HELD_AT_MOST, before, removed=keys.forget_terms(keep))
+
+
+def _keep(store: Store, school: str, proofs: list[Proof], at: int, head: tuple[int, str]) -> None:
+    n = len(proofs)
+    columns: dict[str, Values] = {
+        "school": [school] * n,
+        "day": [datetime.fromtimestamp(at, UTC).date()] * n,
+        "run": [at] * n,
+        "what": [proof.what for proof in proofs],
+        "keep_days": [proof.keep_days for proof in proofs],
+        "before": [max(0, proof.before) for proof in proofs],
+        "removed": [proof.removed for proof in proofs],
+        "held": [proof.held for proof in proofs],
+        "left": [proof.left for proof in proofs],
+        "problem": [_without_paths(proof.problem) for proof in proofs],
+        "audit_entries": [head[0]] * n,
+        "audit_hash": [head[1]] * n,
+    }
+    key = json.dumps([[proof.what, proof.removed] for proof in proofs])
+    store.insert("retention_proof", columns, f"{school}/retention/{at}/{key}")
+
+
+def _without_paths(text: str) -> str:
+    """No path of the machine goes into the store."""
+    return re.sub(r"(?:/[^\s:;,]+)+", "(path)", text)
+
+
+def anchors(store: Store, school: str) -> list[tuple[int, str]]:
+    """Number and hash of the audit trail's last entry, as the store noted them run by run."""
+    found = store.query(
+        f"SELECT DISTINCT audit_entries, audit_hash FROM {DATABASE}.retention_proof WHERE school = {{school:String}} "
+        "ORDER BY audit_entries",
+        {"school": school},
+    )
+    return [(int(str(n)), str(digest)) for n, digest in found.rows]
