@@ -117,11 +117,11 @@ LEFT_UNKNOWN: Mapping[Reason, str] = MappingProxyType(
         Reason.AWAY: "It stays unknown on purpose.",
         Reason.RELEASED: "It stays unknown on purpose, and nobody need know why.",
         Reason.LOCKED: "It stays unknown on purpose: traffic of a locked workstation is not its owner’s use.",
-        Reason.WITHDRAWN: "It stays unknown on purpose: an episode was contested and withdrawn.",
         Reason.SITE_CLOSED: "It stays unknown on purpose for some days after the site’s closure.",
         Reason.LOG_ON: "It stays unknown on purpose: browsers open their tabs again after a log-on.",
         Reason.DNS_ONLY: "It stays unknown on purpose: a look-up alone is no use.",
         Reason.TOO_FEW_PEOPLE: "It stays unknown on purpose while the school is that small.",
+        Reason.WITHDRAWN: "It stays unknown on purpose: an episode was contested and withdrawn.",
         Reason.LEADERSHIP_HOURS: "It stays unknown on purpose: leadership time is judged only where it is booked.",
     }
 )

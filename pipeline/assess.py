@@ -277,8 +277,8 @@ class Assessor:
         period, periods = self._periods(outside.person, outside.day, outside.minute)
         added = Added(np.append(self.groups.of_person, np.int8(-1))[outside.person], self.groups.names, period, periods)
         part = parts(found.use)[rows]
-        marks = teller.marks(outside, part, sources)
-        return [("episode", teller.episodes(outside, part, sources, added)), ("minute_mark", marks)]
+        episodes = teller.episodes(outside, part, sources, added)
+        return [("episode", episodes), ("minute_mark", teller.marks(outside, part, sources))]
 
     def _completed(self, table: str, start: int, columns: Columns) -> Columns:
         """Adds what every row of a window shares."""

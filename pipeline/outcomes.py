@@ -83,7 +83,7 @@ STEPS: tuple[Step, ...] = (
         {
             *(Reason.NOT_IN_POST, Reason.DUTY_DATA_MISSING, Reason.AWAY, Reason.BOUNDARY, Reason.NO_PATTERN),
             *(Reason.NO_BELLS, Reason.NO_CALENDAR, Reason.CONFLICT, Reason.LEADERSHIP_HOURS, Reason.INSET_BREAK),
-            *(Reason.RELEASED, Reason.NO_EXCEPTIONS),
+            *(Reason.RELEASED, Reason.NO_EXCEPTIONS, Reason.UNCLEAR),
         },
         _PERSON,
         "Use in a minute of which timetable, rota or calendar do not say for certain whether it is allowed is unknown, "
@@ -141,6 +141,13 @@ STEPS: tuple[Step, ...] = (
         {Reason.INCIDENTAL},
         _SURE,
         "Use that no step before has decided is incidental and only counted.",
+    ),
+    _step(
+        "O14",
+        Outcome.UNKNOWN,
+        {Reason.WITHDRAWN},
+        _SURE,
+        "An episode that the person contested, and that was withdrawn, is unknown from then on.",
     ),
 )
 

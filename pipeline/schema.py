@@ -103,6 +103,13 @@ _VERSIONS = (
     Column("catalogue", _WORD, "version of the service catalogue"),
     Column("timetable", _WORD, "version of the school's files"),
 )
+_MARK_ADDED = (  # by version 2
+    Column("episode", "String", "id of the episode that the minute belongs to"),
+    Column("source", _WORD, "what tied the address to the person"),
+    Column("rule", _WORD, "the rule that gave the outcome, and its version"),
+    Column("why", "String", "evidence chain as JSON"),
+    *_VERSIONS,
+)
 _PSEUDONYM = Column("pseudonym", "String", "keyed pseudonym of a person; the key is never in the store")
 
 TABLES: tuple[Table, ...] = (
@@ -196,11 +203,7 @@ TABLES: tuple[Table, ...] = (
             Column("outcome", _WORD, "what became of the minute"),
             Column("reason", _WORD, "why"),
             Column("grade", _WORD, "how surely the person is known: A, B or C"),
-            Column("episode", "String", "id of the episode that the minute belongs to"),
-            Column("source", _WORD, "what tied the address to the person"),
-            Column("rule", _WORD, "the rule that gave the outcome, and its version"),
-            Column("why", "String", "evidence chain as JSON"),
-            *_VERSIONS,
+            *_MARK_ADDED,
         ),
         ("school", "day", "pseudonym", "minute", "service"),
         partition="toYYYYMMDD(day)",
@@ -349,9 +352,8 @@ _UPGRADES: dict[int, tuple[str, ...]] = {
         ),
         f"ALTER TABLE {DATABASE}.episode ADD COLUMN IF NOT EXISTS sums String AFTER why",
         *(
-            f"ALTER TABLE {DATABASE}.minute_mark ADD COLUMN IF NOT EXISTS {name} {kind}"
-            for name, kind in BY_NAME["minute_mark"].types.items()
-            if name in ("episode", "source", "rule", "why", "policy", "catalogue", "timetable")
+            f"ALTER TABLE {DATABASE}.minute_mark ADD COLUMN IF NOT EXISTS {column.name} {column.type} AFTER {before}"
+            for before, column in zip(("grade", *(c.name for c in _MARK_ADDED)), _MARK_ADDED, strict=False)
         ),
     ),
 }

@@ -43,6 +43,18 @@ _GRADE = {
     "C": "grade C, the device is assigned to the person, but nobody was logged on",
 }
 
+_UNRECORDED: Mapping[str, object] = {
+    **dict.fromkeys(("active_minutes", "bytes_down", "bytes_up", "client_bursts"), 0),
+    "confidence": "",
+    **dict.fromkeys(("named_by", "rules"), ()),
+    "states": {},
+    "because": {},
+    "identity": {"grade": "", "source": "a record that was not kept"},
+    "boundary": {"margin_min": None, "nearest_min": None},
+    "clause": {"id": "", "text": ""},
+}
+"""What stands for evidence that the version of Schoolgate which stored a row did not keep yet."""
+
 
 def why_episode(store: Store, school: str, episode: str) -> Explanation | None:
     """The evidence chain of an episode (pseudonymous mode), or None where the store has no such id."""
@@ -55,12 +67,11 @@ def why_episode(store: Store, school: str, episode: str) -> Explanation | None:
     )
     if not rows:
         return None
-    withdrawn = rows_of(
-        store,
-        f"SELECT id FROM {DATABASE}.contest FINAL WHERE school = {{school:String}} AND episode = {{id:String}} "
+    withdrawn = store.query(
+        f"SELECT id FROM {DATABASE}.contest FINAL WHERE school = {{school:String}} AND episode = {{episode:String}} "
         "AND status = {status:String}",
-        {"school": school, "id": episode, "status": "upheld"},
-    )
+        {"school": school, "episode": episode, "status": "upheld"},
+    ).rows
     facts = {
         "episode": episode,
         "pseudonym": str(rows[0]["pseudonym"]),
@@ -107,7 +118,7 @@ def _told(
     span: tuple[int, int],
 ) -> Explanation:
     zone = zone_of_school(store, school)
-    why = _added([json.loads(str(row["why"])) for row in rows])
+    why = _added([{**_UNRECORDED, **json.loads(str(row["why"]) or "{}")} for row in rows])
     start, end = (datetime.fromtimestamp(t, UTC).astimezone(zone) for t in span)
     local = {"from": start.isoformat(), "to": end.isoformat(), "zone": zone.key}
     told: dict[str, object] = {"school": school, **facts, **local, **why, **versions_of(rows)}
@@ -122,24 +133,27 @@ def _person_sentences(facts: Mapping[str, object], start: datetime, end: datetim
         f"({facts['zone']}): {plural(integer(facts['minutes']), 'active minute')} "
         f"{OUTCOME_WORDS[Outcome(str(facts['outcome']))]}. {Reason(str(facts['reason'])).sentence}"
     )
-    names = " and ".join(_NAMED_BY.get(word, word) for word in words(facts["named_by"]))
+    names = " and ".join(_NAMED_BY.get(word, word) for word in words(facts["named_by"])) or "what was not kept"
     yield (
         f"Evidence: {size(facts['bytes_down'])} came from the service and {size(facts['bytes_up'])} went to it, with "
         f"{plural(integer(facts['client_bursts']), 'separate request')}; the service's name was read from {names}."
     )
-    yield f"Confidence: {facts['confidence']} (rule E9)."
+    if facts["confidence"]:
+        yield f"Confidence: {facts['confidence']} (rule E9)."
     yield from rule_sentences(facts["rules"])
     states = ", ".join(f"{state} {plural(integer(n), 'minute')}" for state, n in mapping(facts["states"]).items())
     reasons = " ".join(Reason(reason).sentence for reason in mapping(facts["because"]))
-    yield f"Timetable: {states}; personal use was not allowed. {reasons}"
-    near = boundary.get("nearest_min")
+    yield f"Timetable: {states or 'the state was not kept'}; personal use was not allowed. {reasons}".rstrip()
+    near, margin = boundary["nearest_min"], boundary["margin_min"]
     nearest = "there was none that day" if near is None else f"the nearest was {plural(integer(near), 'minute')} away"
-    yield (
-        f"Margin: minutes within {boundary.get('margin_min')} minutes of a change of what is allowed are unknown; of "
-        f"minutes that were not certain to be forbidden {nearest}."
-    )
-    yield f"Policy clause {clause['id']}: {clause['text']}"
-    grade = _GRADE.get(str(identity["grade"]), f"grade {identity['grade']}")
+    if margin is not None:
+        yield (
+            f"Margin: minutes within {margin} minutes of a change of what is allowed are unknown; of minutes that were "
+            f"not certain to be forbidden {nearest}."
+        )
+    if clause["id"]:
+        yield f"Policy clause {clause['id']}: {clause['text']}"
+    grade = _GRADE.get(str(identity["grade"]), f"grade {identity['grade'] or 'not kept'}")
     yield f"Identity: {grade}; from {identity['source']}. Shown as {facts['pseudonym']}."
     if facts["reason"] == Reason.WITHDRAWN.value:
         yield f"{Reason.WITHDRAWN.sentence} What is said above is how it was judged at first; it counts as unknown now."
@@ -158,7 +172,7 @@ def _added(whys: list[dict[str, object]]) -> dict[str, object]:
             counts.update({key: integer(n) for key, n in mapping(why[name]).items()})
         total[name] = dict(sorted(counts.items()))
     identities = [mapping(why["identity"]) for why in whys]
-    rank = [word.value for word in Confidence]
+    rank = ["", *(word.value for word in Confidence)]
     total["confidence"] = max((str(why["confidence"]) for why in whys), key=rank.index)
     total["identity"] = {
         "grade": max(str(identity["grade"]) for identity in identities),

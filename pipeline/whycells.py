@@ -68,7 +68,8 @@ def why_cell(
         "SELECT outcome, reason, sum(minutes) AS total, sum(bytes_up) AS up, sum(bytes_down) AS down, policy, "
         f"catalogue, timetable FROM {DATABASE}.{table} WHERE "
         + " AND ".join(f"{name} = {{{name}:{type_}}}" for name, type_ in where.items())
-        + " GROUP BY outcome, reason, policy, catalogue, timetable ORDER BY total DESC, outcome, reason, policy",
+        + " GROUP BY outcome, reason, policy, catalogue, timetable HAVING total != 0 "
+        "ORDER BY total DESC, outcome, reason, policy",
         params,
     )
     if not rows:
@@ -130,7 +131,8 @@ def _cell_sentences(
     for count in map(mapping, items(facts["counts"])):
         outcome, rule = OUTCOME_WORDS[Outcome(str(count["outcome"]))], mapping(count["rule"])
         yield f"{plural(integer(count['minutes']), 'minute')} {outcome}: {count['sentence']}"
-        yield f"  Rule {rule['id']} (version {rule['version']}): {rule['sentence']} Identity: {count['identity']}."
+        (said,) = rule_sentences([rule]) if rule["version"] else ("Its rule was not kept.",)
+        yield f"  {said} Identity: {count['identity']}."
     yield (
         f"Evidence: {size(facts['bytes_down'])} came from the services and {size(facts['bytes_up'])} went to them. "
         + _OF_SUMS
@@ -139,8 +141,9 @@ def _cell_sentences(
     if facts["table"] == "use_period" and first and last:
         yield f"Local time: {first:%H:%M} to {last:%H:%M} ({facts['zone']}) by the main bells."
     clause = mapping(facts["clause"])
-    yield f"Margin: minutes within {mapping(facts['boundary'])['margin_min']} minutes of a change are unknown."
-    yield f"Policy clause {clause['id']}: {clause['text']}"
+    if clause["id"]:  # the store has the rules that were in force
+        yield f"Margin: minutes within {mapping(facts['boundary'])['margin_min']} minutes of a change are unknown."
+        yield f"Policy clause {clause['id']}: {clause['text']}"
     yield made_with(facts)
 
 

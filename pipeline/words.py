@@ -122,6 +122,7 @@ class Reason(_Coded):
     # of an outcome that was changed later
     WITHDRAWN = "withdrawn"
     UNCLEAR = "unclear"
+    # of an outcome, again
     SITE_UNAPPROVED = "site_unapproved"
     TOO_FEW_PEOPLE = "too_few_people"
 
@@ -164,7 +165,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.LOG_ON: "The person had just logged on or unlocked the computer, and tabs come back by themselves.",
     Reason.DNS_ONLY: "Only DNS answers named the service; nothing that the device sent to it did.",
     Reason.SITE_CLOSED: "The person ran an official school site on this service that was closed a few days before.",
-    Reason.UNCLEAR: "Something is booked, but the timetable or rota does not say what it is, or in which week.",
     Reason.SITE_UNAPPROVED: "The person is named for a school site on this service whose approval is incomplete.",
     Reason.TOO_FEW_PEOPLE: "The school has fewer than ten members of staff, so sums would show persons.",
+    Reason.UNCLEAR: "Something is booked, but the timetable or rota does not say what it is, or in which week.",
 }

@@ -20,6 +20,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Generic, Literal, NoReturn, TypeVar
 
+from sensor.exempt import SHIPPED as EXEMPT
 from sensor.exempt import exempt_sites, is_exempt, shipped_sites
 from sensor.words import Action, Kind, Role
 
@@ -133,22 +134,22 @@ class Catalogue:
 
 def load_catalogue(extra: Path | None = None, exempt: Iterable[str] = (), content: bytes | None = None) -> Catalogue:
     """The shipped catalogue, with the school's own rows from `extra` laid over it, without the exempt sites: those of
-    sensor.exempt and these; with `content`, as if these bytes were what `extra` holds.
+    sensor.exempt and these. With `content`, as if these bytes were what `extra` holds.
 
     `extra` has the columns `service,domain,match,role` and, as far as wanted, `source,checked_on` and those of
     `services.csv`: `name`, `kind`, `status`, `action`, `about`. Filled in, the latter define a new service or change a
     known one; such a row may leave the domain empty. The service `none` takes names out of the catalogue.
     Raises CatalogueError for the first row that cannot be used, OSError if a file cannot be read.
     """
-    files = [SHIPPED / name for name in ("services.csv", "domains.csv", "blind.csv", "exempt.csv")]
+    files = [SHIPPED / name for name in ("services.csv", "domains.csv", "blind.csv")]
+    files.append(EXEMPT)
     services, lines = _services(files[0])
     domains, checked = _domains(files[1], services)
     blind = _blind(files[2])
-    sites = exempt_sites(exempt)
     contents = [path.read_bytes() for path in files]
     if extra is not None:
         contents.append(extra.read_bytes() if content is None else content)
-        _overlay(extra, contents[-1], services, lines, domains, sites)
+        _overlay(extra, contents[-1], services, lines, domains)
     with_primary = {hit.service for hit in domains.values() if hit is not None and hit.role is Role.PRIMARY}
     for service, (path, line) in lines.items():
         if service not in with_primary:
@@ -156,6 +157,7 @@ def load_catalogue(extra: Path | None = None, exempt: Iterable[str] = (), conten
     digest = hashlib.sha256()
     for data in contents:
         digest.update(data + b"\0")
+    sites = exempt_sites(exempt)
     if own := sites - shipped_sites():
         digest.update("\n".join(sorted(own)).encode())
     return Catalogue(f"{checked:%Y-%m-%d}.{digest.hexdigest()[:6]}", services, domains, blind, sites)
@@ -231,7 +233,6 @@ def _overlay(
     services: dict[str, Service],
     lines: _Where,
     domains: dict[_Key, Hit | None],
-    exempt: frozenset[str],
 ) -> None:
     """Lays the rows of a school's own file over `services`, `lines` and `domains`."""
     about = ("name", "kind", "status", "action", "about")
@@ -248,9 +249,6 @@ def _overlay(
         if key in seen:
             _fail(path, line, f"{key[1]!r} is listed twice", "keep one of the rows")
         seen.add(key)
-        if service != NO_SERVICE and is_exempt(key[1].replace(".*.", "."), exempt):
-            wrong = f"{key[1]!r} is exempt: nothing of it may be stored"
-            _fail(path, line, wrong, "take the row out (sensor/services/exempt.csv says what is exempt)")
         domains[key] = None if service == NO_SERVICE else Hit(service, _word(path, line, "role", row["role"], Role))
 
 

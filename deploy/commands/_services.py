@@ -76,10 +76,12 @@ OVERRIDING = _with(click.argument("service"), SCHOOL, _ACTION, KIND, _NAME, _STA
 
 @dataclass(frozen=True)
 class OwnServices:
-    """A school's own services: where they stand, `extra` as load_catalogue takes it, and what judges them."""
+    """A school's own services: where they stand, `extra` and `exempt` as load_catalogue takes them, and what judges
+    them."""
 
     path: Path
     extra: Path | None
+    exempt: tuple[str, ...]
     profile: Profile
     store: Path
     school: str
@@ -99,7 +101,9 @@ def own_services(folder: Path, *, check: bool = True) -> OwnServices:
     if check:
         load_catalogue(extra, settings.sensor.exempt_sites)
     profile = load_profile(settings.school.policy_profile, file.parent)
-    return OwnServices(path, extra, profile, settings.store.path, settings.school.id)
+    return OwnServices(
+        path, extra, tuple(settings.sensor.exempt_sites), profile, settings.store.path, settings.school.id
+    )
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,8 @@ class CatalogueChange:
         """Before and after; raises CatalogueError if the new one cannot be used."""
         from sensor.catalogue import load_catalogue
 
-        return load_catalogue(self.own.extra), load_catalogue(self.own.path, content=self.content)
+        own = self.own
+        return load_catalogue(own.extra, own.exempt), load_catalogue(own.path, own.exempt, self.content)
 
     def effects(self) -> tuple[tuple[Effect, ...], Week | None]:
         """What it would have made of the last week. Raises StoreError."""
@@ -142,9 +147,13 @@ def adding(
     store_path: Path | None,
 ) -> CatalogueChange:
     with failing_well():
+        from sensor.exempt import exempt_sites, is_exempt
         from sensor.ownservices import with_rows
 
         own = own_services(folder)
+        sites = exempt_sites(own.exempt)
+        if never := next((d for d in domains if is_exempt(d.lower().replace(".*.", "."), sites)), None):
+            fail(f"{never!r} is exempt: nothing of it may be stored; leave it out (see sensor/services/exempt.csv)")
         words = {"name": name, "kind": kind or "", "action": action or "", "about": about}
         rows = [
             {"service": service, "domain": domain, "match": match, "role": role, **(words if not n else {})}
@@ -172,7 +181,7 @@ def overriding(
         from sensor.ownservices import with_service
 
         own = own_services(folder)
-        if service not in load_catalogue(own.extra).services:
+        if service not in load_catalogue(own.extra, own.exempt).services:
             fail(f"there is no service {service!r}; list them with: schoolgate catalogue list, or add it")
         content = with_service(own.extra.read_bytes() if own.extra else None, service, words, str(own.path))
         said = " ".join(f"{key}={value}" for key, value in words.items() if value)

@@ -66,7 +66,7 @@ def list_(service: str | None, folder: Path | None, kind: str | None, as_json: b
         catalogue, profile = shipped, load_profile(SchoolSettings.model_fields["policy_profile"].default)
         if folder:
             own = own_services(folder)
-            catalogue, profile = load_catalogue(own.extra), own.profile
+            catalogue, profile = load_catalogue(own.extra, own.exempt), own.profile
         if service is not None and service not in catalogue.services:
             fail(f"there is no service {service!r}; list them with: schoolgate catalogue list")
     rows = [_row(s, catalogue, shipped, profile) for s in sorted(catalogue.services)]
@@ -208,7 +208,7 @@ def undo(folder: Path, to: int | None, list_them: bool) -> None:
                 click.echo(f"{version.number:4}  {version.at}  {version.did}")
             return
         left, now = file.undo(to)
-        catalogue = load_catalogue(own.path if now.exists else None)
+        catalogue = load_catalogue(own.path if now.exists else None, own.exempt)
     click.echo(f"Taken back: {left.did} (version {left.number}). The catalogue is {catalogue.version} now.")
 
 
