@@ -154,21 +154,19 @@ def _active(units: Units, primary: Side, seen: _Seen, enough: Mask, down: I64, u
     """E3 with E4 and E5: minutes that are active by themselves, and those beside them that show less."""
     doubt, own = limits.doubt, seen.own
     embedded = (seen.led > 0) & (seen.opened | (seen.led > 1))
-    besides = np.where(
-        embedded,
-        seen.own_support >= doubt.embedded_requests,
-        ~seen.opened | (seen.own_support >= 1) | (seen.own_primary > doubt.embedded_requests),
-    )
-    by_bytes = enough & (own >= 2) & (seen.own_primary >= 1) & besides
-    by_requests = ~embedded & (seen.own_primary >= limits.client_bursts[units.service])
+    besides = ~embedded | (seen.own_support >= doubt.embedded_requests)
+    settled = ~seen.opened | (seen.own_support >= 1) | (seen.own_primary > doubt.embedded_requests)
+    by_bytes = enough & (own >= 2) & (seen.own_primary >= 1) & besides & settled
+    by_requests = besides & (seen.own_primary >= limits.client_bursts[units.service])
     by_requests &= down >= doubt.answer_bytes * seen.own_primary
     by_requests &= ~_background(units, primary, by_requests, down + up, doubt)
     surely = by_bytes | by_requests
     led = seen.opened & (seen.led > 0)
     less = ~led & ((enough & (own >= 1)) | ((own >= 2) & (down >= doubt.beside_answer_bytes * own)))
     alone = ~led & enough & (seen.own_primary >= 1)
-    active = surely | (less & (units.before(surely) | units.after(surely)))
-    active |= seen.opened & enough & units.after(surely)
+    before, after = units.before(surely), units.after(surely)
+    active = surely | (less & (before | after)) | (~led & (own >= 2) & before & after)
+    active |= seen.opened & enough & after
     active |= alone & (units.before(alone) | units.after(alone))
     return active
 

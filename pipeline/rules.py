@@ -53,7 +53,8 @@ E3 = Rule(
     "own, or when the person's device made at least {client_bursts} requests of that sort to the service's own site "
     "and was answered with {answer_bytes} bytes or more each. Beside such a minute less is enough: {down_kb} KB for "
     "one request or while the service comes up, or two requests answered with {beside_answer_bytes} bytes or more "
-    "each; and so are {down_kb} KB for one request in each of two minutes that follow on each other.",
+    "each, or, between two such minutes, two requests; and so are {down_kb} KB for one request in each of two minutes "
+    "that follow on each other.",
 )
 E4 = Rule(
     "E4",

@@ -278,7 +278,15 @@ HEADERS = {
     "official_sites": "site_id,service,account,administrators,moderators,purpose,audience,contributors,host,"
     "line_manager,lm_approved_on,network_manager,nm_approved_on,head,head_approved_on,go_live,closure,review_on",
     "devices": "mac,asset_tag,hostname,assigned_staff_id,shared,valid_from,valid_to,ownership",
+    "access": "name,role,staff_id,account",
 }
+ACCESS = (  # who may ask, approve and read
+    ("Sam Rees", "network_manager", "S11", ""),
+    ("Ann Bowen", "head", "L01", ""),
+    ("Dewi Prys", "dpo", "", ""),
+    ("Mair Lloyd", "chair_of_governors", "", ""),
+    ("Nia Pugh", "staff", "T03", ""),
+)
 
 
 def school_files() -> dict[str, str]:
@@ -287,7 +295,7 @@ def school_files() -> dict[str, str]:
     tables = {
         "staff": staff(), "patterns": patterns(), "bells": bells(), "calendar": calendar(), "timetable": lessons,
         "duties": rota, "exceptions": exceptions(lessons, rota), "official_sites": official_sites(),
-        "devices": devices(),
+        "devices": devices(), "access": ACCESS,
     }  # fmt: skip
     files = {"schoolgate.toml": TOML}
     for name, rows in tables.items():

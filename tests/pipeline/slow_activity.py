@@ -51,6 +51,9 @@ class SlowActivity:
         before, after = (user, service, minute - 1), (user, service, minute + 1)
         if self._less(key) and (self._surely(before) or self._surely(after)):
             return True
+        led = self._opened(key) and self._led(key)
+        if len(self._own(key)[0]) >= 2 and not led and self._surely(before) and self._surely(after):
+            return True
         if self._opened(key) and self._enough(key) and self._surely(after):
             return True
         return self._alone(key) and (self._alone(before) or self._alone(after))
@@ -62,10 +65,10 @@ class SlowActivity:
         doubt = self.profile.doubt
         own, primary, support = (len(found) for found in self._own(key))
         led, opened = len(self._led(key)), self._opened(key)
-        if led > 1 or (led and opened):
-            return self._enough(key) and own >= 2 and primary >= 1 and support >= doubt.embedded_requests
-        besides = not opened or support >= 1 or primary > doubt.embedded_requests
-        if self._enough(key) and own >= 2 and primary >= 1 and besides:
+        if (led > 1 or (led and opened)) and support < doubt.embedded_requests:
+            return False
+        settled = not opened or support >= 1 or primary > doubt.embedded_requests
+        if self._enough(key) and own >= 2 and primary >= 1 and settled:
             return True
         answered = self.size(key)[1] >= doubt.answer_bytes * primary
         asked = primary >= self.profile.client_bursts_of(key[1]) and answered

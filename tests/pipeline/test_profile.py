@@ -41,7 +41,7 @@ def test_the_shipped_profile_is_this_schools_policy() -> None:
     assert profile.non_contact is Outcome.COUNT_ONLY
     assert (profile.down_bytes, profile.client_bursts, profile.episode_gap_min, profile.episode_minutes) == (
         100_000,
-        3,
+        4,
         5,
         3,
     )

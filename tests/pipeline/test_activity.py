@@ -1,0 +1,188 @@
+"""Rules E2 to E15, one behaviour after another, on minutes made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from pipeline.activity import Limits, Use, find_use
+from pipeline.assess import Assessor
+from pipeline.evidence import Findings
+from pipeline.gather import Clients, gather
+from pipeline.profile import load_profile
+from pipeline.pseudonym import Pseudonyms
+from pipeline.school import School
+from pipeline.traffic import merge
+from pipeline.users import Who
+from pipeline.words import Activity, Confidence, Grade, Outcome, Reason
+from tests.pipeline.judging import SERVICES, Slice, TableBindings, minute, slice_rows, small_catalogue, small_school
+
+PROFILE = load_profile("cwmbran")
+AT, CLIENT = minute("09:20"), "10.0.0.1"
+SCHOOL = small_school()
+BINDINGS = TableBindings({CLIENT: (0, Grade.B, Reason.NONE, 1), "10.0.0.3": (3, Grade.B, Reason.NONE, 3)})
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Pseudonyms:
+    return Pseudonyms(tmp_path_factory.mktemp("keys") / "keys")
+
+
+def assessor(keys: Pseudonyms, school: School = SCHOOL, bindings: TableBindings = BINDINGS) -> Assessor:
+    return Assessor(school, small_catalogue(), PROFILE, bindings, keys)
+
+
+def use_of(slices: Sequence[Slice]) -> Use:
+    judge = tuple(sorted(SERVICES))
+    clients = Clients()
+    scope = Assessor(small_school(mode="aggregate"), small_catalogue(), PROFILE, None).scope
+    traffic, _ = gather(slice_rows(slices), clients, scope)
+    return find_use(merge(traffic), Limits.of(PROFILE, judge))
+
+
+def look(*slices: Slice) -> list[str]:
+    """What the minutes look like, in order of time."""
+    use = use_of(slices)
+    return [list(Activity)[code].value for code in use.activity.tolist()]
+
+
+def kept(*asked: int, down: int = 40_000, **other: object) -> Slice:
+    """A minute on a connection that is already there, with requests in these seconds."""
+    return replace(Slice(AT, CLIENT, "facebook", down=down, begins=False, asked=asked, largest=3000), **other)  # type: ignore[arg-type]
+
+
+def opened(second: int, *asked: int, down: int = 400_000, **other: object) -> Slice:
+    """A minute in which a connection begins, with requests then and in these seconds."""
+    return kept(second, *asked, down=down, begins=True, first=second * 1000, **other)
+
+
+def elsewhere(*seconds: int, at: int = AT) -> list[Slice]:
+    """Requests to sites in no catalogue."""
+    return [Slice(at, CLIENT, "", first=second * 1000) for second in seconds]
+
+
+def test_requests_that_are_answered_are_use() -> None:
+    assert look(kept(3, 11, 24, 40, down=5_000)) == ["active"]
+    assert look(kept(3, 11, 24, down=5_000)) == ["inactive"]
+    assert look(kept(3, 11, 24, 40, down=2_000)) == ["background"], "a pixel is hardly answered"
+    assert look(kept(3, 30, down=120_000)) == ["active"]
+    assert look(kept(3, down=120_000)) == ["background"]
+    assert look(kept(3, down=120_000), kept(9, down=120_000, minute=AT + 1)) == ["active", "active"]
+
+
+def test_less_is_enough_beside_an_active_minute() -> None:
+    full, less = kept(3, 11, 24, 40), kept(9, 30, down=6_000, minute=AT + 1)
+    assert look(less) == ["inactive"]
+    assert look(full, less) == ["active", "active"]
+    assert look(full, replace(less, minute=AT + 2)) == ["active", "inactive"]
+    little, again = replace(less, down=500), replace(full, minute=AT + 2)
+    assert look(full, little) == ["active", "inactive"]
+    assert look(full, little, again) == ["active"] * 3
+
+
+def test_a_page_that_comes_up_by_itself_is_not_use() -> None:
+    """Tabs restored at the start of the day; beside a minute of use the page's coming up belongs to it."""
+    assert look(opened(10, 12, 14)) == ["background"]
+    assert look(opened(58), kept(1, 2, down=400_000, minute=AT + 1)) == ["background", "background"]
+    assert look(opened(10, 12, 20, 31, 44)) == ["active"]
+    assert look(opened(50, 52), kept(3, 11, 24, 40, minute=AT + 1)) == ["active", "active"]
+
+
+def test_what_another_site_led_to_is_embedded() -> None:
+    """A page with a box of the service, and another page of that site twenty seconds later."""
+    box = opened(10, 30, 31, 45)
+    assert look(box, *elsewhere(9, 29, 44)) == ["embedded"]
+    assert look(kept(10, 30, 45, 55), *elsewhere(9, 29, 44, 54)) == ["embedded"]
+    assert look(replace(box, asked=(1, 20, 28, 40), begins=False), *elsewhere(30)) == ["active"], "it came after"
+    early = replace(box, asked=(1, 20, 30, 40), begins=False)
+    assert look(early, *elsewhere(59, at=AT - 1)) == ["active"], "one of four requests is led to"
+    own = [opened(10, 20, 30, 45), kept(22, 40, 52, role="cdn")]
+    assert look(*own, *elsewhere(9, 29, 44)) == ["active"], "somebody is at the service all the same"
+
+
+def test_other_sites_of_other_people_do_not_matter() -> None:
+    others = [replace(s, client="10.0.0.2") for s in elsewhere(9, 29, 44)]
+    assert look(kept(10, 30, 45, 55), *others) == ["active"]
+
+
+def test_small_requests_by_the_clock_are_background() -> None:
+    poll = kept(*range(2, 60, 10), down=6_000, largest=700)
+    minutes = [replace(poll, minute=AT + n) for n in range(4)]
+    assert set(look(*minutes)) == {"background"}
+    assert set(look(*[replace(s, down=60_000) for s in minutes])) == {"active"}, "much comes in answer"
+    uneven = [replace(s, asked=(2, 9, 13, 31, 38, 57)) for s in minutes]
+    assert set(look(*uneven)) == {"active"}
+
+
+def test_a_flow_long_open_that_carries_next_to_nothing_is_background() -> None:
+    hours = [kept(3, 9, 24, 40, down=5_000, minute=AT + n) for n in range(12)]
+    assert look(*hours)[:10] == ["active"] * 10
+    assert look(*hours)[10:] == ["background"] * 2
+    assert set(look(*[replace(s, down=90_000) for s in hours])) == {"active"}
+
+
+def test_one_request_for_one_medium_is_embedded_media() -> None:
+    assert look(kept(9, down=3_000_000)) == ["embedded_media"]
+    assert look(kept(9, down=3_000_000), kept(9, down=3_000_000, minute=AT + 1)) == ["embedded_media"] * 2
+
+
+def test_connections_tried_together_ask_once() -> None:
+    """QUIC, TCP when it fails, and a spare one."""
+    tries = [replace(kept(n, 20, down=3_000), evidence=name) for n, name in ((3, "quic_sni"), (4, "sni"), (3, "sni"))]
+    use = use_of(tries)
+    assert use.bursts.tolist() == [2]
+    assert look(*tries) == ["inactive"]
+
+
+def findings(judge: Assessor, slices: Sequence[Slice]) -> Findings:
+    clients = Clients()
+    return judge.findings(gather(slice_rows(slices), clients, judge.scope)[0], clients)
+
+
+def outcomes(found: Findings) -> set[tuple[str, str]]:
+    pairs = zip(found.outcome.tolist(), found.reason.tolist(), strict=True)
+    return {(list(Outcome)[outcome].value, list(Reason)[reason].value) for outcome, reason in pairs}
+
+
+def session(minutes: int, **other: object) -> list[Slice]:
+    return [kept(3, 11, 24, 40, minute=AT + n, **other) for n in range(minutes)]
+
+
+def test_confidence_grows_with_minutes_and_pictures(keys: Pseudonyms) -> None:
+    judge, pictures = assessor(keys), session(6, role="cdn")
+
+    def confidence(*slices: Slice) -> set[str]:
+        found = findings(judge, slices)
+        assert outcomes(found) == {("outside_allowed", "episode")}
+        return {list(Confidence)[code].value for code in found.decision.confidence.tolist()}
+
+    assert confidence(*session(6), *pictures) == {"high"}
+    assert confidence(*session(4), *pictures[:4]) == {"medium"}
+    assert confidence(*session(6)) == {"medium"}
+    assert confidence(*session(6), *pictures, *elsewhere(2)) == {"medium"}, "another site led to it"
+
+
+def test_what_only_dns_names_is_never_held_against_anybody(keys: Pseudonyms) -> None:
+    named = session(6, evidence="dns")
+    assert outcomes(findings(assessor(keys), named)) == {("unknown", "dns_only")}
+    named[2] = replace(named[2], evidence="sni")
+    assert outcomes(findings(assessor(keys), named)) == {("outside_allowed", "episode")}
+
+
+class LoggedOn(TableBindings):
+    """Nobody is logged on before AT."""
+
+    def who(self, address: npt.NDArray[np.generic], minutes: npt.NDArray[np.uint32]) -> Who:
+        person, grade, reason, device = super().who(address, minutes)
+        early = minutes < AT
+        return np.where(early, np.int32(-1), person), np.where(early, np.int8(0), grade), reason, device
+
+
+def test_the_first_minutes_after_a_log_on_are_unknown(keys: Pseudonyms) -> None:
+    found = findings(assessor(keys, bindings=LoggedOn(BINDINGS.table)), session(6))
+    told = [list(Reason)[code].value for code in found.reason.tolist()]
+    assert told == ["log_on"] * 2 + ["episode"] * 4
