@@ -12,8 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from pipeline.outcomes import read_content, step_of
-from pipeline.rules import CITED
+from pipeline.outcomes import read_content
 from pipeline.schema import DATABASE
 from pipeline.store import Store
 from pipeline.telling import (
@@ -108,15 +107,15 @@ def why_cell(
 
 def _count(outcome: str, reason: str, minutes: int, book: Mapping[str, object], service: str) -> dict[str, object]:
     """What some minutes of a cell came from: outcome, reason, the step of decision in its wording, how surely known."""
-    step = step_of(Outcome(outcome), Reason(reason))
-    said = [rule for rule in items(book.get("rules")) if mapping(rule)["id"] == step.rule.id]
+    step = mapping(mapping(book.get("steps")).get(f"{outcome}/{reason}"))
+    said = [rule for rule in items(book.get("rules")) if mapping(rule)["id"] == step.get("rule")]
     return {
         "outcome": outcome,
         "reason": reason,
         "minutes": minutes,
         "sentence": Reason(reason).sentence,
-        "rule": _filled(said[0], book, service) if said else {"id": step.rule.id, "version": None, "sentence": ""},
-        "identity": step.identity,
+        "rule": _filled(said[0], book, service) if said else {"id": "", "version": None, "sentence": "not recorded"},
+        "identity": step.get("identity", "not recorded"),
     }
 
 
@@ -181,7 +180,7 @@ def _rulebook(store: Store, school: str, policy: str) -> Mapping[str, object]:
 
 def _use_rules(book: Mapping[str, object], service: str) -> list[dict[str, object]]:
     """The rules by which traffic was use and formed episodes (the steps of decision go with the counts)."""
-    cited = {rule.id for rule in CITED}
+    cited = items(book.get("cited"))
     return [_filled(rule, book, service) for rule in items(book.get("rules")) if mapping(rule)["id"] in cited]
 
 
