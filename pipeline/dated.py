@@ -181,7 +181,8 @@ def _everybody(rota: Rota, person: int, row: Dated, where: Where, without: Sheet
         return []
     cell = NO_PATTERN if not work.known else rota.unlettered
     if row.kind is not ExceptionKind.UNCLEAR and (not work.known or any(work.off)):
-        return [_Placed(row, (where.sure | where.maybe) & ~IS_NO[without.cells], cell)]
+        minutes, conflict = (where.sure | where.maybe) & ~IS_NO[without.cells], without.cells == CONFLICT
+        return [_Placed(row, minutes & ~conflict, cell), _Placed(row, minutes & conflict, CONFLICT)]
     return _own(row, where, without)
 
 

@@ -102,13 +102,14 @@ class Teller:
         window = start_of(found.use.minute)
         order, starts = runs((window, found.person, found.use.service, part))  # by minute within, as rows come sorted
         tables: dict[int, Columns] = {}
+        rules = self._rules(found)
         for rows in np.split(order, starts[1:]):
             first, last = int(rows[0]), int(rows[-1])
             term, staff_id = self._whose(found, first)
             service = self.services[int(found.use.service[first])]
             grade = _GRADES[int(found.of.grade[rows].max())]  # of A and B the weaker
             source = ", ".join(sorted({sort for row in rows.tolist() for sort in sources[row].split(", ")}))
-            why = self._why(found.take(rows), service, grade, source)
+            why = self._why(found.take(rows), grade, source) | {"rules": rules[service]}
             row: dict[str, object] = {
                 "id": self.pseudonyms.episode(term, staff_id, service, str(int(part[first]))),
                 "pseudonym": self.pseudonyms.of(term, staff_id),
@@ -130,10 +131,11 @@ class Teller:
         """Rows of table `minute_mark` by window, without what all rows of a window share; otherwise as `episodes`."""
         tables: dict[int, Columns] = {}
         window = start_of(found.use.minute)
+        rules = self._rules(found)
         for row in np.lexsort((found.use.service, found.person, found.use.minute)).tolist():
             term, staff_id = self._whose(found, row)
             service, grade = self.services[int(found.use.service[row])], _GRADES[int(found.of.grade[row])]
-            why = self._why(found.take(np.array([row])), service, grade, sources[row])
+            why = self._why(found.take(np.array([row])), grade, sources[row]) | {"rules": rules[service]}
             values: dict[str, object] = {
                 "pseudonym": self.pseudonyms.of(term, staff_id),
                 "episode": self.pseudonyms.episode(term, staff_id, service, str(int(part[row]))),
@@ -151,15 +153,23 @@ class Teller:
             _append(tables, int(window[row]), values)
         return sorted(tables.items())
 
+    def _rules(self, found: Findings) -> dict[str, list[dict[str, object]]]:
+        """The rules that are cited for each service of these rows, with its limits."""
+        services = (self.services[code] for code in np.unique(found.use.service).tolist())
+        return {
+            service: [rule.cited(self.rulebook.limits(service)) for rule in (*CITED, _OUTSIDE.rule)]
+            for service in services
+        }
+
     def _whose(self, found: Findings, row: int) -> tuple[str, str]:
         """The term and the staff id of a row."""
         day = date.fromordinal(int(found.day[row]))
         return term_of(self.school.calendar, day), self.school.staff[int(found.person[row])].staff_id
 
-    def _why(self, found: Findings, service: str, grade: Grade, source: str) -> dict[str, object]:
+    def _why(self, found: Findings, grade: Grade, source: str) -> dict[str, object]:
         """The evidence for some minutes of an episode; numbers of several rows of an episode may be added."""
         named = int(np.bitwise_or.reduce(found.use.named))
-        profile, limits = self.rulebook.profile, self.rulebook.limits(service)
+        profile = self.rulebook.profile
         states = Counter(_STATES[code].value for code in found.of.state.tolist())
         reasons = Counter(_REASONS[code].value for code in found.of.reason.tolist())
         return {
@@ -175,7 +185,6 @@ class Teller:
             "identity": {"grade": grade.value, "source": source},
             "boundary": {"margin_min": self.rulebook.boundary_margin_min, "nearest_min": self._nearest(found)},
             "clause": {"id": profile.clause, "text": profile.clauses[profile.clause]},
-            "rules": [rule.cited(limits) for rule in (*CITED, _OUTSIDE.rule)],
         }
 
     def _nearest(self, found: Findings) -> int | None:

@@ -103,10 +103,11 @@ def _gather_some(table: pa.Table, clients: Clients, scope: Scope) -> tuple[Traff
     number = clients.numbers(encoded.dictionary.to_pylist())
     first = _ints(table, "first_ms", rows)
     begun: npt.NDArray[np.bool_] = table.column("first_of_flow").chunk(0).to_numpy(zero_copy_only=False)[rows]
-    of, second = service[rows], np.minimum(first // 1000, 59)
+    of = service[rows]
+    other = of == _ELSEWHERE
     traffic = Traffic(
         who=number[encoded.indices.to_numpy()] if len(rows) else np.zeros(0, np.int64),
-        service=np.where(of == _ELSEWHERE, len(scope.services) + second, of),
+        service=np.where(other, len(scope.services), of),
         minute=minute[rows],
         support=role[rows] == _SUPPORT,
         up=_ints(table, "bytes_up", rows),
@@ -117,7 +118,7 @@ def _gather_some(table: pa.Table, clients: Clients, scope: Scope) -> tuple[Traff
         note=np.zeros(len(rows), np.int64),
         flows=np.ones(len(rows), np.int64),
         opened=np.where(begun, first, NEVER),
-        asked=_ints(table, "burst_seconds", rows),
+        asked=np.where(other, np.left_shift(1, np.minimum(first // 1000, 59)), _ints(table, "burst_seconds", rows)),
         largest=_ints(table, "burst_largest", rows),
     )
     return merge(traffic), counts

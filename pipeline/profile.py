@@ -48,7 +48,7 @@ class _Time(_Table):
 
 class _Use(_Table):
     down_bytes: Count = 100_000
-    client_bursts: Count = 3
+    client_bursts: Count = 4
     support_within_s: Annotated[int, pydantic.Field(ge=0, le=60)] = 60
     episode_gap_min: Annotated[int, pydantic.Field(ge=1, le=5)] = 5
     episode_minutes: Annotated[int, pydantic.Field(ge=1, le=60)] = 3
@@ -56,15 +56,16 @@ class _Use(_Table):
 
 
 class Doubt(_Table):
-    """Limits of the rules that take a minute back because it only looks like use (E4 to E6), and of E9.
+    """Limits of the rules that tell use from what only looks like it (E3 to E6), and of E9.
 
     Sizes in bytes; other units as the names say.
     """
 
-    embedded_within_s: Annotated[int, pydantic.Field(ge=0, le=60)] = 3
-    embedded_bytes: Count = 150_000
-    embedded_bursts: Count = 2
-    embedded_reuse_s: Annotated[int, pydantic.Field(ge=0, le=60)] = 30
+    answer_bytes: Count = 800
+    beside_answer_bytes: Count = 1_500
+    embedded_within_s: Annotated[int, pydantic.Field(ge=0, le=30)] = 2
+    embedded_requests: Count = 2
+    coming_s: Annotated[int, pydantic.Field(ge=0, le=30)] = 5
     background_percent: Annotated[int, pydantic.Field(ge=0, le=100)] = 20
     background_bursts: Annotated[int, pydantic.Field(ge=3)] = 4
     background_burst_bytes: Count = 2_000
@@ -166,7 +167,6 @@ class Profile:
             "episode_gap_min": self.episode_gap_min,
             "episode_minutes": self.episode_minutes,
             **self.doubt.model_dump(),
-            "embedded_kb": f"{self.doubt.embedded_bytes / 1000:g}",
             "media_kb": f"{self.doubt.media_bytes / 1000:g}",
             "clause": self.clause,
             "allow": ", ".join(state.value for state in State if state in self.allow) or "none",

@@ -48,25 +48,30 @@ E2 = Rule(
 )
 E3 = Rule(
     "E3",
-    1,
-    "A minute is active when the service sent at least {down_kb} KB, or when the person's device sent at least "
-    "{client_bursts} separate requests to the service's own site.",
+    2,
+    "A minute is active when the service sent at least {down_kb} KB in answer to two or more requests of the person's "
+    "own, or when the person's device made at least {client_bursts} requests of that sort to the service's own site "
+    "and was answered with {answer_bytes} bytes or more each. Beside such a minute less is enough: {down_kb} KB for "
+    "one request or while the service comes up, or two requests answered with {beside_answer_bytes} bytes or more "
+    "each; and so are {down_kb} KB for one request in each of two minutes that follow on each other.",
 )
 E4 = Rule(
     "E4",
     1,
-    "A minute is not use but embedded in somebody else's page when the device opened another site at most "
-    "{embedded_within_s} seconds before it turned to the service, less than {embedded_kb} KB passed, there were fewer "
-    "than {embedded_bursts} requests, and none more than {embedded_reuse_s} seconds later.",
+    "Requests to the service made within {embedded_within_s} seconds after one to another site are that site's doing "
+    "and not the person's own. In a minute with such requests in which the service was opened anew, or with several of "
+    "them, at least {embedded_requests} requests of the person's own to the service's picture and video hosts are "
+    "needed besides; else the minute is not use but embedded in somebody else's page.",
 )
 E5 = Rule(
     "E5",
     1,
-    "A minute is not use but background when small requests come by the clock (at least {background_bursts}, their "
-    "distances varying by less than {background_percent} %, each of less than {background_burst_bytes} bytes with an "
-    "answer of less than {background_answer_bytes}), or when nothing new was opened for {slow_flow_min} minutes and "
-    "less than {slow_bytes_per_s} bytes a second passed. A locked workstation is used by nobody, and the first "
-    "{log_on_min} minutes after a log-on are never held against anybody, as tabs come back by themselves.",
+    "Requests made within {coming_s} seconds after the service was opened are the page that comes up, as tabs do by "
+    "themselves, and not the person's own. Requests alone are background, not use, when they come by the clock (at "
+    "least {background_bursts}, their distances varying by less than {background_percent} %, each of less than "
+    "{background_burst_bytes} bytes with an answer of less than {background_answer_bytes}), or when nothing new was "
+    "opened for {slow_flow_min} minutes and less than {slow_bytes_per_s} bytes a second passed. A locked workstation "
+    "is used by nobody, and the first {log_on_min} minutes after a log-on are never held against anybody.",
 )
 E6 = Rule(
     "E6",

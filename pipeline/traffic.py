@@ -3,7 +3,7 @@
 Traffic is rows of (who, service, minute, supporting or not) with sums, extremes and bit sets, all of whole numbers, so
 that `merge` can add up rows of the same key in any order and in any cuts with the same result. `who` is any number that
 stands for one user of the network: a client, or later a person. Rows whose service lies beyond the list of services
-say that another site, in no catalogue, was opened: `service - len(services)` is the second of the minute.
+only say in which seconds other sites, in no catalogue, were asked.
 This module knows no rules, names, addresses, calendars or time zones; minutes count from 1970-01-01 00:00 UTC.
 """
 
@@ -32,7 +32,7 @@ _JOINED = ("named", "asked")
 class Traffic:
     """Columns of equal length: what one user exchanged in a minute with a service's primary, or supporting, hosts.
 
-    who int64 (>= 0); service int64 (position in a list of services; beyond it see the module's header); minute int64;
+    who int64 (>= 0); service int64 (position in a list of services; beyond it see above); minute int64;
     support bool (False: primary). Then int64, times in milliseconds after the minute began:
     up, down: bytes. first, last: packets. named: bit set of sensor.words.Evidence positions. note: whatever the caller
     wants back (of merged rows the largest). flows: how many there were. opened: the first packet of the first one that
@@ -101,7 +101,7 @@ def merge(rows: Traffic) -> Traffic:
 
 
 def without_idle_openings(rows: Traffic, services: int) -> Traffic:
-    """Without the openings of other sites by who exchanged nothing with a service in that minute or the next."""
+    """Without the requests to other sites by who exchanged nothing with a service in that minute or the next."""
     openings = np.flatnonzero(rows.service >= services)
     if not len(openings):
         return rows

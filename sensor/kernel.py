@@ -78,7 +78,7 @@ from sensor.looking import look_tcp
 from sensor.lookudp import look_udp
 from sensor.names import COUNT, MAX_NAME, USED_BYTES
 from sensor.table import clear, emit, open_minute, pass_minute, place, probe, remove
-from sensor.todo import push_fragment, push_todo
+from sensor.todo import note_opening, push_fragment, push_todo
 from sensor.walk import FORMAT, FORMAT_PCAP, FORMAT_PCAPNG, walk_pcap, walk_pcapng, walk_ring
 from sensor.wire import SKIP_DUPLICATE, SKIP_FRAGMENT
 
@@ -89,7 +89,10 @@ COUNTED = np.uint64(PACKETS_AB // 2)  # both counts of packets as one word
 
 @inlined
 def _burst(flows, row, now, size):
-    """Count client payload into bursts: a run without a second of silence, once it holds BURST_MIN bytes."""
+    """Count client payload into bursts: a run without a second of silence, once it holds BURST_MIN bytes.
+
+    True when that has just happened.
+    """
     milliseconds = (now // MILLISECOND) & LOW32
     silence = (milliseconds - np.int64(flows.halves[row, LAST_UP])) & LOW32
     flows.halves[row, LAST_UP] = milliseconds
@@ -97,7 +100,7 @@ def _burst(flows, row, now, size):
     total = min(before + size, LOW32)
     flows.halves[row, BURST_NOW] = total
     if total < BURST_MIN:
-        return
+        return False
     flows.halves[row, FLAGS] |= BURST_SEEN
     cold = flows.cold
     if before < BURST_MIN:
@@ -112,6 +115,7 @@ def _burst(flows, row, now, size):
         cold[row, BURST_BYTES] += size
     if total > cold[row, BURST_LARGEST]:
         cold[row, BURST_LARGEST] = total
+    return before < BURST_MIN
 
 
 @inlined
@@ -134,8 +138,9 @@ def _update(buf, flows, batch, i, names, out, late, todo, limits, counters):
         flows.halves[row, FLAGS] = flags
     size = batch.payload_length[i]
     up = (flags & CLIENT_IS_B) == b  # CLIENT_IS_B is bit 0
-    if up & (size > 0):  # one branch, seldom taken, instead of two coin tosses
-        _burst(flows, row, batch.time[i], size)
+    # up & (size > 0): one branch, seldom taken, instead of two coin tosses
+    if up & (size > 0) and _burst(flows, row, batch.time[i], size) and flows.halves[row, NAME]:
+        note_opening(batch, i, flows.halves[row, NAME], names, todo)
     if not tcp and size > 0:
         source = np.int64(k4 >> np.uint64(32)) & 0xFFFF if b else np.int64(k4 >> np.uint64(48))
         if source in DNS_PORTS:
@@ -189,7 +194,7 @@ def _why_stop(flows, names, out, late, todo, limits, counters):
         return SLICES_FULL
     if todo.count[0] + 2 * BATCH > len(todo.words):  # a packet may leave two, as an answer or with what came before
         return TODO_FULL
-    if todo.opened[0] + BATCH > len(todo.openings):
+    if todo.opened[0] + 2 * BATCH > len(todo.openings):
         return TODO_FULL
     if names.state[COUNT] + BATCH > len(names.hash) or names.state[USED_BYTES] + BATCH * MAX_NAME > len(names.arena):
         return NAMES_FULL

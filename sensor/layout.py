@@ -81,6 +81,7 @@ CLIENT_PROBES = 16
 O_TIME, O_NAME, O_VLAN = 2, 3, 4
 OPENING = 5
 OPENINGS = 1 << 12  # between two looks at Todo.openings
+HEARD = 1 << 12  # a power of two
 
 SECOND = 1_000_000_000
 MINUTE_NS = 60 * SECOND
@@ -129,8 +130,9 @@ class Todo(NamedTuple):
     count: Any  # int64[1]
     gather: Gather
     clients: Any  # uint64[CLIENTS, 2]: addresses of clients that opened a flow whose name can be read; 0, 0 = free
-    openings: Any  # uint64[OPENINGS, OPENING]: who has just been told a name that no catalogue entry is known to want
+    openings: Any  # uint64[OPENINGS, OPENING]: who has just asked a site that no catalogue entry is known to want
     opened: Any  # int64[1]: how many there are
+    heard: Any  # uint64[HEARD]: by client, the last second in which that was noted, both mixed into one number
 
 
 class Limits(NamedTuple):

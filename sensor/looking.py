@@ -59,7 +59,7 @@ from sensor.layout import (
     UID,
 )
 from sensor.load import kernel, load8, load32
-from sensor.names import INCOMPLETE, MAX_NAME, NOT_HELLO, SERVICE_UNKNOWN, find_hello_name, intern
+from sensor.names import INCOMPLETE, MAX_NAME, NOT_HELLO, find_hello_name, intern
 from sensor.todo import is_dns_over_tcp, note_opening, open_flow, push_dns_over_tcp, push_todo
 
 MAX_METHOD = 20  # the longest registered one has 17 letters (UPDATEREDIRECTREF)
@@ -145,9 +145,7 @@ def _named(flows, row, batch, i, names, buf, start, length, end, todo, counters)
     name = intern(names, buf, start, length, end)
     if name and flows.halves[row, NAME] == 0:
         counters[C_NAMED] += 1
-        service = names.service[name]
-        if service == SERVICE_UNKNOWN or service == 0:
-            note_opening(batch, i, name, todo)
+        note_opening(batch, i, name, names, todo)
     flows.halves[row, NAME] = name
 
 

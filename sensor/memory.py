@@ -119,7 +119,14 @@ def new_todo(rows: int) -> layout.Todo:
     clients = np.zeros((layout.CLIENTS, 2), np.uint64)
     openings = np.zeros((layout.OPENINGS, layout.OPENING), np.uint64)
     return layout.Todo(
-        words, words.view(np.int64), np.zeros(1, np.int64), gather, clients, openings, np.zeros(1, np.int64)
+        words,
+        words.view(np.int64),
+        np.zeros(1, np.int64),
+        gather,
+        clients,
+        openings,
+        np.zeros(1, np.int64),
+        np.zeros(layout.HEARD, np.uint64),
     )
 
 

@@ -1,9 +1,10 @@
-"""When a client opened another site: one that is in no catalogue.
+"""When a client asked another site: one that is in no catalogue.
 
 A button of a service on somebody else's page is fetched a moment after that page; whoever judges use needs to know that
 another site was opened just before, but not which one. So of a flow whose name no catalogue entry wants, nothing is
-kept but who opened it and when: the first such moment of each second of packet time. The name, the server and the
-bytes never leave the meter. `Openings` is bounded between two calls of `take`; what is over is dropped and counted.
+kept but who opened it, or sent a burst to it, and when: the first such moment of each second of packet time. Name,
+server and bytes never leave the meter. `Openings` is bounded between two calls of `take`; what is over is dropped and
+counted.
 
 It knows neither names nor segments; `as_slices` gives raw slices, so that segments are laid over them as over others.
 """

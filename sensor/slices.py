@@ -4,7 +4,7 @@ One row a slice, as Arrow. `SLICE_SCHEMA` is the contract between `sensor/` and 
 own description in its metadata (`about`), and `describe()` prints them. It does not know people, times of day or
 policies.
 
-A slice without a service says only that a client of the staff segment opened some site that is in no catalogue, and
+A slice without a service says only that a client of the staff segment asked some site that is in no catalogue, and
 when: the first time in each second. Server, ports, evidence and all counts are zero (see sensor.openings).
 """
 
@@ -37,7 +37,7 @@ SLICE_SCHEMA = pa.schema(
         _field("transport", pa.uint8(), "IP protocol number: 6 TCP, 17 UDP"),
         _field("vlan", pa.uint64(), "VLAN stack, see pack_vlan; 0 when untagged"),
         _field("segment", _WORD, "staff, pupil, guest or unknown: the configured segment of the client"),
-        _field("service", _WORD, "catalogue id of the service; empty: a site in no catalogue was opened, see below"),
+        _field("service", _WORD, "catalogue id of the service; empty: a site in no catalogue was asked, see below"),
         _field("role", _WORD, "role of the host name (sensor.words.Role)"),
         _field("evidence", _WORD, "how the name is known (sensor.words.Evidence)"),
         _field("bytes_up", pa.uint64(), "IP total lengths sent by the client"),

@@ -2,7 +2,7 @@
 
 `push_todo` puts a packet on the list. `open_flow` counts a flow that begins to carry what a name can be read from, its
 client (so that the sensor can say how many clients' DNS it does not see), and whether it hides DNS: over TLS and over
-QUIC it is known by its port. `note_opening` tells that a client opened a site that may be in no catalogue; who reads
+QUIC it is known by its port. `note_opening` tells that a client asked a site that may be in no catalogue; who reads
 the note knows whether it is. It does not read payloads, apart from the first bytes on port 53.
 
 Sources: RFC 7766 (DNS over TCP), RFC 7858 (DNS over TLS), RFC 9250 (DNS over QUIC).
@@ -22,10 +22,12 @@ from sensor.layout import (
     CLIENTS,
     DOQ_DRAFT_PORTS,
     DOT_PORT,
+    HEARD,
     NEXT_SEQUENCE,
     O_NAME,
     O_TIME,
     O_VLAN,
+    SECOND,
     T_END,
     T_FILLER,
     T_FROM_B,
@@ -42,6 +44,7 @@ from sensor.layout import (
     UID,
 )
 from sensor.load import fold, kernel, load16
+from sensor.names import SERVICE_UNKNOWN
 
 
 @kernel
@@ -104,12 +107,25 @@ def open_flow(batch, i, flags, todo, counters):
 
 
 @kernel
-def note_opening(batch, i, name, todo):
-    """Packet `i` is a client's and named its flow. There is room: `advance` sees to that."""
-    n = np.uint64(todo.opened[0])
+def note_opening(batch, i, name, names, todo):
+    """Packet `i` is a client's and named its flow, or begins a request in it: note who and when, once a second, unless
+    a catalogue entry wants the name. There is room: `advance` sees to that."""
+    service = names.service[np.uint64(name)]
+    if service != 0 and service != SERVICE_UNKNOWN:
+        return
     at = np.uint64(2 if batch.source_is_b[i] else 0)
-    todo.openings[n, 0] = batch.key[i, at]
-    todo.openings[n, 1] = batch.key[i, at + np.uint64(1)]
+    high = batch.key[i, at]
+    low = batch.key[i, at + np.uint64(1)]
+    if service == 0:
+        spread = fold(high ^ np.uint64(0x9E3779B97F4A7C15), low ^ np.uint64(0xC2B2AE3D27D4EB4F))
+        mark = spread ^ (np.uint64(batch.time[i] // SECOND) << np.uint64(20))
+        slot = spread & np.uint64(HEARD - 1)
+        if todo.heard[slot] == mark:
+            return
+        todo.heard[slot] = mark
+    n = np.uint64(todo.opened[0])
+    todo.openings[n, 0] = high
+    todo.openings[n, 1] = low
     todo.openings[n, O_TIME] = batch.time[i]
     todo.openings[n, O_NAME] = name
     todo.openings[n, O_VLAN] = batch.vlan[i]

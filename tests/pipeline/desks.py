@@ -85,4 +85,5 @@ class Office:
 
 def use(person: int, clock: str, minutes: int, service: str = "facebook") -> list[Slice]:
     """So many minutes of use by a person from this time on."""
-    return [Slice(minute(clock) + n, f"10.0.0.{person}", service, up=900 + n, down=200_000 + n) for n in range(minutes)]
+    client = f"10.0.0.{person}"
+    return [Slice(minute(clock) + n, client, service, up=900 + n, down=200_000 + n, bursts=6) for n in range(minutes)]

@@ -136,7 +136,7 @@ class SlowJudge:
             while True:
                 gap = range(1, self.profile.episode_gap_min + 1)
                 reached = next((at + step * d for d in gap if (user, service, at + step * d) in kept), None)
-                if reached is None or not window - 60 <= reached < window + 14:
+                if reached is None or not window - 60 <= reached < window + 13:
                     break
                 at = reached
                 episode.add(at)

@@ -401,7 +401,9 @@ class SlowPlace:
             if known and all(off):
                 return None
             if row["kind"] != "unclear" and (not known or any(off)):
-                return None if undated[1] == "no" else self.unlettered() if known else unknown("no_pattern")
+                if undated[1] == "no" or undated == CONFLICT:
+                    return CONFLICT if undated == CONFLICT else None
+                return self.unlettered() if known else unknown("no_pattern")
         if row["kind"] == "unclear":
             return unknown("unclear")
         if covers is not True:

@@ -130,7 +130,7 @@ def test_crashes_of_a_replay_leave_no_trace(judge: Assessor, seed: int, inserts:
 
 def test_an_interrupted_group_is_stored_as_a_whole_or_not_at_all(judge: Assessor) -> None:
     """Other captures in between, with more windows or fewer, do not count anything twice."""
-    use = [Slice(FIRST + n, "10.0.0.1", "facebook", down=200_000) for n in range(30)]
+    use = [Slice(FIRST + n, "10.0.0.1", "facebook", down=200_000, bursts=6) for n in range(30)]
     whole, first, longer = [(slice_rows(s), 0.0) for s in (use[:20], use[:7], use)]
     store, expected = MemoryStore(inserts_left=7), MemoryStore()
     with pytest.raises(BrokenDown):
@@ -226,7 +226,7 @@ def test_a_worker_that_brings_nothing_holds_the_others_back_for_a_quarter_of_an_
     store, spool = MemoryStore(), MemorySpool()
     ingest = Ingest(store, judge, workers=("eth1-0", "eth1-1"))
     for n in range(8):
-        table = slice_rows([Slice(FIRST + n * 5 + m, "10.0.0.1", "facebook", down=200_000) for m in range(5)])
+        table = slice_rows([Slice(FIRST + n * 5 + m, "10.0.0.1", "facebook", down=200_000, bursts=6) for m in range(5)])
         metadata = {"until": str((FIRST + n * 5 + 5) * 60), "sensor": "eth1-0"}
         spool.waiting[Path(f"{n:03}")] = table.replace_schema_metadata(metadata)
         ingest.drain(spool)
@@ -237,7 +237,7 @@ def test_a_file_goes_only_when_no_window_needs_it(judge: Assessor) -> None:
     store, spool = MemoryStore(), MemorySpool()
     ingest = Ingest(store, judge)
     for n in range(30):
-        table = slice_rows([Slice(FIRST + n * 5 + m, "10.0.0.1", "facebook", down=200_000) for m in range(5)])
+        table = slice_rows([Slice(FIRST + n * 5 + m, "10.0.0.1", "facebook", down=200_000, bursts=6) for m in range(5)])
         spool.waiting[Path(f"{n:03}")] = table.replace_schema_metadata({"until": str((FIRST + n * 5 + 5) * 60)})
         ingest.drain(spool)
         stored = {row["window"] for row in store.tables["batch"]}
@@ -250,9 +250,11 @@ def test_a_file_goes_only_when_no_window_needs_it(judge: Assessor) -> None:
 def test_a_slice_that_comes_too_late_is_left_out_and_counted(judge: Assessor) -> None:
     store = MemoryStore()
     ingest = Ingest(store, judge)
-    use = [Slice(FIRST + n, "10.0.0.1", "facebook", down=200_000) for n in range(40)]
+    use = [Slice(FIRST + n, "10.0.0.1", "facebook", down=200_000, bursts=6) for n in range(40)]
     ingest.add(slice_rows(use), (FIRST + 40) * 60)
-    progress = ingest.add(slice_rows([Slice(FIRST + 2, "10.0.0.2", "facebook", down=200_000)]), (FIRST + 41) * 60)
+    progress = ingest.add(
+        slice_rows([Slice(FIRST + 2, "10.0.0.2", "facebook", down=200_000, bursts=6)]), (FIRST + 41) * 60
+    )
     ingest.finish()
     assert progress.late == 1
     assert store.sums("use_day", "level", level="all", people="all") == {("all",): 40}
@@ -263,7 +265,7 @@ def test_slices_of_broken_clocks_are_left_out_and_counted(judge: Assessor) -> No
     store = MemoryStore()
     ingest = Ingest(store, judge)
     at = [0, 1439, 1 << 31, (1 << 32) - 1, FIRST]
-    ingest.add(slice_rows([Slice(m, "10.0.0.1", "facebook", down=200_000) for m in at]), 0.0)
+    ingest.add(slice_rows([Slice(m, "10.0.0.1", "facebook", down=200_000, bursts=6) for m in at]), 0.0)
     progress = ingest.finish()
     assert (progress.slices, progress.undated, progress.windows_stored) == (5, 4, 1)
 

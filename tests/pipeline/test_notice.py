@@ -10,7 +10,7 @@ import pytest
 
 from dashboards.documents import assessment, banner, notice, record_of_processing
 from pipeline.audit import AuditTrail
-from pipeline.notice import ISSUED, SIGNED, Currency, Facts, currency, facts_of
+from pipeline.notice import ISSUED, SIGNED, SOURCES, Currency, Facts, currency, facts_of
 from pipeline.pause import Pause, PauseReason
 from pipeline.privacy_health import PRIVACY, privacy_facts
 from pipeline.profile import load_profile
@@ -23,10 +23,28 @@ from tests.pipeline.judging import small_school
 
 
 def facts(**settings: object) -> Facts:
+    return facts_with(FeedSettings(), **settings)
+
+
+def facts_with(feeds: FeedSettings, **settings: object) -> Facts:
     privacy = PrivacySettings(complaints="dpo@school.example")
     school = small_school(**settings).settings
     exempt = exempt_sites(("union.example",))
-    return facts_of(school, SensorSettings(), FeedSettings(), privacy, "office@x", load_profile("cwmbran"), exempt)
+    return facts_of(school, SensorSettings(), feeds, privacy, "office@x", load_profile("cwmbran"), exempt)
+
+
+def test_every_feed_of_the_settings_is_named_and_nothing_else() -> None:
+    """Files tie addresses to people; zones, lengths and lists of names do not."""
+    files = {name for name, field in FeedSettings.model_fields.items() if "Path" in str(field.annotation)}
+    assert files == set(SOURCES)
+    for named in ({}, {"radius_detail": "radacct", "radius_zone": "UTC"}, dict.fromkeys(files - {"devices"}, "a file")):
+        feeds = FeedSettings.model_validate({"shared_accounts": ["supply*"], **named})
+        of = facts_with(feeds)
+        told = {SOURCES[name] for name in {*named, "devices"} & files}
+        assert set(of.sources) == told
+        for text in everything(of):
+            assert all(title in text for title in told)
+            assert "supply" not in text
 
 
 def everything(of: Facts) -> list[str]:

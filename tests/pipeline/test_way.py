@@ -179,9 +179,9 @@ def test_an_episode_over_several_windows_answers_why(store: ChdbStore, folder: P
 
 
 def test_a_cell_answers_with_its_reason_counts(store: ChdbStore, folder: Path) -> None:
-    use = [Slice(minute("09:20") + n, "10.0.0.1", "facebook", down=150_000) for n in range(4)]
-    use += [Slice(minute("09:20") + n, "10.0.0.77", "facebook", down=150_000) for n in range(7)]
-    use += [Slice(minute("09:30"), "10.0.0.2", "instagram", down=150_000)]
+    use = [Slice(minute("09:20") + n, "10.0.0.1", "facebook", down=150_000, bursts=6) for n in range(4)]
+    use += [Slice(minute("09:20") + n, "10.0.0.77", "facebook", down=150_000, bursts=6) for n in range(7)]
+    use += [Slice(minute("09:30"), "10.0.0.2", "instagram", down=150_000, bursts=6)]
     ingest = Ingest(store, judge(folder, "cell", mode="aggregate"))
     ingest.add(slice_rows(use), 0.0)
     ingest.finish()

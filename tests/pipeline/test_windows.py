@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.windows import REACH_MIN, batch_key, end_needed, first_needed, first_open, start_of, view
+from pipeline.windows import AHEAD_MIN, REACH_MIN, batch_key, end_needed, first_needed, first_open, start_of, view
 
 
 @given(st.floats(0, 4e9))
@@ -23,9 +23,9 @@ def test_a_window_sees_no_further_than_its_slices_reach(minute: int) -> None:
     (start,) = start_of(np.array([minute])).tolist()
     ((first,), (end,)) = (side.tolist() for side in view(np.array([minute])))
     assert start <= minute < start + 5
-    assert (first, end) == (start - 60, start + 14)
+    assert (first, end) == (start - 60, start + 13)
     assert first_needed(start) == first - REACH_MIN, "whether a minute is active depends on those before it"
-    assert end_needed(start) == end + 1, "and on the one after it"
+    assert end_needed(start) == end + AHEAD_MIN, "and on those after it"
 
 
 def test_batch_keys() -> None:

@@ -71,6 +71,13 @@ def test_of_a_site_in_no_catalogue_the_first_moment_of_each_second_is_told() -> 
     assert opened(packets) == [(CLIENT, 3.125), (CLIENT, 4.325)]
 
 
+def test_a_request_on_a_connection_that_is_there_is_told_too() -> None:
+    talk = Talk(client_port=50000).open(1).up(1.125, record_of(bare_hello(ELSEWHERE)))
+    talk.up(5.25, b"x" * 299).up(5.5, b"x" * 10).up(5.75, b"x" * 400).up(9.5, b"x" * 300).up(12.5, b"x" * 299)
+    mine = Talk(client_port=50001).open(1).up(1.5, record_of(bare_hello(b"www.one.example"))).up(20.5, b"x" * 400)
+    assert opened([*talk.packets, *mine.packets]) == [(CLIENT, 1.125), (CLIENT, 5.5), (CLIENT, 9.5)]
+
+
 def test_it_is_told_at_once_and_only_once() -> None:
     sensor = new_sensor(RULES)
     feed(sensor, connection(3, ELSEWHERE, 50000))
