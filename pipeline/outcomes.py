@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pipeline.profile import Profile
-from pipeline.rules import RULES, Rule
+from pipeline.rules import CITED, RULES, Rule
 from pipeline.words import Outcome, Reason
 
 _SURE, _PERSON = "grade A or B: a log-on in force", "grade A, B or C: a person is known"
@@ -176,14 +176,15 @@ class Rulebook:
 
     @cached_property
     def content(self) -> str:
-        """Everything as JSON: rules (id, version, template), which of them gives which outcome for which reason, their
-        limits by service ('' for all others), the clause on times, the margin."""
+        """Everything as JSON: rules (id, version, template), which of them every outcome cites, which one gives which
+        outcome for which reason, their limits by service ('' for all others), the clause on times, the margin."""
         kept = {
             "title": self.profile.title,
             "boundary_margin_min": self.boundary_margin_min,
             "clause": self.profile.clause,
             "text": self.profile.clauses[self.profile.clause],
             "rules": [{"id": r.id, "version": r.version, "template": r.template} for r in every_rule()],
+            "cited": [rule.id for rule in CITED],
             "steps": {
                 f"{outcome.value}/{reason.value}": {"rule": step.rule.id, "identity": step.identity}
                 for outcome in Outcome

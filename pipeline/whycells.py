@@ -179,9 +179,9 @@ def _rulebook(store: Store, school: str, policy: str) -> Mapping[str, object]:
 
 
 def _use_rules(book: Mapping[str, object], service: str) -> list[dict[str, object]]:
-    """The rules by which traffic was use (the steps of decision go with the counts)."""
-    steps = {mapping(step)["rule"] for step in mapping(book.get("steps")).values()}
-    return [_filled(rule, book, service) for rule in items(book.get("rules")) if mapping(rule)["id"] not in steps]
+    """The rules by which traffic was use and formed episodes (the steps of decision go with the counts)."""
+    cited = items(book.get("cited"))
+    return [_filled(rule, book, service) for rule in items(book.get("rules")) if mapping(rule)["id"] in cited]
 
 
 def _filled(rule: object, book: Mapping[str, object], service: str) -> dict[str, object]:

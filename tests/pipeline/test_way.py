@@ -222,3 +222,21 @@ def test_a_store_of_the_version_before_is_brought_up_and_answers(store: ChdbStor
     found = why_minute(store, "older", str(pseudonym), at, "facebook")
     assert found is not None
     assert "the state was not kept" in found.text()
+
+
+def test_a_cell_is_explained_by_the_rules_that_were_in_force(store: ChdbStore, folder: Path) -> None:
+    """A rule gets another name and another wording after the minutes were stored: the old ones still answer."""
+    use = [Slice(minute("09:20") + n, "10.0.0.1", "facebook", down=150_000, bursts=4) for n in range(4)]
+    ingest = Ingest(store, judge(folder, "past"))
+    ingest.add(slice_rows(use), 0.0)
+    ingest.finish()
+    ((policy, content),) = store.query("SELECT policy, content FROM schoolgate.rulebook WHERE school = 'past'").rows
+    old = json.loads(str(content).replace('"O12"', '"Z9"').replace("is outside the allowed times if", "was out if"))
+    row = {"school": ["past"], "policy": [policy], "content": [json.dumps(old)], "updated": [2**31]}
+    store.insert("rulebook", row, "past/old")
+    found = why_cell(store, "past", DAY, "P1")
+    assert found is not None
+    (count,) = json.loads(json.dumps(found.facts["counts"]))
+    assert count["rule"]["id"] == "Z9"
+    assert "was out if its episode has at least 3 such minutes" in found.text()
+    assert not any(rule["id"] == "Z9" for rule in json.loads(json.dumps(found.facts["rules"])))
