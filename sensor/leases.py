@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sensor.neighbours import Sighting, Unreadable, mac_of, mapped
+from sensor.neighbours import Sighting, Unreadable, is_mapped, mac_of, mapped
 
 DHCP_SIZE = 240  # the fixed part and the cookie
 MAX_OPTIONS, MAX_RELAYS, MAX_ADDRESSES = 256, 8, 16
@@ -100,7 +100,8 @@ def _lent(kind: int, data: bytes) -> Iterator[tuple[bytes, int]]:
         if inner == _IA_ADDRESS:
             if len(body) < 24:
                 raise Unreadable("an address is cut short")
-            if lease := _lease(body[20:24]):
+            lease = _lease(body[20:24])
+            if lease and not is_mapped(body[:16]):
                 yield body[:16], lease
 
 

@@ -57,6 +57,11 @@ def mapped(octets: bytes) -> bytes:
     return _MAPPED + octets
 
 
+def is_mapped(address: bytes) -> bool:
+    """Is this an IPv4 address as 16 bytes? IPv6 has none on a wire."""
+    return address.startswith(_MAPPED)
+
+
 def _arp(packet: bytes) -> Sighting | None:
     if len(packet) < ARP_SIZE:
         raise Unreadable("ARP is cut short")
@@ -79,8 +84,8 @@ def _ndp(packet: bytes) -> Sighting | None:
     if packet[6] != ICMPV6 or packet[7] != 255 or packet[41] != 0 or not _checks(packet):
         raise Unreadable("NDP from elsewhere, or broken")
     source, kind, target = packet[8:24], packet[40], packet[48:64]
-    if target[0] == 0xFF:
-        raise Unreadable("NDP for a group")
+    if target[0] == 0xFF or is_mapped(target) or is_mapped(source):
+        raise Unreadable("NDP for a group, or for IPv4")
     option = _link_layer(packet[64:], _SOURCE_OPTION if kind == NEIGHBOUR_SOLICITATION else _TARGET_OPTION)
     if kind == NEIGHBOUR_SOLICITATION:
         if not any(source):
