@@ -5,8 +5,9 @@ The only place that knows every package. `SchoolError` is whatever is wrong with
 
 from __future__ import annotations
 
+import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.assess import Assessor
     from pipeline.feeds.reading import Memory
     from pipeline.feeds.status import FeedsFacts
+    from pipeline.feeds.text import FeedFile
     from pipeline.school import School
 
 
@@ -54,11 +56,30 @@ def read_school(given: Path) -> SchoolFiles:
         raise SchoolError(str(error)) from error
 
 
+def seen_paths(settings: Settings) -> list[Path]:
+    """Where a sensor that runs has written what it saw of ARP, NDP and DHCP: files in the spool, oldest first."""
+    from sensor.sightings import FOLDER
+    from sensor.spool import SUFFIX
+
+    return sorted((settings.sensor.spool / FOLDER).glob(f"[0-9]*{SUFFIX}"))
+
+
+def seen_by_sensor(settings: Settings) -> list[FeedFile]:
+    """The same as files of the feed `sightings`."""
+    from pipeline.feeds.text import FeedFile
+
+    return [FeedFile.at(path, own=True) for path in seen_paths(settings)]
+
+
 def assemble(
-    files: SchoolFiles, remark: Callable[[str], None] = lambda text: None, memory: Memory | None = None
+    files: SchoolFiles,
+    remark: Callable[[str], None] = lambda text: None,
+    memory: Memory | None = None,
+    seen: Sequence[FeedFile] = (),
 ) -> Assessor:
     """Everything a judgement needs besides traffic. `remark` is told what the school's files and feeds lack: it makes
-    minutes unknown, but is no error. `memory` spares reading feeds again that have not changed. Raises SchoolError."""
+    minutes unknown, but is no error. `memory` spares reading feeds again that have not changed. `seen`: what a sensor
+    saw of ARP, NDP and DHCP. Raises SchoolError."""
     from pipeline.assess import Assessor
     from pipeline.identity import load_bindings
     from pipeline.profile import load_profile
@@ -72,7 +93,7 @@ def assemble(
     try:
         catalogue = load_catalogue(settings.sensor.services, settings.sensor.exempt_sites)
         profile = load_profile(settings.school.policy_profile, files.folder)
-        bindings = load_bindings(files.school, settings.feeds, files.folder, memory)
+        bindings = load_bindings(files.school, settings.feeds, files.folder, memory, seen)
         keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
         assessor = Assessor(files.school, catalogue, profile, bindings, keys)
     except (ValueError, OSError) as error:
@@ -93,7 +114,8 @@ def feeds_facts(given: Path) -> FeedsFacts | None:
 
     files = read_school(given)
     try:
-        bindings = load_bindings(files.school, files.settings.feeds, files.folder)
+        seen = seen_by_sensor(files.settings)
+        bindings = load_bindings(files.school, files.settings.feeds, files.folder, seen=seen)
     except (ValueError, OSError) as error:
         raise SchoolError(str(error)) from error
     return None if bindings.off else facts_now(bindings.feeds, bindings.counts, time.time())
@@ -119,7 +141,7 @@ class SchoolWatch:
             return None
         self._seen = seen
         self._files = read_school(self._files.folder)
-        return assemble(self._files, memory=self._memory)
+        return assemble(self._files, memory=self._memory, seen=seen_by_sensor(self._files.settings))
 
     @property
     def settings(self) -> Settings:
@@ -135,5 +157,14 @@ class SchoolWatch:
         feeds = settings.feeds
         named = (feeds.devices, *feed_files(feeds, folder), settings.sensor.services, own_profile)
         paths = {*folder.glob("*.csv"), *folder.glob("*.toml"), *(path for path in named if path)}
-        found = ((str(path), path.stat()) for path in sorted(paths) if path.is_file())
-        return tuple((path, state.st_size, state.st_mtime_ns) for path, state in found)
+        paths.update(seen_paths(settings))
+        return tuple(state for path in sorted(paths) if (state := _state(path)))
+
+
+def _state(path: Path) -> tuple[str, int, int] | None:
+    """What changes with a file; None if it is not there, or no longer."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return (str(path), state.st_size, state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else None

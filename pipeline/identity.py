@@ -74,13 +74,19 @@ class Bindings:
         return "; ".join(self.sources[at] for at in self._claims[binding, 4:].tolist() if at >= 0)
 
 
-def load_bindings(school: School, feeds: FeedSettings, folder: Path, memory: Memory | None = None) -> Bindings:
+def load_bindings(
+    school: School,
+    feeds: FeedSettings,
+    folder: Path,
+    memory: Memory | None = None,
+    seen: Sequence[FeedFile] = (),
+) -> Bindings:
     """Reads the feeds that the settings name, relative to `folder`; raises FeedError for a file of another format.
 
-    memory: spares reading files again that have not changed."""
+    memory: spares reading files again that have not changed. seen: what the sensor itself saw of ARP, NDP and DHCP."""
     if school.settings.identity == "none":
         return Bindings(off=True)
-    return bind(school, read_feeds(school, feeds, folder, memory))
+    return bind(school, read_feeds(school, feeds, folder, memory, seen))
 
 
 def parse_bindings(school: School, feeds: FeedSettings, files: Mapping[str, Sequence[tuple[str, bytes]]]) -> Bindings:

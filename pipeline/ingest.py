@@ -138,6 +138,11 @@ class Ingest:
         self._close(first_open(self._until))
         return self.progress
 
+    def closes(self, until: float) -> bool:
+        """Would windows be stored, were slices added until then (as of one worker)?"""
+        end = first_open(max(self._until, until))
+        return end - end % self._group_min > self._done
+
     def _take(self, table: pa.Table, until: float) -> None:
         slices = table.num_rows
         table = _datable(table)

@@ -28,6 +28,7 @@ from pipeline.schema import DATABASE, quoted
 from pipeline.school import School
 from pipeline.store import Store
 from pipeline.tables import zone_of
+from sensor.sightings import FOLDER as SIGHTINGS
 
 MONTHS_14 = 426
 """Days."""
@@ -159,10 +160,11 @@ def _count(store: Store, table: str, where: str) -> int:
 
 
 def _spool(folder: Path, before: int) -> Proof:
-    """Deletes files of slices that were written earlier, those set aside and those half-written too."""
+    """Deletes files of slices and sightings that were written earlier, those set aside and those half-written too."""
+    folders = [where for where in (folder, folder / SIGHTINGS) if where.is_dir()]
 
     def old() -> Iterable[Path]:
-        for path in folder.iterdir() if folder.is_dir() else ():
+        for path in (path for where in folders for path in where.iterdir()):
             try:
                 if _SPOOLED.fullmatch(path.name) and path.lstat().st_mtime < before:
                     yield path
@@ -173,8 +175,8 @@ def _spool(folder: Path, before: int) -> Proof:
     for path in list(old()):
         path.unlink(missing_ok=True)
         removed += 1
-    if removed:
-        descriptor = os.open(folder, os.O_RDONLY)
+    for where in folders if removed else ():
+        descriptor = os.open(where, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:

@@ -138,7 +138,9 @@ class FeedSettings(Table):
         default=None, description="ARP and NDP tables of a router (`ip neigh`, arp, CSV), or a folder of such files."
     )
     sightings: PathName | None = Field(
-        default=None, description="What the sensor sees of ARP, NDP and DHCP, as CSV or Arrow: time, address, mac."
+        default=None,
+        description="What another sensor sees of ARP, NDP and DHCP, as CSV or Arrow: time, address, mac. "
+        "What this one sees counts by itself.",
     )
     domains: tuple[str, ...] = Field(
         default=(), description="Domains and realms whose accounts are the school's, as SCHOOL and school.example."

@@ -184,6 +184,20 @@ def _routed(v: Vitals) -> Verdict:
     return fine("The mirror lies where each client still has its own MAC address.", value)
 
 
+@SENSOR.check("sightings", "ARP, NDP and DHCP")
+def _sightings(v: Vitals) -> Verdict:
+    told, dropped = v.counters.get("sightings", 0), v.counters.get("sightings_dropped", 0)
+    if not v.settings.sightings:
+        return fine("Not noted, as the settings say.", "off")
+    if not v.workers:
+        return unknown(_NOT_RUNNING)
+    if not told + dropped:
+        return fine("The mirror shows none: addresses are known by other feeds alone.", "0")
+    mend = "A storm, or somebody who claims what is not his: find the port on the switch that it comes from."
+    what = f"of what they said of staff's addresses was dropped ({dropped})"
+    return by_share(dropped, dropped + told, warn=0.01, fail=1.1, what=what, mend=mend)
+
+
 @SENSOR.check("dns_seen", "Clients' DNS")
 def _dns_seen(v: Vitals) -> Verdict:
     without, clients = v.counters.get("clients_without_dns"), v.counters.get("clients")

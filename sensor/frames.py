@@ -27,6 +27,7 @@ from sensor.wire import (
     SKIP_FRAGMENT,
     SKIP_LINK_TYPE,
     SKIP_MALFORMED,
+    SKIP_NEIGHBOUR,
     SKIP_TRUNCATED,
     VLAN,
 )
@@ -39,7 +40,8 @@ BATCH = 48  # packets decoded before the flow table is touched: hides cache miss
 
 
 class Batch(NamedTuple):
-    """One row a packet. Of a fragment only `payload` and `payload_end` (its IP packet) and `vlan` are set."""
+    """One row a packet. Of a fragment, ARP and NDP only `payload` and `payload_end` (the IP or ARP packet) and `vlan`
+    are set."""
 
     frame: Any  # int64 offset of the frame in the block
     end: Any  # int64 end of its captured bytes
@@ -178,7 +180,7 @@ def decode(buf, batch, i, seed):
         skip, network, protocol, p, whole, end, vlan = unwrap(buf, ethertype, network, end, vlan)
         batch.skip[i] = skip
         if skip:
-            if skip == SKIP_FRAGMENT:
+            if skip in (SKIP_FRAGMENT, SKIP_NEIGHBOUR):
                 batch.payload[i] = network
                 batch.payload_end[i] = end
                 batch.vlan[i] = vlan

@@ -72,15 +72,16 @@ from sensor.layout import (
     TABLE_FULL,
     TODO_DNS,
     TODO_FULL,
+    TODO_NEIGHBOUR,
 )
 from sensor.load import inlined, kernel, prefetch
 from sensor.looking import look_tcp
 from sensor.lookudp import look_udp
 from sensor.names import COUNT, MAX_NAME, USED_BYTES
 from sensor.table import clear, emit, open_minute, pass_minute, place, probe, remove
-from sensor.todo import note_opening, push_fragment, push_todo
+from sensor.todo import note_opening, push_fragment, push_todo, push_told
 from sensor.walk import FORMAT, FORMAT_PCAP, FORMAT_PCAPNG, walk_pcap, walk_pcapng, walk_ring
-from sensor.wire import SKIP_DUPLICATE, SKIP_FRAGMENT
+from sensor.wire import SKIP_DUPLICATE, SKIP_FRAGMENT, SKIP_NEIGHBOUR
 
 HELLO_BYTES = 600
 CLOSED_IDLE = 10 * SECOND
@@ -257,6 +258,8 @@ def advance(
                 counters[C_SKIP + batch.skip[i]] += 1
                 if batch.skip[i] == SKIP_FRAGMENT:
                     push_fragment(todo, batch, i)
+                elif batch.skip[i] == SKIP_NEIGHBOUR:
+                    push_told(buf, todo, batch, i, TODO_NEIGHBOUR, counters)
             else:
                 total += batch.length[i]
                 _update(buf, flows, batch, i, names, out, late, todo, limits, counters)

@@ -51,6 +51,7 @@ T_KIND, T_TIME, T_PAYLOAD, T_END, T_SEQUENCE, T_UID, T_FROM_B, T_NEXT, T_ROW = 5
 T_VLAN, T_FILLER = 14, 15
 TODO = 16
 TODO_STREAM, TODO_QUIC, TODO_DNS, TODO_FRAGMENT, TODO_DTLS, TODO_GATHERED, TODO_DNS_TCP = 1, 2, 3, 4, 5, 6, 7
+TODO_NEIGHBOUR, TODO_DHCP = 8, 9
 
 # A hello that is being gathered. G_START: sequence number of its first byte; G_WANTED: all its bytes, record header
 # included; G_OWNER: UID of the flow; G_CLIENT: half of its client's address.
@@ -65,6 +66,7 @@ C_PACKETS, C_BYTES, C_FLOWS, C_NAMED, C_EVICTED = 0, 1, 2, 3, 4
 C_LATEST, C_USED, C_UID, C_EXPIRED, C_NAMEABLE = 5, 6, 7, 8, 9
 C_FREE, C_ROWS, C_HAND = 10, 11, 12  # first row to be used again, rows ever used, row last looked at for eviction
 C_DOT, C_DOQ = 13, 14  # flows of DNS over TLS and over QUIC, by port
+C_UNTOLD = 15  # ARP, NDP and DHCP beyond TOLD_A_SECOND
 C_SKIP = 16  # + SKIP reason (sensor.wire)
 C_DUPLICATES = C_SKIP + SKIP_DUPLICATE
 COUNTERS = 32
@@ -82,6 +84,8 @@ O_TIME, O_NAME, O_VLAN = 2, 3, 4
 OPENING = 5
 OPENINGS = 1 << 12  # between two looks at Todo.openings
 HEARD = 1 << 12  # a power of two
+TOLD_A_SECOND = 4096  # packets of ARP, NDP and DHCP that Python is given in a second of packet time: a storm has more
+DHCP_SERVER_PORTS = (67, 547)
 
 SECOND = 1_000_000_000
 MINUTE_NS = 60 * SECOND
@@ -133,6 +137,7 @@ class Todo(NamedTuple):
     openings: Any  # uint64[OPENINGS, OPENING]: who has just asked a site that no catalogue entry is known to want
     opened: Any  # int64[1]: how many there are
     heard: Any  # uint64[HEARD]: by client, the last second in which that was noted, both mixed into one number
+    told: Any  # int64[2]: the last second in which ARP, NDP or DHCP came, and how many packets of it
 
 
 class Limits(NamedTuple):

@@ -3,9 +3,11 @@
 Client hellos of QUIC, Google's QUIC and DTLS are recognised by their first bytes and put on the to-do list, and so is
 what looks like a DNS response from a port that is not DNS's own. Who sent the first datagram is taken for the client;
 as a capture may begin in the middle, a server's QUIC datagrams go on the list as well: only a client's can be opened,
-so the reader finds out. After MAX_LOOKED datagrams without a hello a flow is left alone.
+so the reader finds out. After MAX_LOOKED datagrams without a hello a flow is left alone. What a DHCP server sends
+is left to Python for another reason: it tells who has an address.
 
-Sources: RFC 9147 4 (DTLS), RFC 9000 17.2 and RFC 8999 (QUIC long headers), RFC 1035 4.1.1 (DNS header).
+Sources: RFC 9147 4 (DTLS), RFC 9000 17.2 and RFC 8999 (QUIC long headers), RFC 1035 4.1.1 (DNS header), RFC 2131 4.1
+and RFC 8415 7.2 (ports of DHCP).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import numpy as np
 
 from sensor.layout import (
     CLIENT_IS_B,
+    DHCP_SERVER_PORTS,
     DNS_PORTS,
     FLAGS,
     LOOK_DONE,
@@ -23,12 +26,13 @@ from sensor.layout import (
     LOOKED_MASK,
     LOOKED_SHIFT,
     MAX_LOOKED,
+    TODO_DHCP,
     TODO_DNS,
     TODO_DTLS,
     TODO_QUIC,
 )
 from sensor.load import kernel, load8, load16, load32
-from sensor.todo import open_flow, push_todo
+from sensor.todo import open_flow, push_todo, push_told
 
 
 @kernel
@@ -89,6 +93,9 @@ def look_udp(buf, flows, row, batch, i, todo, counters):
     from_client = (flags & CLIENT_IS_B != 0) == (batch.source_is_b[i] != 0)
     source = np.int64(batch.key[i, 4] >> np.uint64(32 if batch.source_is_b[i] else 48)) & 0xFFFF
     kind = 0
+    if source in DHCP_SERVER_PORTS:
+        push_told(buf, todo, batch, i, TODO_DHCP, counters)
+        return  # and looked at again: a server tells a relay everything in one flow
     if source not in DNS_PORTS:  # what comes from these is on the list already
         if _quic_like(buf, p, end):
             kind = TODO_QUIC

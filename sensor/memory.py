@@ -127,6 +127,7 @@ def new_todo(rows: int) -> layout.Todo:
         openings,
         np.zeros(1, np.int64),
         np.zeros(layout.HEARD, np.uint64),
+        np.zeros(2, np.int64),
     )
 
 

@@ -25,6 +25,7 @@ from sensor.namebook import Lookup, NameBook
 from sensor.names import OUTER
 from sensor.openings import Openings
 from sensor.readers import DNS, Finding, Readers
+from sensor.sightings import Sightings
 from sensor.wire import SKIP_NAMES, SKIP_TRUNCATED
 
 Give = Callable[[layout.Slices, int], None]  # raw slices and how many; the memory is used again afterwards
@@ -65,6 +66,7 @@ class Meter:
         *,
         emit_all: bool = False,
         on_answers: Callable[[bytes, bytes, Answers], None] | None = None,
+        sightings: Sightings | None = None,
         seed: int = 0,
     ) -> None:
         self._give = give
@@ -73,7 +75,7 @@ class Meter:
         self._seed = np.uint64(seed)
         self._batch = new_batch()
         self._book = NameBook(lookup, self._limits.names)
-        self.readers = Readers(self._settle, self._limits.dns_names, on_answers)
+        self.readers = Readers(self._settle, self._limits.dns_names, on_answers, sightings)
         self._flows = new_flows(
             min(self._limits.first_flows, self._limits.max_flows),
             self._limits.max_flows,

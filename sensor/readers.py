@@ -2,8 +2,8 @@
 
 `Readers.work` goes through the list while the block is still at hand. TCP streams whose hello did not come in order,
 HTTP requests, QUIC and DTLS hellos are gathered per flow, bounded in number and bytes; DNS answers go to the memory of
-names (`sensor.dnsreader`), IP fragments to `fragments`. What was found is handed to `settle`. It does not know the
-flow table.
+names (`sensor.dnsreader`), IP fragments to `fragments`, ARP, NDP and DHCP to `sightings`. What was found is handed to
+`settle`. It does not know the flow table.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sensor.dtls import DtlsHello
 from sensor.fragments import Reassembler
 from sensor.gather import free_place
 from sensor.quic import QuicHello
+from sensor.sightings import Sightings
 from sensor.streams import StreamHello
 from sensor.words import Evidence
 
@@ -54,6 +55,7 @@ class Readers:
         settle: Callable[[list[int], Finding], None],
         dns_names: int,
         on_answers: OnAnswers | None = None,
+        sightings: Sightings | None = None,
     ) -> None:
         self._settle = settle
         self._looking: OrderedDict[int, Looker] = OrderedDict()
@@ -62,6 +64,7 @@ class Readers:
         self._held = 0
         self.dns = DnsReader(dns_names, on_answers)
         self.fragments = Reassembler()
+        self.sightings = sightings
         self.dropped_looking = 0
         self._found = set[int]()  # flows of the present list whose hello is whole: the kernel does not know it yet
 
@@ -86,6 +89,10 @@ class Readers:
             elif kind == layout.TODO_FRAGMENT:
                 vlan = int(todo.words[item, layout.T_VLAN])
                 self.fragments.add(buffer[start:end].tobytes(), words[layout.T_TIME], vlan)
+            elif kind == layout.TODO_NEIGHBOUR or kind == layout.TODO_DHCP:
+                if self.sightings:
+                    vlan = int(todo.words[item, layout.T_VLAN])
+                    self.sightings.read(kind, buffer[start:end].tobytes(), words[layout.T_TIME], vlan)
             else:
                 self._read_dtls(words, buffer[start:end].tobytes())
         todo.count[0] = 0

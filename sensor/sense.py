@@ -1,8 +1,8 @@
 """From packets to slice tables: a meter, the catalogue's services and the school's segments, joined.
 
 `Sensor` is what a capture replay and a live worker both use: `feed` blocks, `table` takes what is ready as Arrow
-(sensor.slices.SLICE_SCHEMA) with counters in its metadata (`from`: packet time since which they count). It does not
-know files, rings or clocks.
+(sensor.slices.SLICE_SCHEMA) with counters in its metadata (`from`: packet time since which they count), `sightings`
+what is new of who has which address (sensor.sightings.SIGHTING_SCHEMA). It does not know files, rings or clocks.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ from sensor.names import DOH, OUTER, VPN
 from sensor.openings import MARK
 from sensor.readers import EVIDENCE_CODES
 from sensor.settings import SegmentRule, SensorSettings
+from sensor.sightings import SIGHTING_SCHEMA, Sightings, Watched
 from sensor.slices import slice_table
 from sensor.words import Role, Segment
 
@@ -60,7 +62,8 @@ def _halves(address: int) -> tuple[int, int]:
 
 
 class Sensor:
-    """One stream of packets, metered and named. `name` tells a school's sensors apart, `seed` keys the flow table."""
+    """One stream of packets, metered and named. `name` tells a school's sensors apart, `seed` keys the flow table,
+    `watched`: of whom to note which address they have; of nobody if it is None."""
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class Sensor:
         limits: MeterLimits | None = None,
         name: str = "replay",
         seed: int = 0,
+        watched: Watched | None = None,
     ) -> None:
         self._catalogue = catalogue
         self._number: dict[tuple[str, Role], int] = {}
@@ -88,7 +92,8 @@ class Sensor:
         self._role_of = np.zeros(1, np.int16)
         self._services: list[str] = []
         self._chunks: list[tuple[Columns, int]] = []  # columns and the rows of them that are filled
-        self.meter = Meter(self._lookup, self._collect, limits, seed=seed)
+        self._sightings = Sightings(watched) if watched else None
+        self.meter = Meter(self._lookup, self._collect, limits, sightings=self._sightings, seed=seed)
         self.feed = self.meter.feed
         self.feed_capture = functools.partial(self.meter.feed, to_sweep=True)
 
@@ -126,8 +131,10 @@ class Sensor:
 
         Flows of DNS over TLS and QUIC are known by port, over HTTPS by the resolver's name; none of them is use.
         `clients` adds up the distinct ones between one table and the next, and so does `clients_without_dns`.
+        `sightings_elsewhere`: addresses of pupils, guests and single links, which are not noted.
         """
         meter, c, dns = self.meter, self.meter.counters, self.meter.readers.dns
+        seen = self._sightings.counts if self._sightings else Counter[str]()
         return {
             "packets": int(c[layout.C_PACKETS]),
             "bytes": int(c[layout.C_BYTES]),
@@ -164,6 +171,12 @@ class Sensor:
             "dns_streams_dropped": dns.dropped_streams,
             "dns_evicted": dns.memory.evicted,
             "dns_evicted_noisy": dns.memory.evicted_noisy,
+            "sightings": seen["told"],
+            "sightings_elsewhere": seen["elsewhere"],
+            "sightings_unreadable": seen["unreadable"],
+            "sightings_of_routers": seen["of_routers"],
+            "sightings_evicted": seen["evicted"],
+            "sightings_dropped": seen["dropped"] + int(c[layout.C_UNTOLD]),
         }
 
     def table(self) -> pa.Table:
@@ -187,6 +200,10 @@ class Sensor:
         chunks, self._chunks = self._chunks, []
         chunks.append(self._openings())
         return pa.concat_tables([slice_table(self._arrow(columns, rows), metadata) for columns, rows in chunks])
+
+    def sightings(self) -> pa.Table:
+        """Who was newly seen to have which address, from ARP, NDP and DHCP; nobody unless somebody is watched."""
+        return self._sightings.take() if self._sightings else SIGHTING_SCHEMA.empty_table()
 
     def _collect(self, slices: layout.Slices, count: int) -> None:
         """Take raw slices from the meter."""
@@ -241,7 +258,8 @@ def sensor_of(settings: SensorSettings, name: str = "replay", seed: int = 0) -> 
     limits = MeterLimits(
         s.max_flows, s.tcp_idle_s, s.udp_idle_s, s.dns_names, claimed_flows=s.max_flows, drop_duplicates=once
     )
-    return Sensor(load_catalogue(s.services, s.exempt_sites), s.segments, limits, name, seed)
+    watched = Watched(s.segments, s.exempt) if s.sightings else None
+    return Sensor(load_catalogue(s.services, s.exempt_sites), s.segments, limits, name, seed, watched)
 
 
 def _addresses(pairs: Any) -> pa.Array:

@@ -163,6 +163,11 @@ class SensorSettings(Table):
         default=(),
         description="Sites never named, nor anything below them, besides sensor/services/exempt.csv.",
     )
+    sightings: Annotated[bool, Field(strict=True)] = Field(
+        default=True,
+        description="Whether to note from ARP, NDP and DHCP on the mirror which device has which address, but of no "
+        "pupils and guests: a feed of identity, kept in the spool for a day.",
+    )
     segments: tuple[SegmentRule, ...] = Field(
         default=(), description="Whose network is whose; written as `[[segment]]` tables."
     )

@@ -3,7 +3,9 @@
 `push_todo` puts a packet on the list. `open_flow` counts a flow that begins to carry what a name can be read from, its
 client (so that the sensor can say how many clients' DNS it does not see), and whether it hides DNS: over TLS and over
 QUIC it is known by its port. `note_opening` tells that a client asked a site that may be in no catalogue; who reads
-the note knows whether it is. It does not read payloads, apart from the first bytes on port 53.
+the note knows whether it is. `push_told` leaves to Python what tells who has which address (ARP, NDP, DHCP), the same
+no oftener than once a second, and of a storm only so much. It does not read payloads, apart from the first bytes on
+port 53.
 
 Sources: RFC 7766 (DNS over TCP), RFC 7858 (DNS over TLS), RFC 9250 (DNS over QUIC).
 """
@@ -17,6 +19,7 @@ from sensor.layout import (
     C_DOQ,
     C_DOT,
     C_NAMEABLE,
+    C_UNTOLD,
     CLIENT_IS_B,
     CLIENT_PROBES,
     CLIENTS,
@@ -41,9 +44,11 @@ from sensor.layout import (
     T_VLAN,
     TODO_DNS_TCP,
     TODO_FRAGMENT,
+    TODO_NEIGHBOUR,
+    TOLD_A_SECOND,
     UID,
 )
-from sensor.load import fold, kernel, load16
+from sensor.load import fold, kernel, load16, load64
 from sensor.names import SERVICE_UNKNOWN
 
 
@@ -76,6 +81,39 @@ def push_fragment(todo, batch, i):
     row[T_TIME] = batch.time[i]
     row[T_PAYLOAD] = batch.payload[i]
     row[T_END] = batch.payload_end[i]
+    todo.words[n, T_VLAN] = batch.vlan[i]
+    todo.count[0] += 1
+
+
+@kernel
+def push_told(buf, todo, batch, i, kind, counters):
+    """Leave a packet that tells who has an address to Python: TODO_NEIGHBOUR (ARP or NDP) or TODO_DHCP."""
+    second = batch.time[i] // SECOND
+    p = batch.payload[i]
+    end = batch.payload_end[i]
+    if kind == TODO_NEIGHBOUR:
+        # Who says it of which address: in ARP from byte 8 on, in NDP the source, the target and the first option.
+        spread = fold(load64(buf, p + 8, end) ^ np.uint64(0x9E3779B97F4A7C15), load64(buf, p + 16, end))
+        spread = fold(spread ^ load64(buf, p + 48, end), load64(buf, p + 56, end) ^ np.uint64(0xC2B2AE3D27D4EB4F))
+        spread = fold(spread ^ load64(buf, p + 64, end), np.uint64(0xD6E8FEB86659FD93))
+        mark = spread ^ (np.uint64(second) << np.uint64(20))
+        slot = spread & np.uint64(HEARD - 1)
+        if todo.heard[slot] == mark:
+            return
+        todo.heard[slot] = mark
+    if todo.told[0] != second:
+        todo.told[0] = second
+        todo.told[1] = 0
+    todo.told[1] += 1
+    if todo.told[1] > TOLD_A_SECOND:
+        counters[C_UNTOLD] += 1
+        return
+    n = np.uint64(todo.count[0])
+    row = todo.signed[n]
+    row[T_KIND] = kind
+    row[T_TIME] = batch.time[i]
+    row[T_PAYLOAD] = p
+    row[T_END] = end
     todo.words[n, T_VLAN] = batch.vlan[i]
     todo.count[0] += 1
 

@@ -5,7 +5,8 @@ size, IP in IP, GRE, Ethernet in IP, MPLS, PPPoE, LLC, UDP tunnels (`sensor.enca
 count. The VLAN stack is that of the innermost Ethernet frame if it has tags, else of the ERSPAN header or frame around
 it: the tags of the way there are no tags of the client, but better than none. Nesting is bounded. It does not put
 fragments together (`sensor.fragments`): a fragment ends the way, and so does ICMP, as a packet quoted in an error
-message was not sent again.
+message was not sent again. What neighbours tell each other (ARP, and solicitations and advertisements of NDP) ends it
+too, under a reason of its own.
 
 Sources: RFC 791, RFC 8200 4 (extension headers), RFC 2675 (jumbograms), RFC 6946 (atomic fragments), RFC 2003 and 4213
 (IP in IP), RFC 4302 2 (AH), RFC 3032 (MPLS), RFC 4023 (MPLS in IP), RFC 4385 and 4448 (Ethernet over MPLS), RFC 2516
@@ -21,6 +22,7 @@ from sensor.links import by_version, looks_like_ethernet, read_llc, read_ppp
 from sensor.load import inlined, kernel, load8, load16, load32
 from sensor.wire import (
     AH,
+    ARP,
     CISCO_METADATA,
     DESTINATION,
     ETHERNET,
@@ -29,6 +31,7 @@ from sensor.wire import (
     FRAGMENT,
     GRE,
     HOP_BY_HOP,
+    ICMPV6,
     IP_IN_IP,
     IPV4,
     IPV6,
@@ -37,6 +40,8 @@ from sensor.wire import (
     MPLS,
     MPLS_IN_IP,
     MPLS_UPSTREAM,
+    NEIGHBOUR_ADVERTISEMENT,
+    NEIGHBOUR_SOLICITATION,
     NSH,
     PPPOE,
     QINQ,
@@ -44,6 +49,7 @@ from sensor.wire import (
     ROUTING,
     SKIP_FRAGMENT,
     SKIP_MALFORMED,
+    SKIP_NEIGHBOUR,
     SKIP_NOT_IP,
     SKIP_NOT_TCP_UDP,
     SKIP_TRUNCATED,
@@ -235,7 +241,8 @@ def unwrap(buf, ethertype, p, end, vlan):
     """Follow the headers from `p` on, where one of type `ethertype` begins, to the innermost packet.
 
     Returns (SKIP reason, offset of its IP header, transport protocol, offset of the transport header, end of the packet
-    on the wire, end of its captured bytes, VLAN stack). For a fragment, offset and end are those of its IP packet.
+    on the wire, end of its captured bytes, VLAN stack). For a fragment, ARP and NDP, offset and end are those of the IP
+    or ARP packet.
     """
     outer = np.uint64(0)  # the stack of the frame or mirror header around
     for _ in range(MAX_HEADERS):
@@ -251,6 +258,8 @@ def unwrap(buf, ethertype, p, end, vlan):
                 ethertype, inner, tag = _carried(buf, protocol, p, end, whole)
                 if not ethertype and protocol != UDP:
                     skip = SKIP_NOT_TCP_UDP
+                    if protocol == ICMPV6 and load8(buf, p, end) in (NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT):
+                        skip = SKIP_NEIGHBOUR
             if skip or not ethertype:
                 return skip, network, protocol, p, whole, end, vlan if vlan else outer
             p = inner
@@ -272,6 +281,8 @@ def unwrap(buf, ethertype, p, end, vlan):
             ethertype = load16(buf, p + 12, end)
             p += 14
         else:
+            if ethertype == ARP:
+                return SKIP_NEIGHBOUR, p, 0, p, end, end, vlan if vlan else outer
             ethertype, p = _shim(buf, ethertype, p, end)
             if ethertype == 0:
                 return SKIP_NOT_IP, p, 0, p, end, end, vlan

@@ -31,23 +31,20 @@ TUNNEL_PORTS = (
     TEREDO_PORT, CAPWAP_PORT, TZSP_PORT, MPLS_PORT, L2TP_PORT,
 )  # fmt: skip
 
-# Why a frame gives no row. The first four are no loss: traffic of other kinds, pieces that are put together elsewhere,
-# packets seen a second time. The others could not be read.
-SKIP_NOT_IP, SKIP_NOT_TCP_UDP, SKIP_FRAGMENT, SKIP_DUPLICATE, SKIP_TRUNCATED, SKIP_MALFORMED, SKIP_LINK_TYPE = (
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    7,
-)
+# ICMPv6, and of its types those by which neighbours find each other (RFC 4861 4.3, 4.4).
+ICMPV6, NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT = 58, 135, 136
+
+# Why a frame gives no row. The first five are no loss: traffic of other kinds, pieces that are put together elsewhere,
+# packets seen a second time, ARP and NDP. The others could not be read.
+SKIP_NOT_IP, SKIP_NOT_TCP_UDP, SKIP_FRAGMENT, SKIP_DUPLICATE, SKIP_NEIGHBOUR = 1, 2, 3, 4, 5
+SKIP_TRUNCATED, SKIP_MALFORMED, SKIP_LINK_TYPE = 6, 7, 8
 SKIP_NAMES = (
     "",
     "not IP",
     "neither TCP nor UDP",
     "IP fragment",
     "duplicate",
+    "ARP or NDP",
     "cut short",
     "malformed",
     "unknown link type",

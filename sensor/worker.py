@@ -32,6 +32,7 @@ from sensor.settings import SensorSettings
 from sensor.status import Recent, Status, remove_status, write_status
 
 WRITE_EVERY_S = 5.0
+TELL_EVERY_S = 60.0  # who has which address; windows are judged ten minutes later
 LOOK_EVERY_S = 1.0  # at the interface
 MIRROR_EVERY_S = 2.0
 SWEEP_AFTER_S = 2.0  # after the minute ends: packets still in the ring's blocks must come first
@@ -70,7 +71,7 @@ class Worker:
         self._ring: Ring | None = None
         self._index: int | None = None  # of the interface that was last watched
         self._swept = int(time.time()) // 60
-        self._next_write = self._next_look = self._next_mirror = 0.0
+        self._next_write = self._next_look = self._next_mirror = self._next_tell = 0.0
         self._card_dropped: int | None = None
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
@@ -96,17 +97,20 @@ class Worker:
             self._empty(self._ring)
             self._let_go(self._ring)
         self._sensor.meter.finish()
+        self._tell()
         self._write()
         remove_status(self._plan.spool, self._plan.name)
 
     def _prepare(self) -> None:
         from sensor.mirror import MirrorLook  # all this takes a second to load, in which packets come already
         from sensor.sense import sensor_of
+        from sensor.sightings import CAP_BYTES, FOLDER
         from sensor.spool import Spool
 
         s = self._plan.settings
         self._sensor = sensor_of(s, self._plan.name, secrets.randbits(63))
         self._spool = Spool(self._plan.spool, s.spool_cap_mib << 20, self._plan.name)
+        self._seen = Spool(self._plan.spool / FOLDER, CAP_BYTES, self._plan.name)
         self._mirror = MirrorLook(inside_subnets(s.segments))
         self._recent = Recent()
         self._unwritten: deque[Any] = deque()
@@ -230,6 +234,16 @@ class Worker:
                 self._count_drops(self._ring)
             self._write()
             self._next_write = time.monotonic() + WRITE_EVERY_S
+        if time.monotonic() >= self._next_tell:
+            self._tell()
+            self._next_tell = time.monotonic() + TELL_EVERY_S
+
+    def _tell(self) -> None:
+        """Write who was newly seen to have which address. What the disk refuses is seen again."""
+        table = self._sensor.sightings()
+        if table.num_rows:
+            with contextlib.suppress(OSError):  # which is said where slices are written
+                self._seen.write(table)
 
     def _count_drops(self, ring: Ring) -> None:
         sensor = self._sensor

@@ -13,6 +13,7 @@ from deploy.commands._say import Progress, fail, failing_well, note
 
 if TYPE_CHECKING:
     from deploy.assembly import SchoolFiles
+    from pipeline.feeds.reading import Memory
     from pipeline.ingest import Ingest
 
 
@@ -33,12 +34,14 @@ def command(captures: tuple[Path, ...], folder: Path, store_path: Path, as_json:
     """
     with failing_well():
         from deploy.assembly import assemble, read_school
+        from pipeline.feeds.reading import Memory
         from pipeline.ingest import Ingest
         from pipeline.store import open_store
         from sensor.capture import CaptureError, open_capture
 
         files = read_school(folder)
-        assessor = assemble(files, note)
+        memory = Memory()
+        assessor = assemble(files, note, memory)
         try:
             opened = [open_capture(path) for path in captures]
         except CaptureError as error:
@@ -46,7 +49,7 @@ def command(captures: tuple[Path, ...], folder: Path, store_path: Path, as_json:
         with open_store(store_path) as store:
             # Feeding everything before judging lets many windows be judged together: the rows are the same.
             ingest = Ingest(store, assessor, "replay", gather_windows=24)
-            counters = _sense(opened, files, ingest)
+            counters = _sense(opened, files, ingest, memory)
             progress = ingest.finish()
             totals = _totals(store, files.settings.school.id)
     result = {"counters": counters, **{name: getattr(progress, name) for name in progress.__slots__}, "minutes": totals}
@@ -58,20 +61,27 @@ def command(captures: tuple[Path, ...], folder: Path, store_path: Path, as_json:
         )
 
 
-def _sense(captures: Sequence[Any], files: SchoolFiles, ingest: Ingest) -> dict[str, int]:
+def _sense(captures: Sequence[Any], files: SchoolFiles, ingest: Ingest, memory: Memory) -> dict[str, int]:
+    from deploy.mirror import Mirror
     from sensor.sense import sensor_of
 
     sensor = sensor_of(files.settings.sensor)
+    mirror = Mirror(files, sensor, memory)
     bar = Progress("Replaying", sum(c.size for c in captures))
     before = 0
     for capture in captures:
         for _ in capture.read(sensor.feed_capture):
             bar.show(before + capture.position)
+            mirror.look()
+            if ingest.closes(sensor.meter.complete_until):
+                mirror.tell(ingest)
             ingest.add(sensor.table(), sensor.meter.complete_until)
         before += capture.size
         if capture.note:
             click.echo(f"{capture.path}: {capture.note}", err=True)
     sensor.meter.finish()
+    mirror.look()
+    mirror.tell(ingest)
     ingest.add(sensor.table(), sensor.meter.complete_until)
     bar.close()
     return sensor.counters()

@@ -41,7 +41,7 @@ def command(path: Path, interface: str | None, store_path: Path | None, no_pages
     Example:  schoolgate run --config /etc/schoolgate/schoolgate.toml --interface eth1
     """
     with failing_well():
-        from deploy.assembly import assemble, read_school
+        from deploy.assembly import assemble, read_school, seen_by_sensor
 
         files = read_school(path)
         settings = files.settings
@@ -60,13 +60,16 @@ def command(path: Path, interface: str | None, store_path: Path | None, no_pages
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
-        sensing = Sensing(settings.sensor, card)
+        sensor = settings.sensor
+        if settings.school.identity == "none":
+            sensor = sensor.model_copy(update={"sightings": False})  # nobody asks whose an address is
+        sensing = Sensing(sensor, card)
         sensing.start(patience_s=2.0)  # before all that takes longer: packets are kept from now on
         try:
             from deploy.owner import Owner
             from pipeline.store import open_store
 
-            assessor = assemble(files, note)
+            assessor = assemble(files, note, seen=seen_by_sensor(settings))
             with open_store(store_path or settings.store.path) as store:
                 owner = Owner(store, assessor, files, card, sensing, stopping, with_pages=not no_pages, finish=finish)
                 owner.run()

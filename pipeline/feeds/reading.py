@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -162,6 +163,7 @@ def _neighbours(files: Iterable[FeedFile], into: Read, school: School, feeds: Fe
     _leases(read_neighbours(files, into.log), into)
 
 
+SIGHTINGS = "sightings"
 FEEDS = (
     Feed("kea_leases", "Kea DHCP", "*leases4.csv*", _kea),
     Feed("kea_leases6", "Kea DHCPv6", "*leases6.csv*", _kea6),
@@ -172,7 +174,7 @@ FEEDS = (
     Feed("radius_detail", "FreeRADIUS", "*detail*", _radius),
     Feed("logons", "Windows log-ons", "*.csv", _logons),
     Feed("neighbours", "ARP and NDP tables", "*", _neighbours),
-    Feed("sightings", "Seen by the sensor", "*", _neighbours),
+    Feed(SIGHTINGS, "Seen by the sensor", "*", _neighbours),
 )
 
 
@@ -181,18 +183,30 @@ def feed_files(feeds: FeedSettings, folder: Path) -> list[Path]:
     return [path for feed in FEEDS for path in feed.files(feeds, folder)]
 
 
-def read_feeds(school: School, feeds: FeedSettings, folder: Path, memory: Memory | None = None) -> Facts:
-    """Reads the feeds that the settings name, relative to `folder`. Raises FeedError for a file of another format."""
+def read_feeds(
+    school: School,
+    feeds: FeedSettings,
+    folder: Path,
+    memory: Memory | None = None,
+    seen: Sequence[FeedFile] = (),
+) -> Facts:
+    """Reads the feeds that the settings name, relative to `folder`. Raises FeedError for a file of another format.
+
+    seen: files of what the sensor itself saw, besides those of the settings; one that changes has another name or time.
+    """
     memory = memory or Memory()
     found = []
     for feed in FEEDS:
         setting: Path | None = getattr(feeds, feed.key)
-        if setting is None:
+        more = seen if feed.key == SIGHTINGS else ()
+        if setting is None and not more:
             continue
         paths = feed.files(feeds, folder)
-        read = memory.read(feed.key, _state(paths, school, feeds), partial(_read, feed, paths, school, feeds))
-        missing = not (folder / setting).exists()
-        found.append(FeedRead(feed, str(setting), tuple(path.name for path in paths), missing, read))
+        state = _state(paths, school, feeds), tuple((file.name, file.written) for file in more)
+        read = memory.read(feed.key, state, partial(_read, feed, paths, more, school, feeds))
+        missing = setting is not None and not (folder / setting).exists()
+        names = (*(path.name for path in paths), *(file.name for file in more))
+        found.append(FeedRead(feed, str(setting or "the mirror"), names, missing, read))
     return facts_of(found)
 
 
@@ -207,9 +221,9 @@ def parse_feeds(school: School, feeds: FeedSettings, files: Mapping[str, Sequenc
     return facts_of(found)
 
 
-def _read(feed: Feed, paths: Sequence[Path], school: School, feeds: FeedSettings) -> Read:
+def _read(feed: Feed, paths: Sequence[Path], more: Sequence[FeedFile], school: School, feeds: FeedSettings) -> Read:
     read = Read()
-    feed.read((FeedFile.at(path) for path in paths), read, school, feeds)
+    feed.read(chain(map(FeedFile.at, paths), more), read, school, feeds)
     return read
 
 

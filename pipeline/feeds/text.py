@@ -46,14 +46,16 @@ class FeedError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class FeedFile:
-    """A file of a feed. `name` is shown; `written`: when it was last written, Unix seconds, None if nobody knows."""
+    """A file of a feed. `name` is shown; `written`: when it was last written, Unix seconds, None if nobody knows.
+    own: the sensor wrote it, so a broken one is passed over."""
 
     name: str
     open: Callable[[], BinaryIO]
     written: float | None = None
+    own: bool = False
 
     @classmethod
-    def at(cls, path: Path) -> FeedFile:
+    def at(cls, path: Path, *, own: bool = False) -> FeedFile:
         """A file on disk; one that was rotated away meanwhile is empty."""
 
         def opened() -> BinaryIO:
@@ -62,12 +64,16 @@ class FeedFile:
             except FileNotFoundError:
                 return io.BytesIO()
 
-        return cls(path.name, opened, path.stat().st_mtime if path.exists() else None)
+        try:
+            written = path.stat().st_mtime
+        except FileNotFoundError:
+            written = None
+        return cls(path.name, opened, written, own)
 
     @classmethod
-    def of(cls, name: str, data: bytes, written: float | None = None) -> FeedFile:
+    def of(cls, name: str, data: bytes, written: float | None = None, *, own: bool = False) -> FeedFile:
         """A file in memory."""
-        return cls(name, lambda: io.BytesIO(data), written)
+        return cls(name, lambda: io.BytesIO(data), written, own)
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ NAMES = (
     "frames",
     "fragments",
     "ring",
+    "sightings",
     "twins",
 )
 COMPILED = ("twins",)  # all others run on the interpreted kernel, which checks its bounds
@@ -38,6 +39,7 @@ MUTATIONS = {
     "frames": 1000,
     "fragments": 1000,
     "ring": 1500,
+    "sightings": 1500,
 }
 CORPUS = Path(__file__).parent / "corpus"
 

@@ -80,7 +80,10 @@ def test_retention_is_what_the_design_says() -> None:
 
 def test_spool_files_live_a_day(office: Office) -> None:
     spool = office.folder / "spool"
-    spool.mkdir()
+    (spool / "sightings").mkdir(parents=True)
+    seen = spool / "sightings" / "000000000007-eth1.arrow"
+    seen.write_bytes(b"x")
+    os.utime(seen, (office.clock[0] - 86_500,) * 2)
     names = ("000000000001-eth1.arrow", "000000000002-eth1.arrow.broken", ".eth1-000000000003", ".owner.lock", "notes")
     for name in names:
         for age, sign in ((86_500, ""), (3_000, "9")):
@@ -91,7 +94,8 @@ def test_spool_files_live_a_day(office: Office) -> None:
     outcome = run(office)
     gone = before - {path.name for path in spool.iterdir()}
     assert gone == set(names[:3])
-    assert outcome.proofs[0].removed == 3
+    assert not seen.exists()
+    assert outcome.proofs[0].removed == 4
 
 
 def test_each_run_leaves_proof_rows_and_anchors_the_trail(office: Office) -> None:

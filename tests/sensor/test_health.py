@@ -37,6 +37,8 @@ WELL = {
     "tcp_one_way": 2,
     "clients": 500,
     "clients_without_dns": 3,
+    "sightings": 700,
+    "sightings_dropped": 0,
 }
 STATUS = Status("eth1", "eth1", 1, "watching eth1", 1600.0, 1000.0, WELL, 300, 12)
 ALL_WELL = Vitals(
@@ -123,6 +125,10 @@ def test_when_all_is_well_nothing_is_to_be_done() -> None:
             "",
         ),
         ("routed", {"workers": ()}, "unknown", "Too few clients", ""),
+        ("sightings", {"counters": {"sightings": 900, "sightings_dropped": 100}}, "warn", "10 % of what", "storm"),
+        ("sightings", {"counters": {"sightings": 0}}, "ok", "The mirror shows none", ""),
+        ("sightings", {"workers": ()}, "unknown", "No sensor is running", ""),
+        ("sightings", {"settings": SensorSettings(sightings=False)}, "ok", "as the settings say", ""),
         ("dns_seen", {"counters": {"clients_without_dns": 400}}, "warn", "80 %", "resolver"),
         ("dns_seen", {"counters": {"clients": 3}}, "unknown", "Too few clients", ""),
         ("blind", {"counters": {"flows_vpn": 9_900}}, "warn", "20 %", "ECH"),

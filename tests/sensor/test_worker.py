@@ -16,9 +16,11 @@ import pytest
 from sensor import interface, walk, worker
 from sensor.ring import RingError
 from sensor.settings import SensorSettings
+from sensor.sightings import FOLDER
 from sensor.spool import Spool
 from sensor.worker import Worker, WorkerPlan
 from tests.sensor.building import START, Packet, Talk, client_hello, pcap
+from tests.sensor.lending import on_wire, request
 
 HELLO = client_hello("www.facebook.com")
 
@@ -145,6 +147,18 @@ def test_a_silent_wire_holds_nothing_back(clock: Clock, monkeypatch: pytest.Monk
     assert first < len(seen) - 2, "long before the end"
     assert seen[-1][1] == 120
     assert all(a <= b for (_, a), (_, b) in pairwise(seen))
+
+
+def test_who_was_seen_is_told_every_minute_in_files_of_its_own(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    times = (1.0, 2.0, 30.0, 130.0)
+    wire = Wire(clock, [(t, [on_wire(t, request(f"10.20.0.{n}"))]) for n, t in enumerate(times)])
+    tables = work(monkeypatch, tmp_path, wire, 140)
+    spool = Spool(tmp_path / FOLDER)
+    told = [[row["time"] - START for row in spool.read(path).to_pylist()] for path in spool.files()]
+    assert told == [[1.0, 2.0, 30.0], [130.0]], "within a minute, and the rest at the end"
+    assert counted(tables, "sightings") == 4
 
 
 def test_a_minute_stays_open_while_the_ring_holds_packets_of_it(

@@ -28,6 +28,7 @@ from tests.sensor.building import (
     pcapng_section,
     quic_datagrams,
 )
+from tests.sensor.lending import PC, ack, advertisement, lent6, on_wire, reply, request, solicitation
 from tests.sensor.wrappings import LINKS, OVER_IP, OVER_LINK, TEREDO, Wrap
 
 HELLO = client_hello("www.facebook.com")
@@ -122,6 +123,16 @@ def fragments() -> list[Packet]:
     return [Packet(ns(i / 100), frame) for i, frame in enumerate(out)]
 
 
+def neighbours() -> list[Packet]:
+    """ARP, NDP and DHCP, whole, cut, on VLANs, in a tunnel, again and again; and a flow."""
+    layers = [request(), request(mac=PC), reply(), solicitation(), solicitation("::", None), advertisement()]
+    layers += [ack(), ack(to=("10.20.0.254", 67)), lent6(), lent6(relays=2)]
+    out = [on_wire(n / 4, layer, vlans=(5, 10)[: n % 3]) for n, layer in enumerate(layers * 2)]
+    out += [Packet(p.time, p.frame[:size]) for p in out[:20] for size in (20, 41, 60, 90)]
+    out += [on_wire(9, OVER_IP["VXLAN"](layer)) for layer in layers[6:]]
+    return [*out, *Talk().open(10).up(10.1, HELLO).packets]
+
+
 def seen_twice() -> list[Packet]:
     """A mirror on both sides of a router, and one that shows a port's packets as they come and go."""
     out = []
@@ -182,6 +193,7 @@ CAPTURES: dict[str, Callable[[], bytes]] = {
     "shapes": lambda: pcap(shapes()),
     "tunnels": lambda: pcap(tunnels()),
     "fragments": lambda: pcap(fragments()),
+    "neighbours": lambda: pcap(neighbours()),
     "seen twice": lambda: pcap(seen_twice()),
     **{f"link, {name}": on(*link) for name, link in LINKS.items()},
     "raw": raw(b"", 101),

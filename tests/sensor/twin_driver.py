@@ -17,6 +17,7 @@ from sensor.capture import CaptureError, open_capture
 from sensor.layout import Slices
 from sensor.load import INTERPRETED
 from sensor.meter import Meter, MeterLimits
+from sensor.sightings import Sightings, Watched
 
 LIMITS = MeterLimits(names=1 << 13, first_flows=1 << 7)
 SHOWN = 200  # slices given in full; of more, a digest
@@ -34,6 +35,7 @@ def reading(path: Path) -> dict[str, Any]:
 
 def _metered(path: Path) -> dict[str, Any]:
     capture, numbers, answers = open_capture(path), dict[str, int](), list[str]()
+    seen = Sightings(Watched(()))
     digest, rows = hashlib.sha256(), list[list[int]]()
 
     def give(slices: Slices, count: int) -> None:
@@ -51,6 +53,7 @@ def _metered(path: Path) -> dict[str, Any]:
         LIMITS,
         emit_all=True,
         on_answers=lambda client, server, said: answers.append(f"{client.hex()} {server.hex()} {said!r}"),
+        sightings=seen,
     )
     for _ in capture.read(meter.feed):
         pass
@@ -62,6 +65,8 @@ def _metered(path: Path) -> dict[str, Any]:
         "names": list(numbers),
         "answers": answers,
         "openings": opened.words[:count].tolist(),
+        "sightings": repr(seen.take().to_pylist()),
+        "sightings counted": dict(seen.counts),
         "counters": meter.counters.tolist(),
         "skipped": [list(pair) for pair in meter.skipped()],
         "note": capture.note,
