@@ -56,7 +56,10 @@ LOOK_BACK = 3 * SECOND
 PATIENCE = SECOND  # for what is missing
 SCANS = 64  # segments searched in vain before only their first bytes are looked at
 MAX_RECORD = 18432
-LEAST_UPLOAD = 600  # bytes that a client's record, or burst, has more than a usual request
+LEAST_UPLOAD = 600  # bytes of a client's record
+FIRST_RECORDS, LEAST_FIRST = 4, 1000  # a connection's first ones carry settings and headers that are new to the server
+WIDE = 6  # requests at once: a browser's
+LEAST_BODY = 100  # bytes of what a script sends after a request's header
 ASSUMED_RTT = 100_000_000
 NOT_TLS = 2
 
@@ -65,7 +68,8 @@ NOT_TLS = 2
 K_STATE, K_ROW, K_HASH, K_LAST, K_CLOSED, K_RTT, K_CLIENTS, K_LOGGED = 0, 1, 2, 3, 4, 5, 6, 7
 K_TLS13, K_PENDING, K_SINCE, K_SEEN, K_END, K_OPEN, K_USUAL, K_RUN = 8, 9, 10, 11, 12, 13, 14, 15
 K_BURST, K_BURST_SINCE, K_BURST_AT, K_UNIT = 16, 17, 18, 19
-CONNECTION = 24
+K_IN_BURST, K_WIDE = 23, 24
+CONNECTION = 32
 # A direction, one cache line and what is seldom needed. S_HEAD: sequence number of the next header, -1 while it is looked
 # for; S_GOT: bytes of it that have come, S_BYTES: these; S_FROM: where the chain broke, -1 if it has not begun.
 S_HEAD, S_GOT, S_BYTES, S_HIGH, S_FROM, S_PIECES, S_LOST, S_SCANS = 0, 1, 2, 3, 4, 5, 6, 7
@@ -246,17 +250,23 @@ def _add_up(w, c, since, time, known, size):
     if since - k[K_BURST_AT] > reach:
         k[K_BURST] = 0
         k[K_BURST_SINCE] = since
+        k[K_IN_BURST] = 0
         k[K_RUN] = 0
     k[K_BURST_AT] = time
-    k[K_BURST] += size
-    upload = False
-    if size >= 300 or k[K_BURST] >= LEAST_UPLOAD:
-        count = _sort_usual(w, c, 16)
-        usual = _percentile(w.scratch, count, 70)
-        small = _percentile(w.scratch, count, 15)
-        upload = size >= usual + LEAST_UPLOAD or (small >= 1500 and 700 <= size and size * 100 < small * 85)
+    if k[K_IN_BURST]:
+        k[K_BURST] += size
+    if size > 20:
+        k[K_IN_BURST] += 1
+    if k[K_IN_BURST] >= WIDE and k[K_BURST] < WIDE * 1000:
+        k[K_WIDE] = 1
+    first = k[K_CLIENTS] < FIRST_RECORDS
+    upload = k[K_WIDE] == 0 and not first and k[K_BURST] >= LEAST_BODY
+    if size >= (LEAST_FIRST if first else LEAST_UPLOAD):
+        count = _sort_usual(w, c, USUAL)
+        usual = _percentile(w.scratch, count, 50)
+        upload = usual < LEAST_UPLOAD or size * 100 > usual * 120 or size * 100 < usual * 85
     if upload and k[K_RUN] == 0:
-        _open_unit(w, c, since, known)
+        _open_unit(w, c, k[K_BURST_SINCE], known)
         k[K_RUN] = 1
     if 20 < size < 9000:
         w.usual[c, k[K_USUAL] % USUAL] = size
@@ -300,8 +310,7 @@ def _found(w, c, side, kind, length, end, time, now):
     size = max(0, length - (17 if k[K_TLS13] != 0 else 24))
     if side == DOWN:
         if size > 250 and time - k[K_BURST_AT] > (3 * (k[K_RTT] if k[K_RTT] else ASSUMED_RTT)) // 4:
-            k[K_RUN] = 0  # an answer: what the client sends next is something new
-            k[K_BURST] = 0
+            k[K_BURST_AT] = 0  # an answer: what the client sends next is something new
         _log(w, c, time, now, -size)
     else:
         k[K_PENDING] = size
@@ -598,6 +607,19 @@ def _segment(w, c, side, buf, p, end, start, length, now):
         _use_pieces(w, c, side, s, now)
     if side == UP and k[K_PENDING] >= 0 and _ahead(s[S_HIGH], k[K_END]) >= 0:
         _finish_pending(w, c, now, now)
+
+
+@kernel
+def release(w, u):
+    """Free a unit."""
+    c = w.unit[u, U_CONNECTION]
+    for n in range(w.connection[c, K_OPEN]):
+        if w.connection[c, K_UNIT + n] - 1 == u:
+            for k in range(n, w.connection[c, K_OPEN] - 1):
+                w.connection[c, K_UNIT + k] = w.connection[c, K_UNIT + k + 1]
+            w.connection[c, K_OPEN] -= 1
+            break
+    w.unit[u, U_STATE] = 0
 
 
 @kernel

@@ -346,7 +346,7 @@ class Uploads:
             self._emit(unit, due)
             if unit.over:
                 del self._units[serial]
-                self._watch.unit[unit.slot, records.U_STATE] = 0
+                records.release(self._watch, unit.slot)
             elif (again := self._due(unit)) <= now:
                 heapq.heappush(heap, (again, serial))
         if now - self._swept > 10 * SECOND:
