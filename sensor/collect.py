@@ -13,7 +13,7 @@ It does not know flows, names or bytes. See sensor.watch for the memory.
 
 from __future__ import annotations
 
-from sensor.load import kernel
+from sensor.load import inlined, kernel
 from sensor.watch import (
     ASSUMED_RTT,
     DOWN,
@@ -77,7 +77,7 @@ FIRST_RECORDS, LEAST_FIRST = 4, 1000  # a connection's first ones carry settings
 WIDE = 6  # requests at once: a browser's
 LEAST_BODY = 100  # bytes of what a script sends after a request's header
 TAG_13, TAG_12 = 17, 24  # of a record: tag and content type (RFC 8446 5.2); nonce and tag of AES-GCM (RFC 5288)
-LARGE = -1000  # a server's record that may count together with the one before
+LARGE, LARGEST = -1000, -(1 << 30)  # a server's record that may count together with the one before, and their sum
 RUN_GAP = 50_000_000
 
 
@@ -104,14 +104,12 @@ def _sort_usual(w, c, most):
 
 @kernel
 def _append(w, u, time, known, size):
-    """A record for an open unit. From the fourth of a run of large server records on, those that one packet brings (or
-    all, where room is short) count as one."""
+    """A record for an open unit. Where room becomes short, large server records of one moment count as one."""
     unit = w.unit[u]
     n = unit[U_COUNT]
     rows = w.records[u]
-    if size <= LARGE and n >= 3 and rows[n - 1, R_SIZE] <= LARGE and time - rows[n - 1, R_TIME] < RUN_GAP:
-        run = rows[n - 2, R_SIZE] <= LARGE and rows[n - 3, R_SIZE] <= LARGE
-        if run and (rows[n - 1, R_KNOWN] == known or n > UNIT_RECORDS // 2):  # known apart, given out apart
+    if n > UNIT_RECORDS // 2 and size <= LARGE and rows[n - 1, R_SIZE] <= LARGE:
+        if time - rows[n - 1, R_TIME] < RUN_GAP and rows[n - 1, R_SIZE] > LARGEST:
             rows[n - 1, R_SIZE] += size
             return
     if n >= UNIT_RECORDS:
@@ -226,7 +224,7 @@ def _add_up(w, c, since, time, known, size):
     k[K_CLIENTS] += 1
 
 
-@kernel
+@inlined
 def _log(w, c, time, known, size):
     """Keep a record: in the log, and in every open unit."""
     k = w.connection[c]
@@ -251,7 +249,7 @@ def end_up(w, c, time, known):
     _log(w, c, time, known, size)
 
 
-@kernel
+@inlined
 def add_record(w, c, side, length, end, time, now):
     """A header of application data: a record of `length` bytes that ends at sequence number `end`; its header came at
     `time`, and is known at `now`."""

@@ -67,7 +67,6 @@ from sensor.watch import (
     K_PENDING,
     K_ROW,
     K_RTT,
-    K_STATE,
     K_TLS13,
     N_CONNECTIONS,
     N_CUES,
@@ -76,6 +75,7 @@ from sensor.watch import (
     N_FREE,
     N_HAND,
     N_PLAIN,
+    N_SWEPT,
     PLAIN,
     Q_CLIENT,
     Q_EVIDENCE,
@@ -87,11 +87,11 @@ from sensor.watch import (
     S_HIGH,
     S_PIECES,
     SIDE,
-    TLS,
     UP,
 )
 
 LOOKED_AT = 16  # places, for one to be taken
+SWEPT = 64
 HTTP_HOST, DNS, NONE = 3, 4, 0  # sensor.words.Evidence
 AHEAD = 8  # packets whose connection is fetched before its turn
 
@@ -107,11 +107,23 @@ def forget(w, c, now):
         close_oldest(w, c, now)
     if w.of_row[k[K_ROW]] == c:
         w.of_row[k[K_ROW]] = 0
-    if k[K_STATE] == PLAIN:
+    if k[K_TLS13] == PLAIN:
         w.count[N_PLAIN] -= 1
-    k[K_STATE] = 0
+    k[K_ROW] = 0
     w.free[w.count[N_FREE]] = c
     w.count[N_FREE] += 1
+
+
+@kernel
+def sweep(w, now, idle, closed_idle):
+    """Forget connections that have been silent for so long, among the next SWEPT places."""
+    for n in range(SWEPT):
+        c = (w.count[N_SWEPT] + n) % CONNECTIONS + 1
+        k = w.connection[c]
+        silent = now - k[K_LAST]
+        if k[K_ROW] and (silent > idle or (k[K_CLOSED] and silent > closed_idle)):
+            forget(w, c, now)
+    w.count[N_SWEPT] += SWEPT
 
 
 @kernel
@@ -183,14 +195,14 @@ def admit(w, flows, todo, row, wiki, evidence, now):
     k = w.connection[c]
     for n in range(CONNECTION):
         k[n] = 0
-    k[K_STATE] = PLAIN if evidence == HTTP_HOST else TLS
-    if k[K_STATE] == PLAIN:
-        w.count[N_PLAIN] += 1
     k[K_ROW] = row
     k[K_HASH] = flows.signed[row, HASH]
     k[K_LAST] = now
     k[K_RTT] = _least_rtt(w, todo, pair, np.int64(flows.words[row, HASH] >> np.uint64(1)))
     k[K_TLS13] = -1
+    if evidence == HTTP_HOST:
+        k[K_TLS13] = PLAIN
+        w.count[N_PLAIN] += 1
     k[K_PENDING] = -1
     w.count[N_CONNECTIONS] += 1
     k[K_FACT + F_ID] = w.count[N_CONNECTIONS]
@@ -251,11 +263,11 @@ def follow(w, flows, names, todo, at, buf):
     count = todo.watching[0]
     for n in range(at, count):
         item = items[n]
-        if n + AHEAD < count:
+        if n + 2 * AHEAD < count:
+            prefetch(w.of_row, items[n + 2 * AHEAD, W_ROW])
             c = np.int64(w.of_row[items[n + AHEAD, W_ROW]])
             if c > 0:
                 prefetch(w.connection, c * CONNECTION)
-                prefetch(w.connection, c * CONNECTION + 8)
                 prefetch(w.side, (2 * c + (items[n + AHEAD, W_FLAGS] & W_FROM_CLIENT == 0)) * SIDE)
         row = item[W_ROW]
         flags = item[W_FLAGS]
@@ -266,7 +278,7 @@ def follow(w, flows, names, todo, at, buf):
             continue
         k = w.connection[c]
         k[K_LAST] = item[W_TIME]
-        if k[K_STATE] == TLS and item[W_LENGTH] > 0 and flags & SYN == 0:
+        if k[K_TLS13] != PLAIN and item[W_LENGTH] > 0 and flags & SYN == 0:
             side = UP if flags & W_FROM_CLIENT else DOWN
             payload, end = item[W_PAYLOAD], item[W_END]
             segment(w, c, side, buf, payload, end, item[W_SEQUENCE], item[W_LENGTH], item[W_TIME])

@@ -79,7 +79,7 @@ def _is_header(kind, version, length, inside):
     return known & (length > 0) & (length <= MAX_RECORD)
 
 
-@kernel
+@inlined
 def _found(w, c, side, kind, length, end, time, now):
     """A header of `kind`; its record has `length` bytes and ends at sequence number `end`."""
     if side == UP and w.connection[c, K_PENDING] >= 0:
@@ -159,7 +159,7 @@ def _resume(w, c, side, s, head, time, now):
     s[S_SCANS] = 0
 
 
-@kernel
+@inlined
 def _take_header(w, c, side, s, time, now):
     """Five bytes of a header are there: the record that it begins; False if it is none."""
     kind = s[S_BYTES] >> 32
@@ -255,7 +255,7 @@ def _find_header(s, buf, p, end):
     return -1
 
 
-@kernel
+@inlined
 def _note_holes(s, start, length):
     """Count what is missing: a hole opens before what comes too early, and closes when it comes."""
     ahead = _ahead(start, s[S_HIGH])
@@ -304,7 +304,7 @@ def _read_hello(w, c, buf, p, end):
         q += 4 + load16(buf, q + 2, end)
 
 
-@kernel
+@inlined
 def segment(w, c, side, buf, p, end, start, length, now):
     """A segment of payload: `length` bytes from sequence number `start`, of which buf[p:end] were captured."""
     s = w.side[c, side]

@@ -25,7 +25,7 @@ from sensor.catalogue import Wiki
 from sensor.columns import Segments, new_columns, unpack
 from sensor.dns import Answers
 from sensor.dnsmemory import DnsMemory
-from sensor.follow import admit, dismiss, follow, forget
+from sensor.follow import admit, dismiss, follow, forget, sweep
 from sensor.layout import PAIRS, SECOND
 from sensor.memory import new_slices
 from sensor.names import Names
@@ -36,7 +36,7 @@ from sensor.uploadtables import CUE_SCHEMA, HTTP_SCHEMA, UNIT_SCHEMA, Tables, ta
 from sensor.words import Evidence, Segment, Watch
 
 POLL_EVERY = SECOND // 4  # of packet time
-SWEEP_EVERY, IDLE, CLOSED_IDLE = 10 * SECOND, 600 * SECOND, 5 * SECOND
+SWEEP_EVERY, IDLE, CLOSED_IDLE = SECOND, 600 * SECOND, 5 * SECOND
 MAX_ROWS = 1 << 14  # of each kind, between two calls of `take`
 MAX_WIKIS = 1 << 12
 FOLLOWED = (Watch.TEXT, Watch.AUTH, Watch.CXSERVER)
@@ -148,7 +148,7 @@ class Uploads:
     def _read_plain(self, items: Any, buffer: Any) -> None:
         table = self._watch.connection
         places = self._watch.of_row[items[:, layout.W_ROW]]
-        plain = (places > 0) & (table[places, watch.K_STATE] == watch.PLAIN)
+        plain = (places > 0) & (table[places, watch.K_TLS13] == watch.PLAIN)
         for n in np.flatnonzero(plain).tolist():
             place, (time, start, end, _, sequence, h, _, flags) = int(places[n]), items[n].tolist()
             if int(table[place, watch.K_HASH]) != h or end <= start:
@@ -180,7 +180,7 @@ class Uploads:
                 del self._plain[number]
 
     def _lives(self, place: int) -> bool:
-        return bool(self._watch.connection[place, watch.K_STATE])
+        return bool(self._watch.connection[place, watch.K_ROW])
 
     # -- what is ready ------------------------------------------------------------------------------------------
 
@@ -193,17 +193,13 @@ class Uploads:
             self._take_cues()
         if now - self._swept > SWEEP_EVERY:
             self._swept = now
-            table = self._watch.connection
-            silent = now - table[:, watch.K_LAST]
-            gone = (silent > IDLE) | ((table[:, watch.K_CLOSED] > 0) & (silent > CLOSED_IDLE))
-            for place in np.flatnonzero(gone & (table[:, watch.K_STATE] > 0)).tolist():
-                forget(self._watch, place, now)
+            sweep(self._watch, now, IDLE, CLOSED_IDLE)
             self._end_plain(now)
 
     def finish(self, now: int) -> None:
         """The stream has ended: make rows of everything as it is."""
         self.poll(now)
-        for place in np.flatnonzero(self._watch.connection[:, watch.K_STATE]).tolist():
+        for place in np.flatnonzero(self._watch.connection[:, watch.K_ROW]).tolist():
             forget(self._watch, place, now)
         self.poll(now)
         self._end_plain(now)

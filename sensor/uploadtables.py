@@ -44,8 +44,8 @@ UNIT_SCHEMA = pa.schema(
         field_of("p85", pa.int32(), "85th percentile of the last 32"),
         field_of("rec_dt_us", _I32, "records from 3 s before to 20 s after `opened`: when, relative to it; a client's "
                "record has the time of its last byte, a server's of its first"),
-        field_of("rec_size", _I32, "plaintext bytes, + from the client, - from the server; from the fourth of a run of "
-               "server records over 1000 B on, they count as one; at most 512 records"),
+        field_of("rec_size", _I32, "plaintext bytes, + from the client, - from the server; after 256 records, large "
+                 "ones of the server within 50 ms count as one; at most 512 records"),
         field_of("prev_dt_us", pa.list_(pa.field("item", pa.int64(), nullable=False)), "up to four earlier units of this "
                "client on any wiki connection, latest first: how long before this one they opened"),
         field_of("prev_up", _I32, "bytes that they sent up"),
@@ -77,7 +77,7 @@ HTTP_SCHEMA = pa.schema(
         field_of("host", WORD, "the wiki"),
         field_of("method", WORD, "POST"),
         field_of("edit", pa.bool_(), "action=submit, or api.php with an action that changes a page"),
-        field_of("status", pa.uint16(), "HTTP status of the answer, 0 none seen; a form that was saved is redirected (302)"),
+        field_of("status", pa.uint16(), "HTTP status of the answer, 0 none seen; a saved form is redirected"),
     ]
 )  # fmt: skip
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sensor.layout import PAIRS, SECOND
+from sensor.memory import claim, new_memory
 
 CONNECTIONS = 1 << 12
 UNITS = 1 << 9  # open at once, of all connections
@@ -28,14 +29,15 @@ WINDOW = 20 * SECOND  # after a unit opened
 LOOK_BACK = 3 * SECOND  # before
 ASSUMED_RTT = 100_000_000
 
-# A connection. K_STATE: 0 free, TLS or PLAIN. K_UNIT: OPEN_UNITS places in `unit`, plus one. K_PENDING: size of the
+# A connection; the first eight words, one cache line, are what a record needs. K_TLS13: does it use TLS 1.3, -1: nobody
+# has seen, PLAIN: it is HTTP in the clear. K_ROW: of the flow table, 0 = this place is free. K_UNIT: OPEN_UNITS places in `unit`, plus one. K_PENDING: size of the
 # client's record that is not whole yet, or -1; when its header came, its last byte so far, its end. K_BURST: bytes of a
 # burst without its first record, when that began, when the last one was whole. K_FACT: what each of its units repeats.
-K_STATE, K_ROW, K_HASH, K_LAST, K_CLOSED, K_RTT, K_CLIENTS, K_LOGGED = 0, 1, 2, 3, 4, 5, 6, 7
-K_TLS13, K_PENDING, K_SINCE, K_SEEN, K_END, K_OPEN, K_USUAL, K_RUN = 8, 9, 10, 11, 12, 13, 14, 15
-K_BURST, K_BURST_SINCE, K_BURST_AT, K_IN_BURST, K_WIDE, K_UNIT = 16, 17, 18, 19, 20, 21
+K_HASH, K_LAST, K_TLS13, K_RTT, K_PENDING, K_BURST_AT, K_LOGGED, K_OPEN = 0, 1, 2, 3, 4, 5, 6, 7
+K_SINCE, K_SEEN, K_END, K_CLIENTS, K_USUAL, K_RUN, K_BURST, K_BURST_SINCE = 8, 9, 10, 11, 12, 13, 14, 15
+K_IN_BURST, K_WIDE, K_ROW, K_CLOSED, K_UNIT = 16, 17, 18, 19, 20
 K_FACT = K_UNIT + OPEN_UNITS
-TLS, PLAIN = 1, 2
+PLAIN = 2
 # Facts: number of the connection, wiki, evidence, addresses, ports (client's first), VLANs, beginning, was it not seen.
 F_ID, F_WIKI, F_EVIDENCE, F_CLIENT, F_SERVER, F_PORTS, F_VLAN, F_BEGAN, F_MIDSTREAM = 0, 1, 2, 3, 5, 7, 8, 9, 10
 FACTS = 11
@@ -69,8 +71,16 @@ N_CONNECTIONS, N_EVICTED, N_RECORDS, N_UNITS, N_UNITS_CUT, N_RESYNCED, N_PIECES_
     6,
     7,
 )
-N_FREE_PIECES, N_FREE, N_HAND, N_CUES, N_PLAIN, N_OPEN = 8, 9, 10, 11, 12, 13
+N_FREE_PIECES, N_FREE, N_HAND, N_CUES, N_PLAIN, N_OPEN, N_SWEPT = 8, 9, 10, 11, 12, 13, 14
 COUNTS = 16
+
+
+def _zeros(shape: tuple[int, ...]) -> Any:
+    """int64 zeros on pages that are there at once."""
+    size = int(np.prod(shape))
+    memory = new_memory(8 * size)
+    claim(memory, 8 * size)
+    return np.frombuffer(memory, np.int64, size).reshape(shape)
 
 
 class Watch(NamedTuple):
@@ -98,9 +108,9 @@ def new_watch(rows: int, wikis: int) -> Watch:
     """Room for the connections of a flow table of so many rows, to so many wikis."""
     watch = Watch(
         np.zeros(rows + 1, np.int32),
-        np.zeros((CONNECTIONS + 1, CONNECTION), np.int64),
-        np.zeros((CONNECTIONS + 1, 2, SIDE), np.int64),
-        np.zeros((CONNECTIONS + 1, LOG, 2), np.int64),
+        _zeros((CONNECTIONS + 1, CONNECTION)),
+        _zeros((CONNECTIONS + 1, 2, SIDE)),
+        _zeros((CONNECTIONS + 1, LOG, 2)),
         np.zeros((CONNECTIONS + 1, USUAL), np.int32),
         np.arange(CONNECTIONS, 0, -1, dtype=np.int32),
         np.zeros((PIECES, PIECE), np.int64),
