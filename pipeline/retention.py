@@ -49,7 +49,7 @@ HELD_AT_MOST = 90
 """Days after which an episode goes although its contest is open."""
 SPOOL_S = 86_400
 ENFORCED = "retention.enforced"
-_SPOOLED = re.compile(r"\d+-.+\.arrow(\.broken)?|\.[^.].*-\d{12}")
+_SPOOLED = re.compile(r"([a-z]+-)*\d+-.+\.arrow(\.broken)?|\.[^.].*-\d{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def _count(store: Store, table: str, where: str) -> int:
 
 
 def _spool(folder: Path, before: int) -> Proof:
-    """Deletes files of slices and sightings that were written earlier, those set aside and those half-written too."""
+    """Deletes files of slices, sightings and uploads that were written earlier, those set aside or half-written too."""
     folders = [where for where in (folder, folder / SIGHTINGS) if where.is_dir()]
 
     def old() -> Iterable[Path]:

@@ -30,6 +30,7 @@ from sensor.readers import EVIDENCE_CODES
 from sensor.settings import SegmentRule, SensorSettings
 from sensor.sightings import SIGHTING_SCHEMA, Sightings, Watched
 from sensor.slices import slice_table
+from sensor.uploads import Uploads
 from sensor.words import Role, Segment
 
 SEGMENT_CODES = tuple(Segment)
@@ -93,7 +94,12 @@ class Sensor:
         self._services: list[str] = []
         self._chunks: list[tuple[Columns, int]] = []  # columns and the rows of them that are filled
         self._sightings = Sightings(watched) if watched else None
-        self.meter = Meter(self._lookup, self._collect, limits, sightings=self._sightings, seed=seed)
+        limits = limits or MeterLimits()
+        key = seed.to_bytes(8, "big") if seed else b""
+        self.uploads = Uploads(catalogue.wiki, self._segments, limits.max_flows, key)
+        self.meter = Meter(
+            self._lookup, self._collect, limits, sightings=self._sightings, seed=seed, uploads=self.uploads
+        )
         self.feed = self.meter.feed
         self.feed_capture = functools.partial(self.meter.feed, to_sweep=True)
 
@@ -177,6 +183,7 @@ class Sensor:
             "sightings_of_routers": seen["of_routers"],
             "sightings_evicted": seen["evicted"],
             "sightings_dropped": seen["dropped"] + int(c[layout.C_UNTOLD]),
+            **self.uploads.counters(),
         }
 
     def table(self) -> pa.Table:

@@ -1,0 +1,250 @@
+"""What may be edits of wikis: upload units, cues, and requests in the clear, from the packets of watched flows.
+
+Theory of operation. A flow that leads to a wiki's host (sensor.catalogue, wikis.csv) is watched: the kernel puts its
+packets on a list (Todo.watched), sensor.follow and sensor.records follow its TLS records, sensor.collect gathers units,
+sensor.units gives them out as rows of sensor.uploadtables. Whether a unit was an edit is decided by pipeline/. Reading
+makes a unit seldom; else nothing of it leaves but that a wiki was opened (a cue).
+
+A name is the client's own: its hello, its request, or a DNS answer that this client got. A connection whose beginning
+was not seen takes the name from such an answer, or from another connection of this client to this server. HTTP/2 may
+carry requests to several hosts on one connection (same address, same certificate), so a unit's host is what the
+connection was opened for, not where each request went.
+
+All is bounded; `counters` says what was left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sensor import layout, watch
+from sensor.catalogue import Wiki
+from sensor.columns import Segments, new_columns, unpack
+from sensor.dns import Answers
+from sensor.dnsmemory import DnsMemory
+from sensor.follow import admit, dismiss, follow, forget, sweep
+from sensor.layout import PAIRS, SECOND
+from sensor.memory import new_slices
+from sensor.names import Names
+from sensor.posts import Post, Posts
+from sensor.todo import mix_pair
+from sensor.units import EVIDENCE, Facts, Units, facts_of
+from sensor.uploadtables import CUE_SCHEMA, HTTP_SCHEMA, UNIT_SCHEMA, Tables, table_of
+from sensor.words import Evidence, Segment, Watch
+
+POLL_EVERY = SECOND // 4  # of packet time
+SWEEP_EVERY, IDLE, CLOSED_IDLE = SECOND, 600 * SECOND, 5 * SECOND
+MAX_ROWS = 1 << 14  # of each kind, between two calls of `take`
+MAX_WIKIS = 1 << 12
+FOLLOWED = (Watch.TEXT, Watch.AUTH, Watch.CXSERVER)
+_SEGMENTS = tuple(Segment)
+
+
+class Uploads:
+    """See the module's header. `wiki_of` is Catalogue.wiki; `rows`: of the flow table; `key` makes ids unguessable."""
+
+    def __init__(self, wiki_of: Callable[[str], Wiki | None], segments: Segments, rows: int, key: bytes = b"") -> None:
+        self._wiki_of = wiki_of
+        self._segments = segments
+        self._watch = watch.new_watch(rows, MAX_WIKIS)
+        self._wikis = [Wiki("", Watch.TEXT, "")]  # by number; 0 is none
+        self._numbers: dict[Wiki, int] = {}
+        self._units = Units(self._watch, self._wikis, self._segment, key)
+        self._plain: dict[int, tuple[Posts, int, Facts]] = {}  # by number of the connection; its place
+        self._polled = self._swept = self._latest = 0
+        self._unit_rows: list[tuple[Any, ...]] = []
+        self._cue_rows: list[tuple[Any, ...]] = []
+        self._http_rows: list[tuple[Any, ...]] = []
+        self.dropped = 0
+
+    def number_of(self, name: str) -> int:
+        """The number of the wiki that a name belongs to; 0 if none."""
+        wiki = self._wiki_of(name)
+        if wiki is None:
+            return 0
+        if wiki not in self._numbers and len(self._wikis) >= MAX_WIKIS - len(Watch):  # rather not all of its host
+            wiki = Wiki(wiki.service, wiki.watch, "")
+            if wiki not in self._numbers and len(self._wikis) >= MAX_WIKIS:
+                return 0
+        if wiki not in self._numbers:
+            self._numbers[wiki] = number = len(self._wikis)
+            self._wikis.append(wiki)
+            self._watch.followed[number] = wiki.watch in FOLLOWED
+        return self._numbers[wiki]
+
+    def counters(self) -> dict[str, int]:
+        """What was done, and what had no room."""
+        count = self._watch.count
+        return {
+            "wiki_connections": int(count[watch.N_CONNECTIONS]),
+            "wiki_connections_evicted": int(count[watch.N_EVICTED]),
+            "upload_units": int(count[watch.N_UNITS]),
+            "upload_units_cut": int(count[watch.N_UNITS_CUT]),
+            "upload_rows_dropped": self.dropped + int(count[watch.N_CUES_LOST]),
+            "wiki_records": int(count[watch.N_RECORDS]),
+            "wiki_records_resynced": int(count[watch.N_RESYNCED]),
+        }
+
+    def load(self, flows: layout.Flows, names: Names, todo: layout.Todo) -> None:
+        """Have the compiled parts there before the first packet."""
+        follow(self._watch, flows, names, todo, 0, np.zeros(0, np.uint8))
+        self._pair(bytes(16), bytes(16))
+
+    # -- packets ------------------------------------------------------------------------------------------------
+
+    def follow(self, flows: layout.Flows, names: Names, todo: layout.Todo, buffer: Any, dns: DnsMemory) -> None:
+        """Take the packets of Todo.watched; the caller empties it."""
+        at, count = 0, int(todo.watching[0])
+        self._latest = max(self._latest, int(todo.watched[count - 1, layout.W_TIME]))
+        while (at := int(follow(self._watch, flows, names, todo, at, buffer))) < count:
+            self._meet_nameless(flows, todo, todo.watched[at], dns)
+        if self._watch.count[watch.N_PLAIN]:
+            self._read_plain(todo.watched[:count], buffer)
+        if self._latest - self._polled >= POLL_EVERY:
+            self.poll(self._latest)
+
+    def _meet_nameless(self, flows: layout.Flows, todo: layout.Todo, item: Any, dns: DnsMemory) -> None:
+        """A flow without a name: what DNS told this client of the server, or what it said itself elsewhere."""
+        row = int(item[layout.W_ROW])
+        client = 2 * (int(flows.halves[row, layout.FLAGS]) & layout.CLIENT_IS_B)
+        ends = [flows.keys[row, at : at + 2].byteswap().tobytes() for at in (client, 2 - client)]
+        told = dns.names(ends[0], ends[1], int(flows.cold[row, layout.FLOW_FIRST]) / SECOND)
+        numbers, evidence = {self.number_of(name) for name in told}, Evidence.DNS
+        if not numbers:
+            pair = self._pair(*ends) >> 1
+            known, number = self._watch.own[pair & (PAIRS - 1)].tolist()
+            numbers, evidence = {number if known == pair else 0}, Evidence.NONE
+        services = {self._wikis[number].service for number in numbers}
+        if 0 in numbers or len(services) != 1:
+            dismiss(self._watch, flows, row)
+            return
+        number = min(numbers, key=lambda n: (self._wikis[n].watch is not Watch.TEXT, self._wikis[n].host))
+        if not admit(self._watch, flows, todo, row, number, EVIDENCE.index(evidence), int(item[layout.W_TIME])):
+            dismiss(self._watch, flows, row)
+
+    def learn(self, todo: layout.Todo, client: bytes, answers: Answers, now: float) -> None:
+        """A DNS answer: a wiki's name gives a cue, and tells which nameless flows to look at."""
+        wiki = self._wiki_of(answers.qname) if answers.qname else None
+        if wiki is None:
+            return
+        if wiki.watch is not Watch.TEXT:
+            segment = self._segment(client, 0)
+            row = (now, client, 0, segment, wiki.service, wiki.watch, Evidence.DNS)
+            self._add(self._cue_rows, row)
+        addresses = [record.address for record in answers.records if record.address]
+        for address in (*addresses, *(hint for service in answers.services for hint in service.hints)):
+            pair = self._pair(client, address)
+            todo.pairs[pair >> 52] = pair
+
+    @staticmethod
+    def _pair(client: bytes, server: bytes) -> int:
+        return int(mix_pair(*np.frombuffer(client + server, ">u8").astype(np.uint64)))
+
+    # -- requests in the clear ----------------------------------------------------------------------------------
+
+    def _read_plain(self, items: Any, buffer: Any) -> None:
+        table = self._watch.connection
+        places = self._watch.of_row[items[:, layout.W_ROW]]
+        plain = (places > 0) & (table[places, watch.K_TLS13] == watch.PLAIN)
+        for n in np.flatnonzero(plain).tolist():
+            place, (time, start, end, _, sequence, h, _, flags) = int(places[n]), items[n].tolist()
+            if int(table[place, watch.K_HASH]) != h or end <= start:
+                continue
+            facts = table[place, watch.K_FACT : watch.K_FACT + watch.FACTS]
+            number = int(facts[watch.F_ID])
+            if number not in self._plain:
+                self._plain[number] = (Posts(), place, facts_of(facts, self._wikis))
+            posts = self._plain[number][0]
+            if flags & layout.W_FROM_CLIENT:
+                post = posts.up(sequence, buffer[start:end].tobytes(), time)
+            else:
+                post = posts.down(buffer[start : min(end, start + 16)].tobytes())
+            self._posted(self._plain[number][2], post, time)
+
+    def _posted(self, c: Facts, post: Post | None, now: int) -> None:
+        if post:
+            row = (
+                post.time / SECOND, now / SECOND, c.client, c.server, c.client_port, c.server_port, c.vlan,
+                self._segment(c.client, c.vlan), c.wiki.service, c.wiki.host, "POST", post.edit, post.status,
+            )  # fmt: skip
+            self._add(self._http_rows, row)
+
+    def _end_plain(self, now: int) -> None:
+        """Give out what nobody has answered on connections that have gone."""
+        for number, (posts, place, facts) in list(self._plain.items()):
+            if int(self._watch.connection[place, watch.K_FACT + watch.F_ID]) != number or not self._lives(place):
+                self._posted(facts, posts.end(), now)
+                del self._plain[number]
+
+    def _lives(self, place: int) -> bool:
+        return bool(self._watch.connection[place, watch.K_ROW])
+
+    # -- what is ready ------------------------------------------------------------------------------------------
+
+    def poll(self, now: int) -> None:
+        """Make rows of what is due by `now` (ns of packet time), and forget connections that have ended."""
+        self._polled = max(self._polled, now)
+        for row in self._units.poll(now):
+            self._add(self._unit_rows, row)
+        if self._watch.count[watch.N_CUES] > watch.CUES // 2:
+            self._take_cues()
+        if now - self._swept > SWEEP_EVERY:
+            self._swept = now
+            sweep(self._watch, now, IDLE, CLOSED_IDLE)
+            self._end_plain(now)
+
+    def finish(self, now: int) -> None:
+        """The stream has ended: make rows of everything as it is."""
+        self.poll(now)
+        for place in np.flatnonzero(self._watch.connection[:, watch.K_ROW]).tolist():
+            forget(self._watch, place, now)
+        self.poll(now)
+        self._end_plain(now)
+
+    def take(self) -> Tables:
+        """The rows since the last call."""
+        self._take_cues()
+        kinds = ((UNIT_SCHEMA, self._unit_rows), (CUE_SCHEMA, self._cue_rows), (HTTP_SCHEMA, self._http_rows))
+        tables = Tables(*(table_of(schema, rows) for schema, rows in kinds))
+        for _, rows in kinds:
+            rows.clear()
+        return tables
+
+    def _take_cues(self) -> None:
+        """Make rows of the connections that were opened; segments by the same code as those of slices."""
+        count = int(self._watch.count[watch.N_CUES])
+        self._watch.count[watch.N_CUES] = 0
+        if not count:
+            return
+        cues, slices, columns = self._watch.cue[:count], new_slices(count), new_columns(count)
+        slices.signed[:, :2] = cues[:, watch.Q_CLIENT : watch.Q_CLIENT + 2]
+        slices.signed[:, layout.S_VLAN] = cues[:, watch.Q_VLAN]
+        slices.halves[:, layout.S_NAME] = 1
+        nothing = np.zeros(2, np.int16)
+        unpack(slices, count, np.ones(2, np.int32), nothing, nothing, self._segments, columns, 0)
+        clients = columns.client.tobytes()
+        for n, (time, _, _, vlan, wiki, evidence) in enumerate(cues.tolist()):
+            shown = self._wikis[wiki]
+            word = "wiki_open" if shown.watch is Watch.TEXT else shown.watch
+            segment = _SEGMENTS[columns.segment[n]]
+            client = clients[16 * n : 16 * n + 16]
+            row = (time / SECOND, client, vlan & (1 << 64) - 1, segment, shown.service, word, EVIDENCE[evidence])
+            self._add(self._cue_rows, row)
+
+    def _add(self, rows: list[tuple[Any, ...]], row: tuple[Any, ...]) -> None:
+        if len(rows) >= MAX_ROWS:
+            self.dropped += 1
+        else:
+            rows.append(row)
+
+    def _segment(self, client: bytes, vlan: int) -> str:
+        """As sensor.columns.unpack says it."""
+        slices, columns, nothing = new_slices(1), new_columns(1), np.zeros(2, np.int16)
+        slices.words[0, :2] = np.frombuffer(client, ">u8")
+        slices.words[0, layout.S_VLAN] = vlan
+        slices.halves[0, layout.S_NAME] = 1
+        unpack(slices, 1, np.ones(2, np.int32), nothing, nothing, self._segments, columns, 0)
+        return str(_SEGMENTS[columns.segment[0]])
