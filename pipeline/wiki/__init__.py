@@ -1,0 +1,1 @@
+"""Edits of wikis, told from reads inside TLS: see `exchange` (what is read), `cues` (what speaks for a save), `detector`."""
