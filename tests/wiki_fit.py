@@ -74,7 +74,9 @@ EDGES: dict[str, dict[str, tuple[int, tuple[float, ...]]]] = {
 PSEUDO = 0.5  # cases added to each grade
 SLOPE, SLOPE_WEIGHT = 0.8, 0.5  # what the slope is drawn to, and how strongly, where cases are few
 ROUNDS = 6
-SIZES = Sizes(saved=1365, saved_plain=1500, stored_answer_max=1250, visual_body=2150, reply_body=2300, reply_answer=3850)
+SIZES = Sizes(
+    saved=1365, saved_plain=1500, stored_answer_max=1250, visual_body=2150, reply_body=2300, reply_answer=3850
+)
 
 
 def shape_of(action: str) -> str:

@@ -17,6 +17,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+WIKIMEDIA = (
+    "wikipedia.org", "wiktionary.org", "wikibooks.org", "wikiquote.org", "wikisource.org", "wikinews.org",
+    "wikiversity.org", "wikivoyage.org", "wikidata.org", "wikifunctions.org", "mediawiki.org", "wikimedia.org",
+)  # fmt: skip
+
+
+def is_wikimedia(wiki: str) -> bool:
+    """Is it one of the Wikimedia Foundation's wikis?"""
+    return wiki.endswith(WIKIMEDIA)
+
 
 class ConstantsError(ValueError):
     """Constants that cannot be used; the message is `FILE: what is wrong; mend`."""
@@ -61,11 +71,10 @@ class ShapeWeights:
 class Rates:
     """How often the detector was right and wrong where it was measured."""
 
-    recall: float
-    false_per_10k: float
-    false_upper_per_10k: float
+    found: int
+    saves: int
+    false: int
     views: int
-    source: str
 
 
 @dataclass(frozen=True)
@@ -76,15 +85,17 @@ class Constants:
     shapes: Mapping[str, ShapeWeights]
     cue_hosts: Mapping[str, float]
     rates: Mapping[str, Rates]
-    edits_per_1000_views: float = 1.0
+    edits_per_1000_views: float
     provenance: str = field(default="", compare=False)
 
     def of(self, wiki: str) -> Sizes:
-        """The sizes of one wiki, by its host name or the end of it."""
+        """The sizes of one wiki, by its host name or the end of it; else Wikimedia's, or those of `other`."""
         for name, own in self.wikis.items():
             if wiki == name or wiki.endswith("." + name):
                 return replace(self.sizes, **own)
-        return self.sizes
+        if is_wikimedia(wiki):
+            return self.sizes
+        return replace(self.sizes, **self.wikis.get("other", {}))
 
     def with_wikis(self, wikis: Mapping[str, Mapping[str, float]]) -> Constants:
         return replace(self, wikis={**wikis, **{k: v for k, v in self.wikis.items() if k not in wikis}})

@@ -58,9 +58,7 @@ class Candidate:
     known: float
 
 
-def candidates(
-    exchange: Exchange, past: Sequence[Past], now: float, sizes: Sizes, http2: bool
-) -> Iterator[Candidate]:
+def candidates(exchange: Exchange, past: Sequence[Past], now: float, sizes: Sizes, http2: bool) -> Iterator[Candidate]:
     """Every way in which the exchange could be a save. `now` is its Unix time; `past` ends before it."""
     common = {
         # HTTP/1.1 knows no credit
@@ -111,7 +109,7 @@ def candidates(
                 "typed": float(typed),
             }
             yield Candidate(Shape.REPLY, exchange, answer, values, answer.at + 0.25)
-        if 100 <= exchange.body and not answer.turned and answer.size <= sizes.saved * 2:
+        if exchange.body >= 100 and not answer.turned and answer.size <= sizes.saved * 2:
             values = shared | {
                 "answer": _far(answer.size, sizes.saved if http2 else sizes.saved_plain),
                 "quiet": answer.quiet or 9.0,

@@ -24,12 +24,12 @@ from __future__ import annotations
 import heapq
 import math
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from pipeline.wiki.alarm import Certainty, EditAlarm, Thresholds
 from pipeline.wiki.constants import Constants
-from pipeline.wiki.cues import MEMORY_S, Candidate, Past, Shape, candidates
+from pipeline.wiki.cues import MEMORY_S, Candidate, Past, candidates
 from pipeline.wiki.exchange import Exchange, exchanges, is_http2
 from pipeline.wiki.telling import of_request, of_upload
 from pipeline.wiki.unit import HostCue, Request, Unit
@@ -43,37 +43,6 @@ CLIENTS = 1 << 13
 PASTS = 64
 CUES = 16
 _NOT_EDITED = ("auth.", "login.")  # hosts for logging in; nothing is edited there
-
-
-class Certainty(StrEnum):
-    POSSIBLE = "possible"
-    LIKELY = "likely"
-    CONFIRMED = "confirmed"
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """From which probability an edit is called so; from the policy profile."""
-
-    possible: float
-    likely: float
-
-
-@dataclass(frozen=True, slots=True)
-class EditAlarm:
-    """An edit that may have been made. `client` is for look-up alone and never in an alert's text."""
-
-    time: float  # Unix seconds of the upload's end
-    known: float  # packet time by which the deciding record was known
-    wiki: str
-    service: str
-    certainty: Certainty
-    probability: float
-    rule: str  # the shape, or `http`
-    why: tuple[str, ...]
-    segment: str
-    client: bytes = field(repr=False)
-    unit: int  # 0 for `http`
 
 
 @dataclass(slots=True)
@@ -104,7 +73,9 @@ class Detector:
         self._waiting: list[tuple[float, int, _Client, _Watched]] = []
         self._serial = 0
 
-    def feed(self, units: Iterable[Unit], cues: Iterable[HostCue] = (), requests: Iterable[Request] = ()) -> list[EditAlarm]:
+    def feed(
+        self, units: Iterable[Unit], cues: Iterable[HostCue] = (), requests: Iterable[Request] = ()
+    ) -> list[EditAlarm]:
         """Take what came since the last call, in the order of time."""
         alarms: list[EditAlarm] = []
         items: list[tuple[float, int, Unit | HostCue | Request]] = []
@@ -143,16 +114,18 @@ class Detector:
             return []
         client = self._client(unit.client)
         http2 = is_http2(unit.records)
-        alarms = []
-        for exchange in exchanges(unit.records, unit.rtt, unit.usual):
-            if exchange.start < -VIEW_S:
-                continue
-            watched = self._meet(client, unit, exchange)
-            if watched is None or watched.told is Certainty.LIKELY:
-                continue
-            watched.judged = self._best(client, unit, exchange, watched, http2)
-            alarms += self._decide(client, watched)
-        return alarms
+        shown = [e for e in exchanges(unit.records, unit.rtt, unit.usual) if e.start >= -VIEW_S]
+        mine = [(e, watched) for e in shown if (watched := self._meet(client, unit, e)) is not None]
+        ways = [way for e, watched in mine for way in self._ways(client, unit, e, watched, http2)]
+        taken: dict[float, _Watched] = {}
+        for _, watched in mine:
+            watched.judged = None
+        for probability, candidate, watched in sorted(ways, key=_likeliest):
+            # an answer serves one exchange, the likeliest; of an exchange the likeliest way counts
+            owner = taken.setdefault(candidate.answer.at, watched)
+            if owner is watched and watched.judged is None:
+                watched.judged = (probability, candidate, unit)
+        return [alarm for _, watched in mine for alarm in self._decide(client, watched)]
 
     def _meet(self, client: _Client, unit: Unit, exchange: Exchange) -> _Watched | None:
         """The exchange among those that are known; None if another unit shows it better."""
@@ -168,21 +141,17 @@ class Detector:
         client.watched.append((unit.connection, watched))
         return watched
 
-    def _best(
+    def _ways(
         self, client: _Client, unit: Unit, exchange: Exchange, watched: _Watched, http2: bool
-    ) -> tuple[float, Candidate, Unit] | None:
-        """The most probable shape by what the unit shows now."""
+    ) -> Iterator[tuple[float, Candidate, _Watched]]:
+        """Each shape that the exchange may have by what the unit shows now, with its probability."""
         now = watched.start
         past = [w.past for _, w in client.watched if now - MEMORY_S <= w.start < now] or list(unit.earlier)
         known = math.inf if unit.final else unit.known - unit.opened
-        best: tuple[float, Candidate, Unit] | None = None
         for candidate in candidates(exchange, past, now, self._constants.of(unit.wiki), http2):
             if candidate.known <= known:
                 probability = self._constants.shapes[candidate.shape].probability(candidate.values)
-                probability = self._lift(client, probability, now, unit.opened + candidate.known)
-                if best is None or probability > best[0]:
-                    best = (probability, candidate, unit)
-        return best
+                yield self._lift(client, probability, now, unit.opened + candidate.known), candidate, watched
 
     def _lift(self, client: _Client, probability: float, start: float, known: float) -> float:
         """With what the client's other connections say."""
@@ -196,7 +165,7 @@ class Detector:
         return sorted(cue for cue in before | after if cue in self._constants.cue_hosts)
 
     def _decide(self, client: _Client, watched: _Watched) -> list[EditAlarm]:
-        if watched.judged is None:
+        if watched.judged is None or watched.told is Certainty.LIKELY:
             return []
         probability, candidate, unit = watched.judged
         if probability >= self._thresholds.likely:
@@ -273,8 +242,12 @@ class Detector:
         return client
 
 
+def _likeliest(way: tuple[float, Candidate, _Watched]) -> float:
+    return -way[0]
+
+
 def _when(item: tuple[float, int, object]) -> tuple[float, int]:
     return item[:2]
 
 
-__all__ = ["Certainty", "Detector", "EditAlarm", "Shape", "Thresholds"]
+__all__ = ["Certainty", "Detector", "EditAlarm", "Thresholds"]

@@ -5,8 +5,8 @@ are huge) and, if it carries a form, DATA frames of up to 16 kB in records of th
 asked for with HEADERS. So a **flight** (client records with no pause and no answer between them) is cut into **posts**:
 a header-sized record, then the data behind it. Three more facts of the protocol help where sizes do not:
 
-- the server gives credit (WINDOW_UPDATE, 13 B each) for DATA and never for HEADERS (RFC 9113, 5.2): it tells a small body
-  behind a huge header from two requests in a row;
+- the server gives credit (WINDOW_UPDATE, 13 B each) for DATA and never for HEADERS (RFC 9113, 5.2): it tells a small
+  body behind a huge header from two requests in a row;
 - a beacon is answered by an empty reply (`TINY`): the first such reply after a flight explains one post of it. This
   matters since Firefox sends beacons on the wiki's own connection, even in one flight with a save;
 - a form that is saved is answered by a lone small record (a redirect, or a word to the page's script), to which the
@@ -275,13 +275,14 @@ def _answer(exchange: Exchange, events: Sequence[Record], rtt: float, later: Seq
         exchange.answers.append(
             Answer(
                 t, -s, t - exchange.end - rtt, gap, quiet, asked, len(exchange.answers),
-                sum(1 for a in later if a <= t), in_stream, requests, -events[page][1] if found else 0, events[page][0] if found else 0.0,
+                sum(1 for a in later if a <= t), in_stream, requests,
+                -events[page][1] if found else 0, events[page][0] if found else 0.0,
             )
         )  # fmt: skip
 
 
 def _page(events: Sequence[Record], k: int) -> tuple[int, int]:
-    """Where the page begins that was asked for upon record `k` (`k` itself = nowhere yet), and the requests till then."""
+    """Where the page begins that was asked for upon record `k` (`k` = nowhere yet), and the requests till then."""
     requests = 0
     for i in range(k + 1, len(events)):
         t, s = events[i]

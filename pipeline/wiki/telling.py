@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.wiki.constants import Constants, Rates
+from pipeline.wiki.constants import Constants, Rates, is_wikimedia
 from pipeline.wiki.cues import Candidate, Shape
+from pipeline.wiki.trial import poisson_upper
 from pipeline.wiki.unit import Unit
 
 CANNOT_KNOW = (
@@ -20,10 +21,6 @@ TEMPORARY = (
     "without log-in; Wikimedia's other wikis do the same. The address stays visible to some of their administrators."
 )
 ADDRESS = "An edit without log-in may show the school's address on this wiki."
-_WIKIMEDIA = (
-    "wikipedia.org", "wiktionary.org", "wikibooks.org", "wikiquote.org", "wikisource.org", "wikinews.org",
-    "wikiversity.org", "wikivoyage.org", "wikidata.org", "wikifunctions.org", "mediawiki.org", "wikimedia.org",
-)  # fmt: skip
 _HOSTS = {
     "hcaptcha": "in the ten minutes before it the wiki's test for people without a confirmed account was loaded",
     "auth": "right after it the wiki's log-in host was asked, as after the first save of a logged-out person",
@@ -51,7 +48,9 @@ _AGAINST = {
 }
 
 
-def of_upload(candidate: Candidate, unit: Unit, hosts: Sequence[str], certainty: str, constants: Constants) -> tuple[str, ...]:
+def of_upload(
+    candidate: Candidate, unit: Unit, hosts: Sequence[str], certainty: str, constants: Constants
+) -> tuple[str, ...]:
     """Why an upload is held to be a save."""
     evidence = constants.shapes[candidate.shape].evidence(candidate.values)
     said = [_seen(candidate, unit)]
@@ -98,12 +97,11 @@ def _seen(candidate: Candidate, unit: Unit) -> str:
 
 
 def wrong(rates: Rates, edits_per_1000_views: float) -> tuple[float, float]:
-    """The chance that an alarm is wrong where so many of 1,000 views are edits: as measured, and at worst (95 %)."""
-    right = rates.recall * edits_per_1000_views * 10
-    return (
-        rates.false_per_10k / (rates.false_per_10k + right),
-        rates.false_upper_per_10k / (rates.false_upper_per_10k + right),
-    )
+    """The chance that an alarm is wrong where so many of 1,000 views are edits: half a false alarm more than was
+    measured (Jeffreys), and at worst (95 %)."""
+    right = edits_per_1000_views / 1000 * rates.found / rates.saves
+    usual, worst = ((rates.false + 0.5) / rates.views, poisson_upper(rates.false) / rates.views)
+    return usual / (usual + right), worst / (worst + right)
 
 
 def chances(certainty: str, constants: Constants) -> tuple[str, ...]:
@@ -113,16 +111,15 @@ def chances(certainty: str, constants: Constants) -> tuple[str, ...]:
         return ()
     usual, worst = wrong(rates, constants.edits_per_1000_views)
     return (
-        f"About {constants.edits_per_1000_views:g} of 1,000 page views is an edit. In the laboratory "
-        f"{rates.false_per_10k:.1f} of 10,000 views gave a false alarm of this certainty (at most "
-        f"{rates.false_upper_per_10k:.1f}, 95 %; {rates.views:,} views), so about {usual:.0%} of such alarms are wrong, "
-        f"at worst {worst:.0%}. Treat it as a hint, never as proof.",
+        f"About {constants.edits_per_1000_views:g} of 1,000 page views is an edit. In the laboratory {rates.false} of "
+        f"{rates.views:,} views gave a false alarm of at least this certainty; reckoned with care, {usual:.0%} of such "
+        f"alarms are wrong, at worst {worst:.0%}, and real networks are less tidy. Treat it as a hint, never as proof.",
     )
 
 
 def visible(wiki: str) -> str:
     """Who can see where an edit came from."""
-    return TEMPORARY if wiki.endswith(_WIKIMEDIA) else ADDRESS
+    return TEMPORARY if is_wikimedia(wiki) else ADDRESS
 
 
 def cue_words() -> Mapping[str, str]:

@@ -1,8 +1,8 @@
 """Scores alarms against recorded sessions with truth, and says how sure the figures are.
 
-A folder of sessions holds `SID.pcap.gz` with four files of truth, one JSON object a line: `sessions.jsonl` (sid, browser,
-scenario), `saves.jsonl` (sid, time, action: a revision that was really saved), `page_views.jsonl` (sid) and, if wanted,
-`uploads.jsonl` (sid, end, truth).
+A folder of sessions holds `SID.pcap.gz` with four files of truth, one JSON object a line: `sessions.jsonl` (sid,
+browser, scenario), `saves.jsonl` (sid, time, action: a revision that was really saved), `page_views.jsonl` (sid) and,
+if wanted, `uploads.jsonl` (sid, end, truth).
 
 The rule: an alarm is true if a real save of the same session lies from 12 s before to 8 s after it; a save takes one
 alarm, nearest first. Further alarms near a save count neither way, nor do those near a save that changed nothing (on
@@ -20,8 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.wiki.alarm import Certainty, EditAlarm
+
 EARLY_S, LATE_S = 8.0, 12.0  # an alarm may come so long before, or after, its save
 ONCE_S = 10.0
+KINDS = ("browser", "api", "rollback")
 
 
 class TrialError(ValueError):
@@ -58,18 +61,25 @@ class Result:
     views: int
     false_by_scenario: Mapping[str, tuple[int, int]]  # false alarms, page views
 
-    @property
-    def recall(self) -> float:
-        found, saves = self.kinds.get("browser", (0, 0))
-        return found / saves if saves else math.nan
-
-    @property
-    def false_per_10k(self) -> float:
-        return 1e4 * len(self.false) / self.views if self.views else math.nan
-
-    @property
-    def false_upper_per_10k(self) -> float:
-        return 1e4 * poisson_upper(len(self.false)) / self.views if self.views else math.nan
+    def as_object(self) -> dict[str, Any]:
+        """For JSON, with 95 % intervals."""
+        count, views = len(self.false), max(1, self.views)
+        return {
+            **{kind: _share(*self.kinds[kind]) if kind in self.kinds else None for kind in KINDS},
+            "false": count,
+            "views": self.views,
+            "false_per_10k": 1e4 * count / views,
+            "false_lower_per_10k": 1e4 * poisson_lower(count) / views,
+            "false_upper_per_10k": 1e4 * poisson_upper(count) / views,
+            "scenarios": {name: _share(*pair) for name, pair in self.scenarios.items()},
+            "false_by_scenario": {
+                name: {"false": wrong, "views": views} for name, (wrong, views) in self.false_by_scenario.items()
+            },
+            "false_at": [
+                {"sid": sid, "browser": browser, "scenario": scenario, "time": round(time, 2)}
+                for sid, browser, scenario, time in self.false
+            ],
+        }
 
 
 def read_sessions(folder: Path) -> dict[str, Session]:
@@ -149,6 +159,17 @@ def _false(session: Session, times: Sequence[float], taken: set[int]) -> list[fl
     return false
 
 
+def results(sessions: Iterable[Session], alarms: Iterable[tuple[str, EditAlarm]]) -> dict[str, Result]:
+    """By the certainty that an alarm has at least; alarms come with their session's id."""
+    order = list(Certainty)
+    times: dict[str, dict[str, list[float]]] = {certainty.value: defaultdict(list) for certainty in order}
+    for sid, alarm in alarms:
+        for certainty in order[: order.index(alarm.certainty) + 1]:
+            times[certainty.value][sid].append(alarm.time)
+    listed = list(sessions)
+    return {certainty: score(listed, found) for certainty, found in times.items()}
+
+
 def wilson(k: int, n: int, z: float = 1.96) -> tuple[float, float]:
     """The 95 % interval of a share."""
     if not n:
@@ -169,6 +190,23 @@ def poisson_upper(k: int, confidence: float = 0.975) -> float:
             total += term
         low, high = (mean, high) if total > 1 - confidence else (low, mean)
     return high
+
+
+def poisson_lower(k: int, confidence: float = 0.975) -> float:
+    """The largest mean under which `k` events or more have less than 1 - `confidence`."""
+    low, high = 0.0, float(k)
+    for _ in range(80):
+        mean = (low + high) / 2
+        term = total = math.exp(-mean)
+        for i in range(1, k):
+            term *= mean / i
+            total += term
+        low, high = (mean, high) if k and 1 - total < 1 - confidence else (low, mean)
+    return low
+
+
+def _share(found: int, saves: int) -> dict[str, Any]:
+    return {"found": found, "saves": saves, "recall": found / saves, "interval": wilson(found, saves)}
 
 
 def _rows(path: Path, columns: Sequence[str]) -> Iterable[dict[str, Any]]:
