@@ -131,12 +131,13 @@ _LISTENER = _Listener()
 
 @contextlib.contextmanager
 def _listening() -> Iterator[list[str]]:
-    """What Apprise logs in this thread meanwhile; it goes nowhere else."""
-    log = logging.getLogger("apprise")
-    if _LISTENER not in log.handlers:
-        log.addHandler(_LISTENER)
-        log.setLevel(logging.DEBUG)
-        log.propagate = False
+    """What Apprise and what it uses log in this thread meanwhile; it goes nowhere else."""
+    for name in ("apprise", "urllib3"):
+        log = logging.getLogger(name)
+        if _LISTENER not in log.handlers:
+            log.addHandler(_LISTENER)
+            log.setLevel(logging.DEBUG)
+            log.propagate = False
     kept: list[str] = []
     _LISTENER.mine.kept = kept
     try:
