@@ -23,13 +23,34 @@ def copy_changes(outbox: Outbox, store: Store, school: str) -> int:
     """Brings what has changed into the store; returns the number of rows. Raises StoreError."""
     done = 0
     for table, source, cells in (("alert", "alert", _alert), ("alert_delivery", "delivery", _delivery)):
-        rows = outbox.unstored(source)
+        rows = _unstored(outbox, source)
         if rows:
             columns = _columns(rows, cells, school)
             store.insert(table, columns, f"{school}/{table}/{_name(rows)}")
-            outbox.stored(source, rows)
+            _stored(outbox, source, rows)
             done += len(rows)
     return done
+
+
+def _unstored(outbox: Outbox, table: str) -> list[Row]:
+    """Rows of `alert` or `delivery` that have changed since the store had them."""
+    if table == "alert":
+        return outbox.rows("SELECT * FROM alert WHERE stored < revision LIMIT 1000")
+    return outbox.rows(
+        "SELECT d.*, m.day, m.made, m.sort, m.alerts FROM delivery d JOIN message m ON m.id = d.message "
+        "WHERE d.stored < d.revision LIMIT 1000"
+    )
+
+
+def _stored(outbox: Outbox, table: str, rows: list[Row]) -> None:
+    """These rows, as they were then, are in the store."""
+    key = ("id",) if table == "alert" else ("message", "channel")
+    where = " AND ".join(f"{name} = ?" for name in key)
+    with outbox.change() as database:
+        for row in rows:
+            values = [str(row[name]) for name in key]
+            sql = f"UPDATE {table} SET stored = max(stored, ?) WHERE {where}"
+            database.execute(sql, (int(str(row["revision"])), *values))
 
 
 def _columns(rows: list[Row], cells: Callable[[Row], Row], school: str) -> dict[str, Values]:

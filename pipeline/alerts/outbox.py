@@ -3,7 +3,7 @@
 Theory of operation. It is an SQLite file of its own, not a table of the store: the store belongs to one process and
 likes rows that never change, while an alert must be there for the command line too, at once, and each step of its
 delivery must be on the disk before the next one begins. The owner copies what has changed into the store's tables
-`alert` and `alert_delivery` (`unstored`), where the pages and the report find it.
+`alert` and `alert_delivery` (pipeline.alerts.copies), where the pages and the report find it.
 A delivery, one message on one channel, goes
 
     pending -> sending -> sent
@@ -60,7 +60,7 @@ class Outbox:
 
     def add(self, alert: Alert, key: str = "") -> bool:
         """Keeps a new alert, untold; False if it was there. `key`: of the alarm that raised it."""
-        with self._write() as database:
+        with self.change() as database:
             columns = columns_of(alert)
             marks = ", ".join("?" * len(columns))
             done = database.execute(
@@ -77,7 +77,7 @@ class Outbox:
 
     def join(self, key: str, alert: Alert) -> None:
         """One more alarm of an alert that is there: counts it once, and takes over a higher certainty."""
-        with self._write() as database:
+        with self.change() as database:
             new = database.execute("INSERT OR IGNORE INTO alarm VALUES (?, ?, ?)", (key, alert.id, alert.at)).rowcount
             database.execute(
                 "UPDATE alert SET count = count + ?, last = max(last, ?), revision = revision + 1 WHERE id = ?",
@@ -89,7 +89,7 @@ class Outbox:
         """Takes over certainty, probability, rule and reasons, if they are now higher than they were."""
         old = self.alert(alert.id)
         if old is not None and alert.rank > old.rank:
-            with self._write() as database:
+            with self.change() as database:
                 columns = columns_of(alert)
                 named = ("certainty", "probability", "rule", "why")
                 changed = ", ".join(f"{name} = ?" for name in named)
@@ -121,14 +121,14 @@ class Outbox:
 
     def recover_alert(self, id_: str, now: float) -> None:
         """What the alert tells of is over."""
-        with self._write() as database:
+        with self.change() as database:
             database.execute(
                 "UPDATE alert SET recovered = ?, revision = revision + 1 WHERE id = ? AND recovered = 0", (now, id_)
             )
 
     def acknowledge(self, id_: str, now: float, by: str, note: str) -> bool:
         """Somebody has taken notice; False if there is no such alert. Doing it twice keeps the first."""
-        with self._write() as database:
+        with self.change() as database:
             database.execute(
                 "UPDATE alert SET acknowledged = ?, acknowledged_by = ?, note = ?, revision = revision + 1 "
                 "WHERE id = ? AND acknowledged = 0",
@@ -143,7 +143,7 @@ class Outbox:
 
     def tell(self, message: Message, channels: Collection[str], day: str, due: float) -> None:
         """Writes a message for these channels, and that its alerts are told, in one step; once for an id."""
-        with self._write() as database:
+        with self.change() as database:
             new = database.execute(
                 "INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (message.id, message.sort, message.made, message.title, message.body, json.dumps(message.alerts), day),
@@ -181,11 +181,22 @@ class Outbox:
         )
         return [delivery_of(row) for row in rows]
 
+    def unsettled(self, since: float) -> list[Delivery]:
+        """Deliveries that wait or were given up since then, and the last one of each channel that was sent."""
+        rows = self._database.execute(
+            "SELECT * FROM delivery WHERE state IN ('pending', 'sending') OR (state = 'failed' AND changed >= ?) "
+            "UNION SELECT d.* FROM delivery d JOIN (SELECT channel, max(changed) AS last FROM delivery "
+            "WHERE state = 'sent' GROUP BY channel) l ON d.channel = l.channel AND d.changed = l.last "
+            "WHERE d.state = 'sent'",
+            (since,),
+        )
+        return [delivery_of(row) for row in rows]
+
     # -------------------------------------------------------------------------------------------------- deliveries
 
     def recover(self) -> int:
         """Called once by the process that delivers, before it begins: whatever is `sending` was cut off."""
-        with self._write() as database:
+        with self.change() as database:
             return database.execute(
                 "UPDATE delivery SET state = 'pending', possible_duplicate = 1, revision = revision + 1 "
                 "WHERE state = 'sending'"
@@ -194,7 +205,7 @@ class Outbox:
     def claim(self, channel: str, now: float, message: str = "") -> tuple[Message, Delivery] | None:
         """The next message that is due on a channel, now `sending`: that is on the disk when this returns."""
         only = " AND m.id = ?" if message else ""
-        with self._write() as database:
+        with self.change() as database:
             row = database.execute(
                 "SELECT m.* FROM delivery d JOIN message m ON m.id = d.message "
                 f"WHERE d.channel = ? AND d.state = 'pending' AND d.due <= ?{only} "
@@ -222,7 +233,7 @@ class Outbox:
         possible_duplicate: bool = False,
     ) -> None:
         """What became of a delivery that is `sending`: sent, failed, or pending until `due`."""
-        with self._write() as database:
+        with self.change() as database:
             database.execute(
                 "UPDATE delivery SET state = ?, changed = ?, problem = ?, due = ?, revision = revision + 1, "
                 "possible_duplicate = max(possible_duplicate, ?) "
@@ -233,12 +244,21 @@ class Outbox:
     def give_up_others(self, channels: Collection[str], now: float) -> int:
         """Gives up what waits for channels that the settings do not have any more."""
         marks = ", ".join("?" * len(channels))
-        with self._write() as database:
+        with self.change() as database:
             return database.execute(
                 "UPDATE delivery SET state = 'failed', changed = ?, problem = 'removed', revision = revision + 1 "
                 f"WHERE state = 'pending' AND channel NOT IN ({marks})",
                 (now, *channels),
             ).rowcount
+
+    def give_up(self, message: str, now: float) -> None:
+        """Gives up what waits of a message."""
+        with self.change() as database:
+            database.execute(
+                "UPDATE delivery SET state = 'failed', changed = ?, revision = revision + 1 "
+                "WHERE message = ? AND state = 'pending'",
+                (now, message),
+            )
 
     # -------------------------------------------------------------------------------------------------- conditions
 
@@ -249,33 +269,17 @@ class Outbox:
         return Condition(bool(row["bad"]), int(row["streak"]), float(row["since"]), str(row["alert"]))
 
     def set_condition(self, subject: str, to: Condition) -> None:
-        with self._write() as database:
+        with self.change() as database:
             database.execute(
                 "INSERT OR REPLACE INTO condition VALUES (?, ?, ?, ?, ?)",
                 (subject, to.bad, to.streak, to.since, to.alert),
             )
 
-    # ---------------------------------------------------------------------------------------- copies, and their age
-
-    def unstored(self, table: str) -> list[dict[str, object]]:
-        """Rows of `alert` or `delivery` that have changed since `stored` was told of them."""
-        more = ", m.day, m.made, m.sort, m.alerts" if table == "delivery" else ""
-        join = "JOIN message m ON m.id = t.message" if table == "delivery" else ""
-        rows = self._database.execute(f"SELECT t.*{more} FROM {table} t {join} WHERE t.stored < t.revision LIMIT 1000")
-        return [dict(row) for row in rows]
-
-    def stored(self, table: str, rows: Sequence[dict[str, object]]) -> None:
-        """These rows, as they were then, are in the store."""
-        key = ("id",) if table == "alert" else ("message", "channel")
-        where = " AND ".join(f"{name} = ?" for name in key)
-        with self._write() as database:
-            for row in rows:
-                values = (row["revision"], *(row[name] for name in key))
-                database.execute(f"UPDATE {table} SET stored = max(stored, ?) WHERE {where}", values)
+    # -------------------------------------------------------------------------------------------------- age and copies
 
     def prune(self, before: float, notes_before: float) -> int:
         """Removes what was raised before, and older names and notes of acknowledgements; returns how many alerts."""
-        with self._write() as database:
+        with self.change() as database:
             gone = database.execute("DELETE FROM alert WHERE raised < ?", (before,)).rowcount
             database.execute("DELETE FROM alarm WHERE alert NOT IN (SELECT id FROM alert)")
             database.execute("DELETE FROM message WHERE made < ?", (before,))
@@ -294,8 +298,12 @@ class Outbox:
         )
         return int(counts.fetchone()[0])
 
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[dict[str, object]]:
+        """Rows of a query, for whoever copies them."""
+        return [dict(row) for row in self._database.execute(sql, tuple(values))]
+
     @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
+    def change(self) -> Iterator[sqlite3.Connection]:
         """One transaction; on the disk when it is over."""
         with writing(self._database) as database:
             yield database

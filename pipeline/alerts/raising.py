@@ -16,6 +16,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from pipeline.alerts.alert import CERTAINTIES, Alert, EditAlarm, Kind, alarm_key, edit_alert, told
 from pipeline.alerts.clients import AlertClients
@@ -34,12 +35,11 @@ BAD_IN_A_ROW, WELL_IN_A_ROW = 3, 10
 
 
 class Alerts:
-    """The alerts of one school. Used by one thread. `clients` None: the school keeps sums only."""
+    """The alerts of one school, in a folder. Used by one thread."""
 
-    def __init__(
-        self, outbox: Outbox, clients: AlertClients | None, school: School, settings: AlertSettings, texts: Texts
-    ) -> None:
-        self._outbox, self._clients = outbox, clients
+    def __init__(self, outbox: Outbox, folder: Path, school: School, settings: AlertSettings, texts: Texts) -> None:
+        self._outbox, self._folder = outbox, folder
+        self._clients: AlertClients | None = None
         self._recent: dict[tuple[bytes, str], tuple[str, float]] = {}
         self.renew(school, settings, texts)
 
@@ -81,13 +81,18 @@ class Alerts:
         return found[0]
 
     def _keep(self, id_: str, alert: Alert, alarm: EditAlarm) -> None:
-        if self._clients is not None and alert.segment == "staff":
+        """For look-up alone: staff only, and only where anything about single people may be kept."""
+        if alert.segment == "staff" and self._school.settings.mode == "pseudonymous":
+            self._clients = self._clients or AlertClients(self._folder)
             self._clients.keep(id_, bytes(alarm.client), alarm.time)
 
-    def condition(self, kind: Kind, finding: Finding, now: float) -> Alert | None:
+    def condition(
+        self, kind: Kind, finding: Finding, now: float, in_a_row: tuple[int, int] | None = None
+    ) -> Alert | None:
         """Takes one examination of a health check; the alert if one was raised or is over by it.
 
-        An answer holds when it came several times in a row; `unknown` says nothing either way."""
+        An answer holds when it came several times in a row (`in_a_row`: how often what is wrong, and what is well);
+        `unknown` says nothing either way."""
         if finding.severity is Severity.UNKNOWN:
             return None
         bad = finding.severity in (Severity.WARN, Severity.FAIL)
@@ -98,7 +103,8 @@ class Alerts:
             return None
         streak = was.streak + 1
         since = was.since if was.streak else now
-        if streak < (BAD_IN_A_ROW if bad else WELL_IN_A_ROW):
+        wanted, well = in_a_row or (BAD_IN_A_ROW, WELL_IN_A_ROW)
+        if streak < (wanted if bad else well):
             self._outbox.set_condition(finding.id, replace(was, streak=streak, since=since))
             return None
         if bad:

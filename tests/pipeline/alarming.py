@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from pydantic import SecretStr
 
 from pipeline.alerts.answers import Answer, Result
-from pipeline.alerts.clients import AlertClients
+from pipeline.alerts.clients import AlertClients, Seen
 from pipeline.alerts.database import Delivery, Message
 from pipeline.alerts.outbox import Outbox
 from pipeline.alerts.raising import Alerts
@@ -75,7 +75,6 @@ class Desk:
     folder: Path
     settings: AlertSettings = field(default_factory=AlertSettings)
     school: School = field(default_factory=small_school)
-    keeps: bool = True
     now: float = AT + 2.0
     channel: Fake = field(default_factory=Fake)
 
@@ -85,10 +84,14 @@ class Desk:
     def restart(self) -> None:
         """As a new process would begin."""
         zone = zone_of(self.school.settings.zone)
-        self.texts = Texts(self.school.settings.name, zone, self.settings.language, self.keeps)
+        keeps = self.school.settings.mode == "pseudonymous"
+        self.texts = Texts(self.school.settings.name, zone, self.settings.language, keeps)
         self.outbox = Outbox(self.folder)
-        self.clients = AlertClients(self.folder) if self.keeps else None
-        self.alerts = Alerts(self.outbox, self.clients, self.school, self.settings, self.texts)
+        self.alerts = Alerts(self.outbox, self.folder, self.school, self.settings, self.texts)
+
+    def seen(self, alert: str) -> tuple[Seen, ...]:
+        """What is kept for look-up."""
+        return AlertClients(self.folder).of(alert)
 
     def plan(self) -> list[Message]:
         return self.alerts.plan(self.now, [self.channel.name])

@@ -89,12 +89,11 @@ def test_other_networks_alert_too_but_lead_to_nobody(desk: Desk, segment: str, s
     ((_, body),) = desk.tell()
     assert says in body
     assert "lookup request" not in body
-    assert desk.clients is not None
-    assert desk.clients.of(desk.outbox.alerts()[0].id) == ()
+    assert desk.seen(desk.outbox.alerts()[0].id) == ()
 
 
 def test_a_school_that_keeps_sums_keeps_no_address_and_says_so(folder: Path) -> None:
-    desk = Desk(folder, keeps=False)
+    desk = Desk(folder, school=small_school(mode="aggregate"))
     desk.alerts.edit(Alarm(), desk.now)
     ((_, body),) = desk.tell()
     assert "this school keeps sums only" in body
@@ -131,8 +130,7 @@ def test_edits_of_one_device_on_one_wiki_are_one_alert_with_a_count(desk: Desk) 
     (alert,) = desk.outbox.alerts()
     assert (alert.count, alert.last) == (4, AT + 360)
     assert len(desk.channel.got) == 1
-    assert desk.clients is not None
-    assert [seen.at for seen in desk.clients.of(alert.id)] == [AT + 120 * n for n in range(4)]
+    assert [seen.at for seen in desk.seen(alert.id)] == [AT + 120 * n for n in range(4)]
     desk.alerts.edit(Alarm(time=AT + 601, unit=20), desk.now)
     desk.alerts.edit(Alarm(wiki="cy.wikipedia.org", unit=21), desk.now)
     desk.alerts.edit(Alarm(client=b"\0" * 16, unit=22), desk.now)
@@ -221,7 +219,7 @@ def test_more_than_an_hour_may_have_come_together_and_none_is_lost(folder: Path)
 def test_no_alert_before_the_notice_date_nor_in_a_pause(folder: Path) -> None:
     tomorrow = Desk(folder / "a", school=small_school(notice_date=date(2026, 11, 18)))
     assert tomorrow.alerts.edit(Alarm(), tomorrow.now) is None
-    never = Desk(folder / "b", school=small_school(notice_date=None, mode="aggregate"), keeps=False)
+    never = Desk(folder / "b", school=small_school(notice_date=None, mode="aggregate"))
     assert never.alerts.edit(Alarm(), never.now) is None
     minute = int(AT // 60)
     from dataclasses import replace
