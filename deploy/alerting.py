@@ -11,7 +11,8 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -61,8 +62,8 @@ PATTERN = "uploads-*.arrow"
 class Detector(Protocol):
     """Tells edits from reads (pipeline.wiki). It remembers what it has read."""
 
-    def read(self, table: pa.Table) -> Iterable[EditAlarm]:
-        """The alarms of one more table of the sensor's: units, cues or requests in the clear."""
+    def read(self, tables: Sequence[pa.Table], now: float) -> Iterable[EditAlarm]:
+        """The alarms of what has come since the last call: tables of units, cues and requests, in any order."""
         ...
 
 
@@ -85,6 +86,7 @@ class Alerting:
         self._stopping, self._changed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="alerts", daemon=True)
         self._spool = UploadFiles(settings.sensor.spool)
+        self._alarms: deque[EditAlarm] = deque()
         self._addresses: tuple[Address, ...] = ()
         self._sender: Sender | None = None
         self._due = {self._copy: 0.0, self._examine: 0.0, self._examine_seldom: 0.0}
@@ -147,9 +149,11 @@ class Alerting:
 
     def _look(self) -> None:
         """Edits since the last round, and the messages that are due."""
-        for table in self._spool.fresh(self._now()):
-            for alarm in self._detector.read(table):
-                self._alerts.edit(alarm, self._now())
+        self._alarms.extend(self._detector.read(self._spool.fresh(), self._now()))
+        while self._alarms:
+            self._alerts.edit(self._alarms[0], self._now())
+            self._alarms.popleft()  # it is on the disk
+        self._spool.done(self._now())
         made = self._alerts.plan(self._now(), [address.name for address in self._addresses])
         for message in made:
             click.echo(f"schoolgate: {message.sort} {message.id}: {message.title.partition(': ')[2]}", err=True)
@@ -249,24 +253,32 @@ def _feeds_are_due(school: School, now: float) -> bool:
 
 
 class UploadFiles:
-    """The spool's files about wikis: each is read once by a process, and leaves some minutes later."""
+    """The spool's files about wikis: each is read once by a process, and leaves some minutes after all that it led to
+    is in the outbox."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._read: dict[Path, float] = {}
+        self._taken: set[Path] = set()
+        self._done: dict[Path, float] = {}
 
-    def fresh(self, now: float) -> Iterable[pa.Table]:
-        """Tables that have not been read yet, in the order of their names. What is broken is set aside."""
+    def fresh(self) -> list[pa.Table]:
+        """What has not been read yet. A file that is broken is set aside."""
+        found = []
         for path in sorted(self._folder.glob(PATTERN)):
-            if path in self._read:
-                continue
-            try:
-                yield SpoolFolder.read(path)
-            except SpoolError as error:
-                path.rename(path.with_name(path.name + ".broken"))
-                click.echo(f"schoolgate: {error}", err=True)
-                continue
-            self._read[path] = now
-        for path in [path for path, at in self._read.items() if now - at > HOLD_S]:
+            if path not in self._taken:
+                try:
+                    found.append(SpoolFolder.read(path))
+                except SpoolError as error:
+                    path.rename(path.with_name(path.name + ".broken"))
+                    click.echo(f"schoolgate: {error}", err=True)
+                else:
+                    self._taken.add(path)
+        return found
+
+    def done(self, now: float) -> None:
+        """All that was read is taken care of; removes what was so for HOLD_S."""
+        self._done |= {path: now for path in self._taken if path not in self._done}
+        for path in [path for path, at in self._done.items() if now - at > HOLD_S]:
             path.unlink(missing_ok=True)
-            del self._read[path]
+            self._taken.discard(path)
+            del self._done[path]

@@ -335,7 +335,7 @@ TABLES: tuple[Table, ...] = (
             Column("raised", _TIME, "when it was raised"),
             Column("at", _TIME, "when it happened"),
             Column("certainty", _WORD, "of an edit: possible, likely or confirmed"),
-            Column("probability", "Float32", "of an edit: how likely it is to be one"),
+            Column("percent", "UInt8", "of an edit: how likely it is to be one, in percent"),
             Column("wiki", _WORD, "of an edit: the wiki"),
             Column("service", _WORD, "of an edit: service id of the catalogue"),
             Column("segment", _WORD, "of an edit: staff, pupil, guest or unknown network"),

@@ -79,10 +79,7 @@ def request(
         raise click.UsageError(f"{' and '.join(sort_needs_days)} must be given")
     ((sort, subject),) = named_ones
     with desk_of(folder, named, "lookup.request", store_path, with_store=sort is lookup.Sort.EPISODE) as desk:
-        if first is not None and last is not None:
-            days = first.date(), last.date()
-        else:
-            days = days_of_alert(desk, subject)
+        days = (first.date(), last.date()) if first is not None and last is not None else days_of_alert(desk, subject)
         what = lookup.Request(case, lookup.LookupReason(reason), text, *days, sort, subject)
         found = lookup.request(desk, what)
     if as_json:

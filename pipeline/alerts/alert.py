@@ -42,6 +42,8 @@ class Kind(StrEnum):
         return self is not Kind.WIKI_EDIT
 
 
+SAME_S = 1.0
+"""Alarms of one unit that are no further apart are of one edit, of which more is known by now."""
 CERTAINTIES = ("possible", "likely", "confirmed")
 """Of an edit, the lowest first."""
 _SIZE = re.compile(r"(?<![\w.])\d[\d,. ]*\s?(?:k|Ki|M|Mi)?(?:B|bytes?)\b")
@@ -138,27 +140,29 @@ def edit_alert(alarm: EditAlarm, school: School, now: float) -> Alert:
     """The alert of an alarm: all of it that may be told."""
     period, period_kind = period_at(school, alarm.time)
     return Alert(
-        id="a" + hashlib.sha256(alarm_key(alarm, school).encode()).hexdigest()[:10],
+        id="a" + hashlib.sha256(f"{alarm_key(alarm, school)}/{alarm.time:.3f}".encode()).hexdigest()[:10],
         kind=Kind.WIKI_EDIT,
         raised=now,
         at=alarm.time,
         day=_local(school, alarm.time).date().isoformat(),
-        certainty=alarm.certainty,
+        certainty=str(alarm.certainty),
         probability=min(1.0, max(0.0, float(alarm.probability))),
         wiki=told(alarm.wiki),
         service=alarm.service,
         segment=alarm.segment if alarm.segment in ("staff", "pupil", "guest") else "unknown",
         period=period,
         period_kind=period_kind,
-        rule=alarm.rule,
+        rule=str(alarm.rule),
         why=tuple(told(text) for text in alarm.why),
         last=alarm.time,
     )
 
 
 def alarm_key(alarm: EditAlarm, school: School) -> str:
-    """What an alarm is known by when the same traffic is read again; nothing in it stands for the device."""
-    return f"{school.settings.id}/{alarm.unit or f'{alarm.time:.3f}/{alarm.wiki}'}"
+    """What alarms of the same stretch of traffic have in common, also when it is read again; nothing in it stands for
+    the device. One unit may hold several edits, some seconds apart (`SAME_S`)."""
+    of = str(alarm.unit) if alarm.unit else f"{alarm.time:.3f}/{alarm.wiki}"
+    return hashlib.sha256(f"{school.settings.id}/{of}".encode()).hexdigest()
 
 
 def told(text: str) -> str:

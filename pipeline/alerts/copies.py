@@ -65,7 +65,7 @@ def _alert(row: Row) -> Row:
         **{name: str(row[name]) for name in words},
         **{name: _second(row[name]) for name in times},
         "day": date.fromisoformat(str(row["day"])),
-        "probability": float(str(row["probability"])),
+        "percent": int(100 * float(str(row["probability"]))),
         "edits": int(str(row["count"])),
         "revision": int(str(row["revision"])),
     }

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 
 from pipeline.alerts.alert import Kind
@@ -159,9 +159,11 @@ def blind_of(store: Store, school: str, now: float) -> Blind:
         for when in (">=", "<")
         for which in ("= 'flows'", f"IN ({hidden})")
     )
+    until = datetime.fromtimestamp(int(now), UTC)
+    hour = until - timedelta(minutes=70)  # windows are stored some minutes late
     rows = store.query(
         f"SELECT {shares} FROM {DATABASE}.coverage WHERE school = {{school:String}} "
         "AND start >= {first:DateTime('UTC')} AND start < {now:DateTime('UTC')}",
-        {"school": school, "since": int(now) - 4200, "first": int(now) - 14 * 86_400, "now": int(now)},
+        {"school": school, "since": hour, "first": until - timedelta(days=14), "now": until},
     ).rows
     return Blind(*(int(str(value)) for value in rows[0]))

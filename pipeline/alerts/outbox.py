@@ -24,7 +24,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.alerts.alert import Alert, alert_of, columns_of
+from pipeline.alerts.alert import SAME_S, Alert, alert_of, columns_of
 from pipeline.alerts.database import (
     TABLES,
     Condition,
@@ -67,18 +67,20 @@ class Outbox:
                 f"INSERT OR IGNORE INTO alert ({', '.join(columns)}) VALUES ({marks})", tuple(columns.values())
             )
             if key:
-                database.execute("INSERT OR IGNORE INTO alarm VALUES (?, ?, ?)", (key, alert.id, alert.at))
+                database.execute("INSERT OR IGNORE INTO alarm VALUES (?, ?, ?)", (key, alert.at, alert.id))
             return done.rowcount == 1
 
-    def alert_by_alarm(self, key: str) -> str | None:
+    def alert_by_alarm(self, key: str, at: float) -> str | None:
         """The alert that an alarm belongs to, if it has come before."""
-        row = self._database.execute("SELECT alert FROM alarm WHERE key = ?", (key,)).fetchone()
+        row = self._database.execute(
+            "SELECT alert FROM alarm WHERE key = ? AND abs(at - ?) <= ? ORDER BY at", (key, at, SAME_S)
+        ).fetchone()
         return str(row[0]) if row else None
 
     def join(self, key: str, alert: Alert) -> None:
         """One more alarm of an alert that is there: counts it once, and takes over a higher certainty."""
         with self.change() as database:
-            new = database.execute("INSERT OR IGNORE INTO alarm VALUES (?, ?, ?)", (key, alert.id, alert.at)).rowcount
+            new = database.execute("INSERT OR IGNORE INTO alarm VALUES (?, ?, ?)", (key, alert.at, alert.id)).rowcount
             database.execute(
                 "UPDATE alert SET count = count + ?, last = max(last, ?), revision = revision + 1 WHERE id = ?",
                 (new, alert.at, alert.id),

@@ -55,9 +55,9 @@ class Alerts:
         """The alert that an alarm belongs to, raised now or before; None while monitoring is off."""
         if not watching(self._school, alarm.time):
             return None
-        alert, key = edit_alert(alarm, self._school, now), _key(alarm, self._school)
+        alert, key = edit_alert(alarm, self._school, now), alarm_key(alarm, self._school)
         device = (bytes(alarm.client), alert.wiki)
-        if known := self._outbox.alert_by_alarm(key):
+        if known := self._outbox.alert_by_alarm(key, alarm.time):
             alert = replace(alert, id=known)
             self._outbox.raise_certainty(alert)
             self._recent.setdefault(device, (known, alarm.time))
@@ -218,10 +218,6 @@ def watching(school: School, at: float) -> bool:
     day = datetime.fromtimestamp(at, zone_of(settings.zone)).date()
     announced = settings.notice_date is not None and day >= settings.notice_date
     return announced and pause_at(at, school.pauses) is None
-
-
-def _key(alarm: EditAlarm, school: School) -> str:
-    return hashlib.sha256(alarm_key(alarm, school).encode()).hexdigest()
 
 
 def _short(text: str) -> str:

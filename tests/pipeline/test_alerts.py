@@ -137,6 +137,12 @@ def test_edits_of_one_device_on_one_wiki_are_one_alert_with_a_count(desk: Desk) 
     assert len(desk.outbox.alerts()) == 4
 
 
+def test_one_unit_may_hold_two_edits_and_one_edit_be_told_twice(desk: Desk) -> None:
+    for alarm in (Alarm(certainty="possible"), Alarm(time=AT + 0.4), Alarm(time=AT + 6), Alarm(time=AT + 6.2)):
+        desk.alerts.edit(alarm, desk.now)
+    assert [(alert.certainty, alert.count) for alert in desk.outbox.alerts()] == [("likely", 2)]
+
+
 def test_after_a_restart_alarms_that_are_read_again_are_counted_once(desk: Desk) -> None:
     alarms = [Alarm(time=AT + n, unit=7 + n) for n in range(3)]
     for alarm in alarms:
