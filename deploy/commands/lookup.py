@@ -183,10 +183,13 @@ def show(lookup_id: str, folder: Path, named: str, store_path: Path | None, as_j
     \b
     Example:  schoolgate lookup show L12 --school school/ --as "network_manager/Sam Rees"
     """
-    with desk_of(folder, named, "lookup.show", store_path, with_store=True) as desk:
-        from pipeline.lookup import show as see
+    with desk_of(folder, named, "lookup.show", with_store=False) as desk:
+        from pipeline import lookup
 
-        found = see(desk, lookup_id)
+        known = lookup.lookups(desk.trail.entries()).get(lookup_id)
+    of_alert = known is not None and known.request.sort is lookup.Sort.ALERT
+    with desk_of(folder, named, "lookup.show", store_path, with_store=not of_alert) as desk:
+        found = lookup.show(desk, lookup_id)
     if found.traced is not None:
         _say_traced(found, as_json=as_json)
         return

@@ -100,6 +100,7 @@ def _plugin(url: str) -> Any:
     if plugin is not None:
         if plugin.notify_format == NotifyFormat.HTML:
             plugin.notify_format = NotifyFormat.TEXT
+        plugin.request_rate_per_sec = 0  # how many may go is decided before (pipeline.alerts.limits)
         if hasattr(plugin, "include_image"):
             plugin.include_image = False
     return plugin
