@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import click
 import pyarrow as pa
@@ -254,31 +254,47 @@ def _feeds_are_due(school: School, now: float) -> bool:
 
 class UploadFiles:
     """The spool's files about wikis: each is read once by a process, and leaves some minutes after all that it led to
-    is in the outbox."""
+    is in the outbox. A worker that starts again may use a name anew, so a file is known by more than its name."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._taken: set[Path] = set()
-        self._done: dict[Path, float] = {}
+        self._taken: dict[_File, float | None] = {}
 
     def fresh(self) -> list[pa.Table]:
         """What has not been read yet. A file that is broken is set aside."""
         found = []
-        for path in sorted(self._folder.glob(PATTERN)):
-            if path not in self._taken:
+        files = self._files()
+        self._taken = {file: done for file, done in self._taken.items() if file in files}
+        for file in files:
+            if file not in self._taken:
                 try:
-                    found.append(SpoolFolder.read(path))
+                    found.append(SpoolFolder.read(file.path))
                 except SpoolError as error:
-                    path.rename(path.with_name(path.name + ".broken"))
+                    file.path.rename(file.path.with_name(file.path.name + ".broken"))
                     click.echo(f"schoolgate: {error}", err=True)
                 else:
-                    self._taken.add(path)
+                    self._taken[file] = None
         return found
 
     def done(self, now: float) -> None:
-        """All that was read is taken care of; removes what was so for HOLD_S."""
-        self._done |= {path: now for path in self._taken if path not in self._done}
-        for path in [path for path, at in self._done.items() if now - at > HOLD_S]:
-            path.unlink(missing_ok=True)
-            self._taken.discard(path)
-            del self._done[path]
+        """All that was read is taken care of; removes what has been so for HOLD_S."""
+        for file, done in list(self._taken.items()):
+            if done is None:
+                self._taken[file] = now
+            elif now - done > HOLD_S:
+                file.path.unlink(missing_ok=True)
+                del self._taken[file]
+
+    def _files(self) -> list[_File]:
+        found = []
+        for path in sorted(self._folder.glob(PATTERN)):
+            with contextlib.suppress(FileNotFoundError):  # it has just left by age
+                state = path.stat()
+                found.append(_File(path, state.st_ino, state.st_mtime_ns))
+        return found
+
+
+class _File(NamedTuple):
+    path: Path
+    inode: int
+    written: int
