@@ -54,7 +54,7 @@ HELD_AT_MOST = 90
 """Days after which an episode goes although its contest is open."""
 SPOOL_S = 86_400
 ENFORCED = "retention.enforced"
-_SPOOLED = re.compile(r"(?:\d+|uploads)-.+\.arrow(\.broken)?|\.[^.].*-\d{12}")
+_SPOOLED = re.compile(r"\d+-.+\.arrow(\.broken)?|\.[^.].*-\d{12}")
 
 
 @dataclass(frozen=True, slots=True)
