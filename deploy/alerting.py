@@ -9,6 +9,7 @@ remember; alarms that come again by that are known. Whatever goes wrong in a rou
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -87,6 +88,7 @@ class Alerting:
         self._thread = threading.Thread(target=self._work, name="alerts", daemon=True)
         self._spool = UploadFiles(settings.sensor.spool)
         self._alarms: deque[EditAlarm] = deque()
+        self._said: dict[str, float] = {}
         self._addresses: tuple[Address, ...] = ()
         self._sender: Sender | None = None
         self._due = {self._copy: 0.0, self._examine: 0.0, self._examine_seldom: 0.0}
@@ -145,14 +147,26 @@ class Alerting:
         try:
             job()
         except Exception as error:  # alerts must go on, whatever one round meets
-            click.echo(f"schoolgate: alerts: {type(error).__name__}: {error}", err=True)
+            self._complain(f"alerts: {type(error).__name__}: {error}")
+
+    def _complain(self, text: str) -> None:
+        """Says what is wrong; the same again only after some minutes."""
+        now = self._now()
+        if now - self._said.get(text, 0.0) > SELDOM_S:
+            self._said = {text: now} if len(self._said) > 100 else self._said | {text: now}
+            click.echo(f"schoolgate: {text}", err=True)
 
     def _look(self) -> None:
         """Edits since the last round, and the messages that are due."""
         self._alarms.extend(self._detector.read(self._spool.fresh(), self._now()))
         while self._alarms:
-            self._alerts.edit(self._alarms[0], self._now())
-            self._alarms.popleft()  # it is on the disk
+            try:
+                self._alerts.edit(self._alarms[0], self._now())
+            except (OSError, sqlite3.OperationalError):
+                raise  # no room on the disk: it is tried again in the next round
+            except Exception as error:  # one that cannot be told must not keep back those after it
+                self._complain(f"alerts: an alarm was left out ({type(error).__name__}: {error})")
+            self._alarms.popleft()
         self._spool.done(self._now())
         made = self._alerts.plan(self._now(), [address.name for address in self._addresses])
         for message in made:

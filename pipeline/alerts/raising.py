@@ -201,7 +201,8 @@ class Alerts:
         return message
 
     def _at_once(self, certainty: str, kind: Kind) -> bool:
-        return kind.operational or CERTAINTIES.index(certainty) >= CERTAINTIES.index(self._settings.send)
+        level = CERTAINTIES.index(certainty) if certainty in CERTAINTIES else 0
+        return kind.operational or level >= CERTAINTIES.index(self._settings.send)
 
     def _is_quiet(self, alert: Alert, now: float) -> bool:
         concerned = alert.kind.operational or self._settings.quiet_for == "all"

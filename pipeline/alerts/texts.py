@@ -20,6 +20,8 @@ _WIKIMEDIA = (
     *("wikipedia", "wiktionary", "wikimedia", "wikibooks", "wikinews", "wikiquote", "wikisource", "wikiversity"),
     *("wikivoyage", "wikidata", "mediawiki", "wikifunctions", "commons", "wikispecies"),
 )
+LISTED = 50
+"""Alerts named in one message; of more only the number is told."""
 _KINDS_EN = {"before": "before school", "after": "after school"}
 
 
@@ -69,7 +71,8 @@ class Texts:
         }
         title, intro = (text.format(count=len(alerts), day=self._day(at)) for text in named[sort])
         lines = [intro, ""]
-        for alert in sorted(alerts, key=lambda one: (one.at, one.id)):
+        listed = sorted(alerts, key=lambda one: (one.at, one.id))
+        for alert in listed[:LISTED]:
             more = f" (x {alert.count})" if alert.count > 1 else ""
             over = (
                 f"; {words.was_recovered.format(clock=f'{self._local(alert.recovered):%H:%M}')}"
@@ -80,6 +83,8 @@ class Texts:
                 f"- {self._day(alert.at)}, {self._local(alert.at):%H:%M}, {alert.id}: {self.title(alert)}{more}{over}"
             )
             lines += [f"    {self._wrong(alert)}"] if alert.kind is Kind.WIKI_EDIT else []
+        if len(listed) > LISTED:
+            lines.append(f"- {words.more.format(count=len(listed) - LISTED)}")
         edits = [alert for alert in alerts if alert.kind is Kind.WIKI_EDIT]
         if edits:
             lines += [
@@ -145,7 +150,7 @@ class Texts:
             wrong, upper = rates.wrong()
             lines.append(
                 words.measured.format(
-                    certainty=words.certainty[certainty],
+                    certainty=words.certainty.get(certainty, certainty),
                     found=_share(rates.found),
                     false=f"{rates.false_per_10k:g}",
                     upper=f"{rates.upper_per_10k:g}",

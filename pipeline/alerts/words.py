@@ -58,6 +58,7 @@ class Words:
     quiet_title: str
     quiet: str
     was_recovered: str
+    more: str
     test_title: str
     test: str
     duplicate_title: str
@@ -128,6 +129,7 @@ _EN = Words(
     quiet_title="{count} alerts from the quiet hours",
     quiet="Alerts that waited until the quiet hours were over:",
     was_recovered="over since {clock}",
+    more="and {count} more: schoolgate alerts list",
     test_title="Test message",
     test="This is a test of the channel {channel}. Nothing has happened. If you can read this, alerts reach you here.",
     duplicate_title="[possible duplicate] ",
@@ -206,6 +208,7 @@ _CY = Words(
     quiet_title="{count} rhybudd o'r oriau tawel",
     quiet="Rhybuddion a arhosodd nes i'r oriau tawel ddod i ben:",
     was_recovered="drosodd ers {clock}",
+    more="a {count} arall: schoolgate alerts list",
     test_title="Neges brawf",
     test="Prawf o'r sianel {channel} yw hwn. Nid oes dim wedi digwydd. Os gallwch ddarllen hyn, mae rhybuddion yn eich "
     "cyrraedd yma.",

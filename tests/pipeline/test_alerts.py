@@ -222,6 +222,23 @@ def test_more_than_an_hour_may_have_come_together_and_none_is_lost(folder: Path)
     assert len(desk.tell()) == 4
 
 
+def test_a_message_names_fifty_and_counts_the_rest(folder: Path) -> None:
+    desk = Desk(folder, AlertSettings(per_hour=1))
+    for n in range(60):
+        desk.alerts.edit(Alarm(time=AT + n, unit=100 + n, client=bytes([n] * 16)), desk.now)
+    desk.tell()
+    _, body = desk.tell()[-1]
+    assert body.count("Likely edit of") == 50
+    assert "and 9 more" in body
+
+
+def test_a_certainty_that_nobody_knows_waits_for_the_digest(desk: Desk) -> None:
+    desk.alerts.edit(Alarm(certainty="certain"), desk.now)
+    assert desk.tell() == []
+    desk.now += 86_400
+    assert "Certain edit of" in desk.tell()[0][1]
+
+
 def test_no_alert_before_the_notice_date_nor_in_a_pause(folder: Path) -> None:
     tomorrow = Desk(folder / "a", school=small_school(notice_date=date(2026, 11, 18)))
     assert tomorrow.alerts.edit(Alarm(), tomorrow.now) is None
