@@ -16,12 +16,15 @@ from dashboards import charts, words
 from dashboards.render import TEMPLATES, render
 from dashboards.schools import find_school
 from dashboards.week import WEEKS_BACK, Usual, WeekView, rounded, week_view
+from pipeline.alerts.words import WORDS
 from pipeline.words import Outcome
 
 if TYPE_CHECKING:
     from pipeline.store import Store
 
 OUTSIDE = Outcome.OUTSIDE_ALLOWED
+ABOUT_EDITS = (WORDS["en"].base, WORDS["en"].temporary, *WORDS["en"].unknowns[:3], WORDS["en"].lists)
+"""What goes with every alert of an edit."""
 
 
 def render_report(store: Store, school: str | None, iso_week: str, contact: str = "") -> str:
@@ -47,6 +50,8 @@ def render_report(store: Store, school: str | None, iso_week: str, contact: str 
         reasons=_reasons(view),
         weeks_back=WEEKS_BACK,
         not_seen=_not_seen(view),
+        edits=_edits(view),
+        about_edits=ABOUT_EDITS,
     )
 
 
@@ -103,6 +108,16 @@ def _reasons(view: WeekView) -> list[tuple[str, str]]:
     top = [(words.share(n / total), words.sentence_of(reason)) for reason, n in view.reasons[:3]]
     rest = sum(n for _, n in view.reasons[3:])
     return [*top, (words.share(rest / total), "Other reasons.")] if rest else top
+
+
+def _edits(view: WeekView) -> list[str]:
+    """The alerts of edits, a line for each wiki, certainty and network."""
+    lines = []
+    for row in view.edits:
+        number = f"{row['alerts']} {row['certainty']} edit{'' if row['alerts'] == 1 else 's'} of {row['wiki']}"
+        network = WORDS["en"].network.get(row["segment"], row["segment"])
+        lines.append(f"{number}, from {network}")
+    return lines
 
 
 def _not_seen(view: WeekView) -> str:

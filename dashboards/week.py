@@ -125,6 +125,7 @@ class WeekView:
     past: tuple[PastWeek, ...]
     usual: Mapping[str, Usual]
     not_compared: str
+    edits: tuple[Row, ...]
     changes: tuple[str, ...]
     actions: tuple[str, ...]
 
@@ -202,6 +203,7 @@ def week_view(store: Store, school: SchoolInfo, iso_week: str) -> WeekView:
         past=tuple(p for p, _ in past),
         usual=usual,
         not_compared=not_compared,
+        edits=tuple(ask(store, "week_edits", **this)),
         changes=(
             *_changes(ask(store, "week_versions", **this), days, reasons),
             *_kept_out(ask_one(store, "week_paused", **this)),

@@ -30,6 +30,7 @@ COMMANDS = {
     "wiki": ("wiki", "Edits of wikis: find them in captures, measure how well, fit it to your network."),
     "feeds": ("feeds", "Show each identity feed: records, age, clock, what was refused and dropped."),
     "doctor": ("doctor", "Check machine, mirror port and sensor: what is wrong, what to do."),
+    "alerts": ("alerts", "List, show and acknowledge alerts, and try their channels."),
     "audit": ("audit", "Check or read the audit trail."),
     "lookup": ("lookup", "Ask, approve and see who is behind an episode: two people, one reason."),
     "contest": ("contest", "Contest an episode, and decide about it."),

@@ -2,9 +2,9 @@
 
 Only this process opens the database; only the workers open the network card; the spool lies between them. A worker
 that dies is started again, and the others go on. The school's files and feeds are read again when they change. While
-the school pauses (pipeline.pause) no worker runs. What is too old leaves every hour (pipeline.retention). On SIGTERM
-the workers write what they hold, and the spool is drained once more. APScheduler only ticks; what is due is decided by
-what lies in the spool.
+the school pauses (pipeline.pause) no worker runs. What is too old leaves every hour (pipeline.retention). Alerts have
+threads of their own (deploy.alerting). On SIGTERM the workers write what they hold, and the spool is drained once more.
+APScheduler only ticks; what is due is decided by what lies in the spool.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import click
 import uvicorn
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from deploy.alerting import Alerting
 from deploy.assembly import SchoolFiles, SchoolWatch
 from deploy.changes import note_changes
+from deploy.detecting import Silent
 from deploy.pages import listen
 from deploy.sensing import Sensing
 from pipeline.audit import AuditTrail
@@ -61,6 +63,7 @@ class Owner:
         self._sensing = sensing
         self._spool = Spool(settings.sensor.spool, settings.sensor.spool_cap_mib << 20, "owner")
         self._ingest = Ingest(store, assessor, interface, workers=sensing.names)
+        self._alerting = Alerting(settings, files.folder, assessor, store, Silent(), interface)
         self._with_pages, self._finish = with_pages, finish
         self._stopping = stopping
         self._lock = threading.Lock()
@@ -74,10 +77,12 @@ class Owner:
         scheduler.add_job(self._retain, "interval", seconds=RETAIN_EVERY_S, max_instances=1, coalesce=True)
         scheduler.add_job(self._tick, "interval", seconds=DRAIN_EVERY_S, max_instances=1, coalesce=True)
         scheduler.start()
+        self._alerting.start()
         while not self._stopping.wait(1.0):
             pass
         scheduler.shutdown(wait=True)
         self._sensing.stop()
+        self._alerting.stop()
         self._drain()
         if self._finish:
             self._ingest.finish()
@@ -115,7 +120,8 @@ class Owner:
             try:
                 settle(self._store, school.settings.id, school.settings.zone)
                 spool = self._settings.sensor.spool
-                outcome = enforce(self._store, school, spool, self._trail, self._assessor.pseudonyms)
+                keys, alerts = self._assessor.pseudonyms, self._settings.alerts.folder
+                outcome = enforce(self._store, school, spool, self._trail, keys, alerts=alerts)
                 problems: tuple[object, ...] = outcome.problems
             except (OSError, ValueError) as error:
                 problems = (error,)
@@ -134,6 +140,7 @@ class Owner:
             if assessor := self._watch.renewed():
                 self._ingest.renew(assessor)
                 self._assessor = assessor
+                self._alerting.renew(self._watch.settings, assessor)
                 self._write_down_changes()
         except ValueError as error:
             click.echo(f"schoolgate: {error}; going on with the files as they were", err=True)

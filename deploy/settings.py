@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 
 from dashboards.settings import PageSettings, ReportSettings
 from deploy.toml_lines import Key, key_lines
+from pipeline.alerts.settings import AlertSettings
 from pipeline.settings import FeedSettings, PrivacySettings, SchoolSettings, StoreSettings
 from sensor.settings import Refusal, SegmentRule, SensorSettings, Table
 
@@ -42,6 +43,7 @@ class Settings(Table):
     store: StoreSettings = Field(default=StoreSettings(), description="Where the aggregates lie.")
     pages: PageSettings = Field(default=PageSettings(), description="The built-in pages.")
     report: ReportSettings = Field(default=ReportSettings(), description="The weekly report.")
+    alerts: AlertSettings = Field(default=AlertSettings(), description="Where alerts go, and when.")
     privacy: PrivacySettings = Field(default=PrivacySettings(), description="Who may look, and what is written down.")
 
     _origins: dict[Key, str] = PrivateAttr(default_factory=dict)  # `FILE:LINE` of each key that the file sets

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from pipeline.access import Actor, Person, Refused
 from pipeline.audit import AuditTrail
@@ -18,6 +19,9 @@ from pipeline.chain import Entry
 from pipeline.pseudonym import Pseudonyms
 from pipeline.school import School
 from pipeline.store import Store
+
+if TYPE_CHECKING:
+    from pipeline.alerts.lookup import AlertTracer, Traced
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Desk:
     keys: Pseudonyms | None = None
     _store: Store | None = None
     now: Callable[[], float] = time.time
+    tracer: AlertTracer | None = None
 
     @property
     def store(self) -> Store:
@@ -45,6 +50,13 @@ class Desk:
         if self.keys is None:
             raise Refused("this school keeps sums only (mode aggregate): there is nothing about single people to see")
         return self.keys
+
+    def trace(self, alert: str) -> Traced:
+        """Where an alert leads. Raises Refused, also where a school keeps nothing about single people."""
+        _ = self.pseudonyms
+        if self.tracer is None:
+            raise Refused("this needs the school's feeds; give its folder")
+        return self.tracer.trace(alert)
 
     @property
     def time(self) -> datetime:

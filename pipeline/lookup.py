@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from pipeline.access import Person, Refused, Role, is_subject, refuse_unless_decider, refuse_unless_role
+from pipeline.alerts.lookup import Traced, staff_behind
 from pipeline.chain import Entry
 from pipeline.contest import statuses
 from pipeline.desk import Desk
@@ -48,6 +49,7 @@ class Sort(StrEnum):
     STAFF = "staff"
     PSEUDONYM = "pseudonym"
     EPISODE = "episode"
+    ALERT = "alert"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +88,15 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Revealed:
-    """What a look-up shows: whose the episodes are, and each with its evidence and the state of its contest."""
+    """What a look-up shows: whose the episodes are, and each with its evidence and the state of its contest; of an
+    alert where it leads. `staff_id`: '' where an alert leads to nobody."""
 
     lookup: str
     staff_id: str
     usernames: tuple[str, ...]
     email: str
     episodes: tuple[tuple[Explanation, str], ...]
+    traced: Traced | None = None
 
 
 def lookups(entries: Iterable[Entry]) -> dict[str, Lookup]:
@@ -121,7 +125,7 @@ def request(desk: Desk, what: Request) -> Lookup:
         refuse_unless_role(desk.actor, REQUESTERS, "request a look-up")
         _refuse_badly_asked(what)
         subject = _subject(desk, what)
-        if is_subject(desk.people, desk.actor, subject):
+        if subject and is_subject(desk.people, desk.actor, subject):
             raise Refused("nobody may look himself up; `schoolgate subject-access` gives everybody his own data")
     entry = desk.note(REQUESTED, [what.subject], **details)
     return lookups([entry])[f"L{entry.n}"]
@@ -132,9 +136,9 @@ def approve(desk: Desk, id_: str) -> Lookup:
     with desk.at_work("lookup.approve", lookup=id_):
         found = _waiting(desk, id_)
         subject = _subject(desk, found.request)
-        refuse_unless_decider(desk.people, desk.actor, subject, found.requester, "approve a look-up")
+        _refuse_unless_decider(desk, subject, found.requester, "approve a look-up")
     until = desk.time + GRANTED
-    desk.note(APPROVED, [subject], lookup=id_, until=until.isoformat())
+    desk.note(APPROVED, [subject or found.request.subject], lookup=id_, until=until.isoformat())
     return replace(found, approver=desk.actor.person, until=until)
 
 
@@ -143,7 +147,7 @@ def deny(desk: Desk, id_: str) -> None:
     with desk.at_work("lookup.deny", lookup=id_):
         found = _waiting(desk, id_)
         subject = _subject(desk, found.request)
-        refuse_unless_decider(desk.people, desk.actor, subject, found.requester, "deny a look-up")
+        _refuse_unless_decider(desk, subject, found.requester, "deny a look-up")
     desk.note(DENIED, [found.request.subject], lookup=id_)
 
 
@@ -157,8 +161,10 @@ def show(desk: Desk, id_: str) -> Revealed:
         if not any(desk.actor.person.same_as(person) for person in (found.requester, found.approver)):
             raise Refused(f"look-up {id_} is for {found.requester.name} and {found.approver.name} only")
         subject = _subject(desk, found.request)
-        if is_subject(desk.people, desk.actor, subject):
+        if subject and is_subject(desk.people, desk.actor, subject):
             raise Refused("nobody may look himself up")
+        if found.request.sort is Sort.ALERT:
+            return _show_alert(desk, found, subject)
         episodes = _matching(desk, found.request, subject)
         desk.note(SHOWN, [subject], lookup=id_, case=found.request.case, episodes=len(episodes))
         school = desk.school.settings.id
@@ -167,6 +173,28 @@ def show(desk: Desk, id_: str) -> Revealed:
     person = desk.school.staff[desk.school.numbers[subject]]
     shown = tuple((explanation, status) for explanation, status in told if explanation is not None)
     return Revealed(id_, subject, person.usernames, person.email, shown)
+
+
+def _show_alert(desk: Desk, found: Lookup, subject: str) -> Revealed:
+    """Where the alert leads; written down first."""
+    traced = desk.trace(found.request.subject)
+    desk.note(
+        SHOWN, [subject or found.request.subject], lookup=found.id, case=found.request.case, alert=traced.alert.id
+    )
+    if not subject:
+        return Revealed(found.id, "", (), "", (), traced)
+    person = desk.school.staff[desk.school.numbers[subject]]
+    return Revealed(found.id, subject, person.usernames, person.email, (), traced)
+
+
+def _refuse_unless_decider(desk: Desk, subject: str, asker: Person, what: str) -> None:
+    """Raises Refused unless the actor may decide; where nobody knows about whom, that is the chair of governors."""
+    if subject:
+        refuse_unless_decider(desk.people, desk.actor, subject, asker, what)
+    elif desk.actor.person.same_as(asker):
+        raise Refused(f"a second person has to {what}; {desk.actor.person.name} asked for it")
+    else:
+        refuse_unless_role(desk.actor, {Role.CHAIR}, f"{what} that leads to nobody known, and so perhaps to the head")
 
 
 def _matching(desk: Desk, what: Request, subject: str) -> list[str]:
@@ -197,6 +225,8 @@ def _subject(desk: Desk, what: Request) -> str:
         return what.subject
     if what.sort is Sort.PSEUDONYM:
         return desk.whose_pseudonym(what.subject)
+    if what.sort is Sort.ALERT:
+        return staff_behind(desk, what.subject)
     return desk.whose_pseudonym(pseudonym_of(desk, what.subject))
 
 

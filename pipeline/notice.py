@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pipeline.aggregate import SMALLEST_GROUP
+from pipeline.alerts.clients import KEEP_DAYS as CLIENT_DAYS
 from pipeline.audit import KEEP_DAYS
 from pipeline.chain import Entry
 from pipeline.feeds.reading import FEEDS
@@ -66,6 +67,8 @@ class Facts:
     keep_episodes: int
     keep_sums: int
     keep_audit: int
+    keep_alerts: int
+    keep_alert_clients: int
 
     @property
     def version(self) -> str:
@@ -119,6 +122,8 @@ def facts_of(
         keep_episodes=DAYS["episode"],
         keep_sums=DAYS["use_day"],
         keep_audit=KEEP_DAYS,
+        keep_alerts=DAYS["alert"],
+        keep_alert_clients=CLIENT_DAYS,
     )
 
 

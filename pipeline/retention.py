@@ -10,6 +10,7 @@ An episode under an open contest is held until the contest is decided, at most 9
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -19,6 +20,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from pipeline.alerts.clients import KEEP_DAYS as CLIENT_DAYS
+from pipeline.alerts.clients import AlertClients
+from pipeline.alerts.outbox import Outbox
 from pipeline.audit import KEEP_DAYS, AuditTrail
 from pipeline.calendar import LocalClock
 from pipeline.contest import Status, contests
@@ -42,6 +46,8 @@ DAYS: dict[str, int] = {
     "coverage": MONTHS_14,
     "bell": MONTHS_14,
     "batch": MONTHS_14,
+    "alert": MONTHS_14,
+    "alert_delivery": MONTHS_14,
     "retention_proof": KEEP_DAYS,
 }
 """For how many days the rows of each table are kept. An open contest outlives its days."""
@@ -85,6 +91,7 @@ def enforce(
     trail: AuditTrail,
     keys: Pseudonyms | None = None,
     now: Callable[[], float] = time.time,
+    alerts: Path | None = None,
 ) -> Outcome:
     """Runs every rule and stores the proofs. Raises StoreError or AuditError only if these cannot be written."""
     at = int(now())
@@ -97,8 +104,10 @@ def enforce(
     rules.append(lambda: Proof("audit", KEEP_DAYS, at - KEEP_DAYS * 86_400, removed=trail.prune()))
     if keys is not None:
         rules.append(lambda: _keys(keys, school, today, clock))
+    if alerts is not None and alerts.is_dir():
+        rules += [lambda: _alerts(alerts, at), lambda: _alert_clients(alerts, at)]
     proofs = []
-    for what, rule in zip(_names(spool, keys), rules, strict=True):
+    for what, rule in zip(_names(spool, keys, alerts), rules, strict=True):
         try:
             proofs.append(rule())
         except (ValueError, OSError) as error:
@@ -112,8 +121,9 @@ def enforce(
     return outcome
 
 
-def _names(spool: Path | None, keys: Pseudonyms | None) -> list[str]:
-    return [*(["spool"] if spool else []), *DAYS, "audit", *(["pseudonym_keys"] if keys else [])]
+def _names(spool: Path | None, keys: Pseudonyms | None, alerts: Path | None) -> list[str]:
+    named = [*(["spool"] if spool else []), *DAYS, "audit", *(["pseudonym_keys"] if keys else [])]
+    return [*named, *(["alert_outbox", "alert_client"] if alerts is not None and alerts.is_dir() else [])]
 
 
 def _rule(store: Store, school: School, table: str, today: date, clock: LocalClock) -> Callable[[], Proof]:
@@ -191,6 +201,22 @@ def _keys(keys: Pseudonyms, school: School, today: date, clock: LocalClock) -> P
     keep = {term_of(school.calendar, day) for day in (*days, *begun)}
     before = clock.utc(days[-1], 0) * 60
     return Proof("pseudonym_keys", HELD_AT_MOST, before, removed=keys.forget_terms(keep))
+
+
+def _alerts(folder: Path, at: int) -> Proof:
+    """Deletes old alerts and messages of the outbox, and sooner who acknowledged them and with which note."""
+    before = at - MONTHS_14 * 86_400
+    with contextlib.closing(Outbox(folder)) as outbox:
+        removed = outbox.prune(before, at - CLIENT_DAYS * 86_400)
+        return Proof("alert_outbox", MONTHS_14, before, removed, left=outbox.older(before))
+
+
+def _alert_clients(folder: Path, at: int) -> Proof:
+    """Deletes the addresses that look-ups by an alert need."""
+    before = at - CLIENT_DAYS * 86_400
+    with contextlib.closing(AlertClients(folder)) as clients:
+        removed = clients.prune(before)
+        return Proof("alert_client", CLIENT_DAYS, before, removed, left=clients.older(before))
 
 
 def _keep(store: Store, school: str, proofs: list[Proof], at: int, head: tuple[int, str]) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 DATABASE = "schoolgate"
-VERSION = 2
+VERSION = 3
 """Of the declarations below; a store written by a higher one is refused, one by a lower one is brought up to it."""
 
 DEDUPLICATION_WINDOW = 10_000
@@ -322,6 +322,56 @@ TABLES: tuple[Table, ...] = (
             Column("audit_hash", "String", "its hash: what the trail is compared with"),
         ),
         ("school", "what", "run"),
+    ),
+    Table(
+        "alert",
+        "Alerts as they were told, without anything that stands for a person or a device; read with FINAL.",
+        (
+            _SCHOOL,
+            Column("day", "Date", "day of what happened, in the school's own zone"),
+            Column("id", "String", "id of the alert"),
+            Column("kind", _WORD, "wiki_edit, or what is wrong with the monitor: feed_stale, mirror_silent and so on"),
+            Column("subject", _WORD, "health check of an operational alert; '' of an edit"),
+            Column("raised", _TIME, "when it was raised"),
+            Column("at", _TIME, "when it happened"),
+            Column("certainty", _WORD, "of an edit: possible, likely or confirmed"),
+            Column("percent", "UInt8", "of an edit: how likely it is to be one, in percent"),
+            Column("wiki", _WORD, "of an edit: the wiki"),
+            Column("service", _WORD, "of an edit: service id of the catalogue"),
+            Column("segment", _WORD, "of an edit: staff, pupil, guest or unknown network"),
+            Column("period", _WORD, "name of the bell slot; '' outside the bells"),
+            Column("period_kind", _WORD, "lesson, registration, break, lunch, before or after; '' if groups differ"),
+            Column("rule", _WORD, "of an edit: the rule that found it"),
+            Column("why", "String", "sentences as a JSON list"),
+            Column("edits", "UInt32", "edits of one device in this alert; 1 of an operational alert"),
+            Column("last", _TIME, "time of the last of them"),
+            Column("recovered", _TIME, "when an operational alert was over; 1970 while it is not"),
+            Column("acknowledged", _TIME, "when somebody took notice; 1970 while nobody has"),
+            Column("revision", "UInt32", "number of this state of the alert"),
+        ),
+        ("school", "id"),
+        engine="ReplacingMergeTree(revision)",
+    ),
+    Table(
+        "alert_delivery",
+        "What became of each message about alerts on each channel; read with FINAL.",
+        (
+            _SCHOOL,
+            Column("day", "Date", "day of the message, in the school's own zone"),
+            Column("message", "String", "id of the message"),
+            Column("sort", _WORD, "alert, several, digest, recovery or test"),
+            Column("alerts", "UInt32", "how many alerts it tells of"),
+            Column("channel", _WORD, "name of the channel; never its address"),
+            Column("made", _TIME, "when the message was written"),
+            Column("state", _WORD, "pending, sending, sent or failed"),
+            Column("changed", _TIME, "when it came to this state"),
+            Column("attempt", "UInt32", "attempts so far"),
+            Column("possible_duplicate", "UInt8", "1 if it may have come twice, and said so"),
+            Column("problem", _WORD, "what kept the last attempt from arriving; '' if nothing did"),
+            Column("revision", "UInt32", "number of this state of the delivery"),
+        ),
+        ("school", "message", "channel"),
+        engine="ReplacingMergeTree(revision)",
     ),
     Table(
         "schema_version",

@@ -48,7 +48,9 @@ def desk_of(
     """The desk of the person that is named; what is refused is in the trail, and ends the command with a message."""
     from deploy.assembly import read_school
     from pipeline.access import AccessError, Refused, find_actor, read_access
+    from pipeline.alerts.lookup import AlertTracer
     from pipeline.desk import Desk
+    from pipeline.identity import load_bindings
     from pipeline.pseudonym import Pseudonyms
     from pipeline.store import open_store
 
@@ -71,7 +73,10 @@ def desk_of(
             if not where.is_dir():
                 fail(f"{where}: there is no store; give --store, or correct store.path")
             store = stack.enter_context(open_store(where))
-        yield Desk(trail, people, actor, files.school, keys, store)
+        tracer = AlertTracer(
+            settings.alerts.folder, files.school, lambda: load_bindings(files.school, settings.feeds, files.folder)
+        )
+        yield Desk(trail, people, actor, files.school, keys, store, tracer=tracer)
 
 
 def _content(path: Path) -> bytes:

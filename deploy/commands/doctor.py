@@ -36,7 +36,7 @@ def command(ctx: click.Context, path: Path | None, interface: str | None, as_jso
     settings, findings = _settings(path)
     findings += SENSOR.examine(measure(settings, interface))
     if path is not None:
-        findings += _feeds(path) + _sites(path) + _privacy(path)
+        findings += _feeds(path) + _sites(path) + _privacy(path) + _alerts(path)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
@@ -112,6 +112,38 @@ def _sites(path: Path) -> tuple[Finding, ...]:
         mend = "Mend them; `schoolgate config check` says the same."
         return (Finding("sites_read", "Official sites", Severity.UNKNOWN, str(error), "", mend),)
     return SITES.examine(site_facts(files.school, profile, services, date.today()))
+
+
+def _alerts(path: Path) -> tuple[Finding, ...]:
+    """The findings on channels of alerts and on the catalogue's age."""
+    import time
+    from contextlib import closing
+    from datetime import date
+
+    from deploy.assembly import SchoolError, settings_path
+    from deploy.settings import load_settings
+    from pipeline.alerts.health import ALERTING, SHOWN_S, AlertFacts
+    from pipeline.alerts.outbox import Outbox
+    from pipeline.alerts.settings import read_addresses
+    from sensor.catalogue import load_catalogue
+
+    try:
+        settings = load_settings(settings_path(path))
+        catalogue = load_catalogue(settings.sensor.services).version
+    except (SchoolError, ValueError, OSError):
+        return ()  # the settings' finding says it
+    now, names, trouble = time.time(), tuple[str, ...](), ""
+    try:
+        names = tuple(address.name for address in read_addresses(settings.alerts))
+        deliveries = []
+        if settings.alerts.folder.is_dir():
+            with closing(Outbox(settings.alerts.folder)) as outbox:
+                deliveries = outbox.unsettled(now - SHOWN_S)
+    except ValueError as error:
+        trouble, deliveries = f"{error}.", []
+    facts = AlertFacts(now, date.today(), catalogue, {}, channels=names, trouble=trouble, deliveries=deliveries)
+    wanted = ("alerts_set", "alert_channels", "catalogue_age")
+    return tuple(finding for finding in ALERTING.examine(facts) if finding.id in wanted)
 
 
 def _line(finding: Finding) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import click
 from deploy.commands._desk import AS, JSON, SCHOOL, STORE, desk_of
 
 if TYPE_CHECKING:
-    from pipeline.lookup import Lookup
+    from pipeline.lookup import Lookup, Revealed
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 _REASONS = (
@@ -39,11 +39,12 @@ def command() -> None:
 @click.option("--case", required=True, help="Number of the case.")
 @click.option("--reason", required=True, type=click.Choice(_REASONS), help="What it is for.")
 @click.option("--text", required=True, help="Why, in at least 20 characters.")
-@click.option("--from", "first", required=True, type=_DAY, help="First day; at most 14 days.")
-@click.option("--to", "last", required=True, type=_DAY, help="Last day.")
+@click.option("--from", "first", type=_DAY, help="First day; at most 14 days. Not needed for an alert.")
+@click.option("--to", "last", type=_DAY, help="Last day.")
 @click.option("--staff", help="Whom: a staff id,")
 @click.option("--pseudonym", help="or a pseudonym,")
-@click.option("--episode", help="or an episode.")
+@click.option("--episode", help="or an episode,")
+@click.option("--alert", help="or an alert of an edit.")
 @JSON
 def request(
     folder: Path,
@@ -52,27 +53,34 @@ def request(
     case: str,
     reason: str,
     text: str,
-    first: datetime,
-    last: datetime,
+    first: datetime | None,
+    last: datetime | None,
     staff: str | None,
     pseudonym: str | None,
     episode: str | None,
+    alert: str | None,
     as_json: bool,
 ) -> None:
     """Ask for a look-up; a second person has to approve it. All of --school, --as, --from and --to are needed, too.
+    An alert has a day of its own, and can be looked up for 28 days.
 
     \b
     Example:  schoolgate lookup request --case 2026/7 --reason complaint --text "..." --pseudonym p1f0c404a83b2
     """
     from pipeline import lookup
+    from pipeline.alerts.lookup import days_of_alert
 
     given = [(lookup.Sort.STAFF, staff), (lookup.Sort.PSEUDONYM, pseudonym), (lookup.Sort.EPISODE, episode)]
+    given.append((lookup.Sort.ALERT, alert))
     named_ones = [(sort, subject) for sort, subject in given if subject]
     if len(named_ones) != 1:
-        raise click.UsageError("name one of --staff, --pseudonym and --episode")
+        raise click.UsageError("name one of --staff, --pseudonym, --episode and --alert")
+    if sort_needs_days := [option for option, day in (("--from", first), ("--to", last)) if day is None and not alert]:
+        raise click.UsageError(f"{' and '.join(sort_needs_days)} must be given")
     ((sort, subject),) = named_ones
     with desk_of(folder, named, "lookup.request", store_path, with_store=sort is lookup.Sort.EPISODE) as desk:
-        what = lookup.Request(case, lookup.LookupReason(reason), text, first.date(), last.date(), sort, subject)
+        days = (first.date(), last.date()) if first is not None and last is not None else days_of_alert(desk, subject)
+        what = lookup.Request(case, lookup.LookupReason(reason), text, *days, sort, subject)
         found = lookup.request(desk, what)
     if as_json:
         click.echo(json.dumps({"lookup": found.id, "state": "waiting"}))
@@ -175,10 +183,16 @@ def show(lookup_id: str, folder: Path, named: str, store_path: Path | None, as_j
     \b
     Example:  schoolgate lookup show L12 --school school/ --as "network_manager/Sam Rees"
     """
-    with desk_of(folder, named, "lookup.show", store_path, with_store=True) as desk:
-        from pipeline.lookup import show as see
+    with desk_of(folder, named, "lookup.show", with_store=False) as desk:
+        from pipeline import lookup
 
-        found = see(desk, lookup_id)
+        known = lookup.lookups(desk.trail.entries()).get(lookup_id)
+    of_alert = known is not None and known.request.sort is lookup.Sort.ALERT
+    with desk_of(folder, named, "lookup.show", store_path, with_store=not of_alert) as desk:
+        found = lookup.show(desk, lookup_id)
+    if found.traced is not None:
+        _say_traced(found, as_json=as_json)
+        return
     if as_json:
         episodes = [{**explanation.facts, "contest": status} for explanation, status in found.episodes]
         told = {"lookup": found.lookup, "staff_id": found.staff_id, "usernames": list(found.usernames)}
@@ -189,4 +203,32 @@ def show(lookup_id: str, folder: Path, named: str, store_path: Path | None, as_j
     for explanation, status in found.episodes:
         click.echo(
             f"\n{explanation.facts['episode']}{f' (contested: {status})' if status else ''}\n{explanation.text()}"
+        )
+
+
+def _say_traced(found: Revealed, *, as_json: bool) -> None:
+    """Where an alert leads."""
+    assert found.traced is not None
+    rows = [
+        {
+            "time": datetime.fromtimestamp(trace.at, UTC).isoformat(timespec="seconds"),
+            "address": trace.address,
+            "staff_id": trace.staff_id,
+            "grade": trace.grade.value,
+            "source": trace.source,
+        }
+        for trace in found.traced.traces
+    ]
+    alert = found.traced.alert
+    if as_json:
+        told: dict[str, object] = {"lookup": found.lookup, "alert": alert.id, "staff_id": found.staff_id}
+        told |= {"usernames": list(found.usernames), "email": found.email}
+        click.echo(json.dumps({**told, "edits": rows}, indent=1, ensure_ascii=False))
+        return
+    who = f"{found.staff_id} ({', '.join(found.usernames)})" if found.staff_id else "nobody can be tied to it"
+    click.echo(f"Look-up {found.lookup}, alert {alert.id}, a {alert.certainty} edit of {alert.wiki}: {who}")
+    click.echo(f"Automatic and unverified; chance that the alert is wrong: {1 - alert.probability:.0%}. No finding.")
+    for row in rows:
+        click.echo(
+            f"  {row['time']}  {row['address']}  {row['staff_id'] or 'nobody'}, grade {row['grade']}: {row['source']}"
         )

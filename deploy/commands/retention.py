@@ -37,7 +37,9 @@ def command(folder: Path, store_path: Path | None, as_json: bool) -> None:
             fail(f"{where}: there is no store; give --store, or correct store.path")
         keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
         with open_store(where) as store:
-            outcome = enforce(store, files.school, settings.sensor.spool, trail_of(files), keys)
+            outcome = enforce(
+                store, files.school, settings.sensor.spool, trail_of(files), keys, alerts=settings.alerts.folder
+            )
     if as_json:
         click.echo(json.dumps([asdict(proof) for proof in outcome.proofs], indent=1))
     else:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from pipeline.schema import BY_NAME
 from pipeline.store import Store
 
 LONDON = ZoneInfo("Europe/London")
@@ -105,6 +106,23 @@ def fill(store: Store) -> None:
             fill_day(store, SCHOOL, day, seed=back, week="AB"[back % 2], outside=outside)
     fill_day(store, SUMMER, SUMMER_DAY, seed=99, week="")
     _coverage(store, SUMMER, SILENT_DAY, [], f"{SUMMER}/{SILENT_DAY}")
+    for n, (certainty, segment) in enumerate((("likely", "staff"), ("likely", "staff"), ("possible", "pupil"))):
+        _alert(store, f"a{n}", certainty, segment)
+
+
+def _alert(store: Store, id_: str, certainty: str, segment: str) -> None:
+    """An edit of the running day; its second revision has one edit more."""
+    at = local(DAY, "10:15")
+    row: Row = dict.fromkeys(BY_NAME["alert"].types, "") | {
+        "school": SCHOOL,
+        "day": DAY,
+        "id": id_,
+        "kind": "wiki_edit",
+    }
+    row |= dict.fromkeys(("raised", "at", "last"), at) | dict.fromkeys(("recovered", "acknowledged"), 0)
+    row |= {"certainty": certainty, "percent": 90, "wiki": "en.wikipedia.org", "segment": segment}
+    for revision in (1, 2):
+        _insert(store, "alert", [row | {"edits": revision, "revision": revision}], f"{id_}/{revision}")
 
 
 def _school(store: Store, school: str, name: str, mode: str, notice: str) -> None:

@@ -201,3 +201,21 @@ def test_points_stay_on_the_paper(values: list[float]) -> None:
 
 def test_charts_escape_their_labels() -> None:
     assert "<b>" not in stacked_bars([Bar("<b>", None)], '"<b>')
+
+
+def test_alerts_of_edits_are_counted_with_all_that_makes_them_doubtful(store: ChdbStore, html: str) -> None:
+    (found,) = re.findall(r'<ul id="edits">(.*?)</ul>', html, re.S)
+    assert re.findall("<li>(.*?)</li>", found) == [
+        "2 likely edits of en.wikipedia.org, from the staff network",
+        "1 possible edit of en.wikipedia.org, from the pupils&#39; network",
+    ]
+    rows = ask(store, "week_edits", school=SCHOOL, from_=MONDAY, to=SUNDAY)
+    assert [row["edits"] for row in rows] == [4, 2]
+    for words in ("Since 4 November 2025", "temporary account", "about 1 edit in 1,000 page views", "Do not look for"):
+        assert words in html, words
+
+
+def test_a_week_without_alerts_says_so_and_why_that_means_little(store: ChdbStore) -> None:
+    html = render_report(store, SCHOOL, "2026-W46")
+    assert "No alert of an edit was raised." in html
+    assert "Some edits cannot be seen. Since 4 November 2025" in html

@@ -46,6 +46,7 @@ def put(office: Office, table: str, day: date, school: str = "small") -> None:
         row[name] = ["" if "String" in kind else day if kind == "Date" else noon if "DateTime" in kind else 1]
     row |= {"school": [school]} | ({"level": ["all"]} if "level" in row else {})
     row |= {"status": ["rejected"]} if table == "contest" else {}
+    row |= {name: [f"{table}{day}"] for name in ("id", "message") if name in row and table.startswith("alert")}
     row |= {"reason": ["other"], "id": [f"c{day}"]} if table == "contest" else {}
     office.store.insert(table, row, f"{school}/{table}/{day}")
 
