@@ -1,4 +1,4 @@
-"""Sessions of reading and editing a real MediaWiki, recorded in a laboratory of namespaces, with truth; see README.md."""
+"""Sessions of reading and editing a real MediaWiki, recorded in namespaces, with truth; see README.md."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 ARTICLES, TALKS, PICTURES = 420, 120, 160
-_SYLLABLES = "an ar be ca da de el en er fi go hi in ka la li lo ma me mi mo na ne ni no or pa pe ra re ri ro sa se si so ta te ti to un va ve vi wen yn".split()
+_SYLLABLES = [*(a + b for a in "cdfghlmnprstv" for b in "aeio"), "an", "ar", "el", "en", "er", "or", "un", "wen", "yn"]
 
 
 class Writer:
@@ -91,9 +91,11 @@ def dump(seed: str) -> tuple[str, dict[str, int]]:
     pages["Main Page"] = writer.article(9000, names)
     stamp = "2026-01-02T03:04:05Z"
     body = "".join(
-        f"<page><title>{escape(name)}</title><ns>{int(name.startswith('Talk:'))}</ns><id>{n + 1}</id><revision><id>{n + 1}</id>"
-        f"<timestamp>{stamp}</timestamp><contributor><username>Importer</username><id>1</id></contributor>"
-        f'<model>wikitext</model><format>text/x-wiki</format><text xml:space="preserve">{escape(text)}</text></revision></page>\n'
+        f"<page><title>{escape(name)}</title><ns>{int(name.startswith('Talk:'))}</ns><id>{n + 1}</id>"
+        f"<revision><id>{n + 1}</id><timestamp>{stamp}</timestamp>"
+        f"<contributor><username>Importer</username><id>1</id></contributor>"
+        f"<model>wikitext</model><format>text/x-wiki</format>"
+        f'<text xml:space="preserve">{escape(text)}</text></revision></page>\n'
         for n, (name, text) in enumerate(pages.items())
     )
     head = '<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="en">\n'

@@ -1,13 +1,8 @@
 """The laboratory: `python -m pcaps.wikiedit.lab TARGET --seed S [--views N] [--sessions N] ...`, as root on Debian 12.
 
 Makes namespaces, sets up the wiki in `--site` (once), and records sessions into TARGET: SID.pcap.gz and the truth files
-that `schoolgate wiki evaluate` reads, with `recording.jsonl` (seed, commit, versions). Clients are busy at the same time,
-one session each. It ends when enough page views and sessions were recorded. Needs:
-
-apt-get install --no-install-recommends mediawiki nginx-light haproxy mariadb-server php8.2-fpm php8.2-mysql php8.2-intl \
-    php8.2-mbstring php8.2-xml php8.2-apcu php8.2-curl php8.2-gd chromium firefox-esr libnss3-tools tcpdump ethtool
-
-and the Python packages of the extra `record`.
+that `schoolgate wiki evaluate` reads, with `recording.jsonl` (seed, commit, versions). Clients are busy at the same
+time, one session each. It ends when enough page views and sessions were recorded. README.md says what it needs.
 """
 
 from __future__ import annotations
@@ -55,6 +50,15 @@ def plans(seed: str, first: int, saving: float, scripts: float, names: list[str]
         number += 1
 
 
+def each(seed: str, first: int, names: list[str]) -> Iterator[Plan]:
+    """Every scenario once with every browser, short ones."""
+    number = first
+    for scenario in names:
+        for browser in ("script",) if scenario in SCRIPTS else _BROWSERS:
+            yield Plan(f"L{number:04d}", browser, scenario, 4 if browser == "script" else 9, f"{seed}/{number}")
+            number += 1
+
+
 class Recorder:
     """Writes what comes, and knows when it is enough."""
 
@@ -82,7 +86,9 @@ async def _work(
 ) -> None:
     await asyncio.sleep(3.0 * client)  # the machine is small: browsers start one after another
     while not recorder.enough():
-        plan = next(todo)
+        plan = next(todo, None)
+        if plan is None:
+            break
         try:
             recorder.write((await record(plan, website, client, folder, to)).rows)
         except (OSError, RuntimeError, subprocess.SubprocessError, TimeoutError) as error:
@@ -93,7 +99,11 @@ async def _work(
 async def _all(args: argparse.Namespace, website: Website, folder: Path) -> None:
     until = time.time() + args.minutes * 60
     recorder = Recorder(args.target, args.views, args.sessions, until)
-    todo = plans(args.seed, args.first, args.saving, args.scripts, args.scenarios)
+    if args.each:
+        names = args.scenarios or [*READING, *SAVING, *SCRIPTS]
+        todo, recorder = each(args.seed, args.first, names), Recorder(args.target, 10**9, 10**9, until)
+    else:
+        todo = plans(args.seed, args.first, args.saving, args.scripts, args.scenarios)
     clients = range(1, args.clients + 1)
     await asyncio.gather(*(_work(n, todo, website, folder, recorder, args.target) for n in clients))
 
@@ -116,6 +126,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=600, help="begin no session after so long")
     parser.add_argument("--saving", type=float, default=0.1, help="share of sessions that save")
     parser.add_argument("--scripts", type=float, default=0.0, help="share of sessions that are API scripts")
+    parser.add_argument("--each", action="store_true", help="every scenario once with each browser, short")
     parser.add_argument("--first", type=int, default=1, help="number of the first session")
     parser.add_argument("scenarios", nargs="*", help="only these")
     args = parser.parse_intermixed_args()
@@ -135,9 +146,12 @@ def main() -> None:
     about |= {"mediawiki": _said("dpkg-query", "-Wf", "${Version}", "mediawiki"), "cpus": os.cpu_count()}
     with (args.target / "recording.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(about) + "\n")
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True, dir="/tmp") as folder:
-        with Network(args.clients), Website(args.site, args.site_seed) as website:
-            asyncio.run(_all(args, website, Path(folder)))
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True, dir="/tmp") as folder,
+        Network(args.clients),
+        Website(args.site, args.site_seed) as website,
+    ):
+        asyncio.run(_all(args, website, Path(folder)))
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ from pcaps.use.browser import Browser
 from pcaps.wikiedit.content import Writer
 from pcaps.wikiedit.website import PASSWORD
 
-WIKI, MOBILE, AUTH = "https://en.wikipedia.org", "https://en.m.wikipedia.org", "https://auth.wikimedia.org"
+WIKI, WELSH, MOBILE = "https://en.wikipedia.org", "https://cy.wikipedia.org", "https://en.m.wikipedia.org"
+AUTH, COMMONS = "https://auth.wikimedia.org", "https://commons.wikimedia.org"
 PATIENCE_S = 120.0
-_MODULE = "window.mw&&mw.loader.getState('{}')==='ready'"
 
 
 class NothingToDoError(Exception):
@@ -149,7 +149,7 @@ class Person:
 
     async def log_in(self, wrong: bool = False, central: bool | None = None) -> None:
         """Log in by the form: on the wiki itself, or on the central host as Wikimedia does since 2025."""
-        central = self.rng.random() < 0.6 if central is None else central
+        central = self.host == WIKI and (self.rng.random() < 0.6 if central is None else central)
         host = AUTH if central else self.host
         back = quote(self.title().replace(" ", "_"))
         await self.go(f"{host}/w/index.php?title=Special:UserLogin&returnto={back}")
@@ -221,7 +221,8 @@ class Person:
     async def visual(self, title: str) -> None:
         """Open VisualEditor and type."""
         await self.go(self.page(title, veaction="edit"))
-        ready = "window.ve&&ve.init&&ve.init.target&&ve.init.target.getSurface&&ve.init.target.getSurface()&&ve.init.target.active"
+        target = "ve.init.target"
+        ready = f"window.ve&&ve.init&&{target}&&{target}.getSurface&&{target}.getSurface()&&{target}.active"
         await self.until(ready)
         await self.pause()
         for _ in range(self.rng.randint(1, 3)):

@@ -1,4 +1,4 @@
-"""Scripts that edit by the API, as bots do: `python -m pcaps.wikiedit.robots h1|h2 NAME SEED EDITS PAGES-FILE CA-FILE`."""
+"""Scripts that edit by the API: `python -m pcaps.wikiedit.robots h1|h2 NAME SEED EDITS PAGES-FILE CA-FILE`."""
 
 from __future__ import annotations
 

@@ -5,9 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 
-from pcaps.wikiedit.people import MOBILE, Person
+from pcaps.wikiedit.people import COMMONS, MOBILE, Person
 
 Scenario = Callable[[Person, int], Awaitable[None]]
+_UPLOAD = """void (async () => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: SIDE, height: SIDE });
+    const context = canvas.getContext('2d'), image = context.createImageData(SIDE, SIDE);
+    for (let n = 0; n < image.data.length; n++) image.data[n] = n % 4 === 3 ? 255 : 256 * Math.random();
+    context.putImageData(image, 0, 0);
+    const blob = await new Promise((done) => canvas.toBlob(done, 'image/png'));
+    const got = await (await fetch('/w/api.php?action=query&meta=tokens&format=json')).json(), form = new FormData();
+    const fields = { action: 'upload', format: 'json', filename: 'NAME', ignorewarnings: '1', comment: 'a picture',
+        text: 'a picture', token: got.query.tokens.csrftoken };
+    for (const [name, value] of Object.entries(fields)) form.append(name, value);
+    form.append('file', blob, 'NAME');
+    window.labDone = (await (await fetch('/w/api.php', { method: 'POST', body: form })).json()).upload?.result;
+})()"""
 _ANY_SECTION = "[...document.querySelectorAll('.mw-editsection a')].map(a=>a.href).join('\\n')"
 
 
@@ -86,7 +99,8 @@ async def preferences(p: Person, views: int) -> None:
         await p.until("document.querySelector('#mw-prefs-form')")
         await p.pause(2)
         await p.run(
-            "document.querySelectorAll('#mw-prefs-form input[type=checkbox]').forEach(c=>{if(Math.random()<.2)c.click()})"
+            "document.querySelectorAll('#mw-prefs-form input[type=checkbox]')"
+            ".forEach(c=>{if(Math.random()<.2)c.click()})"
         )
         await p.run(
             "document.querySelectorAll('#mw-prefs-form button, #mw-prefs-form input').forEach(b=>b.disabled=false)"
@@ -106,9 +120,8 @@ async def watch_thank(p: Person, views: int) -> None:
         else:
             await p.go(p.page(p.title(), action="history"))
             value = json.dumps({"action": "options", "optionname": "userjs-thanks", "optionvalue": str(p.rng.random())})
-            await p.run(
-                f"void(window.mw&&mw.loader.using('mediawiki.api').then(()=>new mw.Api().postWithToken('csrf',{value})))"
-            )
+            thank = f"new mw.Api().postWithToken('csrf',{value})"
+            await p.run(f"void(window.mw&&mw.loader.using('mediawiki.api').then(()=>{thank}))")
         await p.look()
 
 
@@ -135,6 +148,19 @@ async def account(p: Person, views: int) -> None:
     await p.pause(2)
     await p.click("#wpCreateaccount")
     await p.reads(max(1, views // 2))
+
+
+async def commons(p: Person, views: int) -> None:
+    """Upload pictures to Commons, between reading there."""
+    p.host = COMMONS
+    await p.log_in()
+    for _ in range(max(1, views // 5)):
+        await p.go(p.page("Special:Upload"))
+        await p.pause(2)
+        side = p.rng.randint(60, 400)
+        await p.run(_UPLOAD.replace("SIDE", str(side)).replace("NAME", f"Upload {p.rng.randrange(10**9)}.png"))
+        await p.until("window.labDone")
+        await p.reads(4)
 
 
 async def mobile_cancel(p: Person, views: int) -> None:
@@ -295,6 +321,7 @@ READING: dict[str, tuple[Scenario, float]] = {  # with how often it is drawn
     "watch": (watch_thank, 6),
     "beacons": (beacons, 4),
     "create": (account, 2),
+    "commons": (commons, 2),
     "mobilecancel": (mobile_cancel, 4),
     "vecancel": (visual_cancel, 2),
 }

@@ -18,7 +18,7 @@ from pcaps.use.browser import Browser
 from pcaps.use.network import within
 from pcaps.wikiedit import truth
 from pcaps.wikiedit.network import ROUND_TRIPS_MS, client_address, client_namespace
-from pcaps.wikiedit.people import NothingToDoError, Person
+from pcaps.wikiedit.people import WELSH, WIKI, NothingToDoError, Person
 from pcaps.wikiedit.scenarios import READING, SAVING
 from pcaps.wikiedit.website import PEOPLE, Website
 from pcaps.wikiedit.zero import zero
@@ -57,6 +57,7 @@ async def _browse(plan: Plan, website: Website, client: int, folder: Path, profi
     try:
         await browser.start()
         scenario, _ = (READING | SAVING)[plan.scenario]
+        person.host = WELSH if rng.random() < 0.12 else WIKI
         await person.read()
         if rng.random() < 0.6:
             await person.run("void localStorage.setItem('labCaptcha','1')")

@@ -1,9 +1,8 @@
 """From the server's logs to the truth of a session: saves, page views, and what every upload was.
 
 The PHP hook writes a line for each POST with what it was and what it saved, with the client's address and port; nginx
-writes a line for each request. Uploads are cut from the capture as the laboratory's notes define them (a burst of client
-records that is larger than this connection's usual request) and named after the POST of the same connection that arrived
-at that time; an upload with no POST is `none`.
+writes a line for each request. An upload is a burst of client records that is larger than this connection's usual
+request; it is named after the POST of the same connection that arrived at that time, and `none` if there was no POST.
 """
 
 from __future__ import annotations
@@ -53,6 +52,8 @@ def read_log(path: Path, offset: int, start: float, end: float, client: str) -> 
 def kind_of(post: Row) -> str:
     """What a POST was, in one word."""
     action = post["action"]
+    if action == "upload":
+        return "commons_upload"
     if post["saved"]:
         return "null_save" if post["saved"]["null"] else "SAVE"
     if post["script"] == "api.php":

@@ -5,8 +5,7 @@ clear handshake (ClientHello and ServerHello, in which names and sizes stand; wh
 too). All else becomes zero bytes, so that a packet keeps its length. What is not TCP on port 443 over IPv4 is left out.
 
 A record header is found by walking each direction's stream in order. Where bytes are missing (the capture lost a
-packet), the rest of that direction is zero up to its end: nothing is guessed. `leftover` walks a finished file again, by
-other code, and says how many bytes it holds that should not be there.
+packet), the rest of that direction is zero up to its end: nothing is guessed.
 """
 
 from __future__ import annotations

@@ -59,4 +59,7 @@ $wgGroupPermissions['user']['writeapi'] = true;
 if ( str_starts_with( $host, 'en.m.' ) ) {
 	$wgDefaultSkin = 'minerva';
 }
+$wgUploadPath = '/static';
+$wgFileExtensions = [ 'png', 'jpg' ];
+$wgVerifyMimeType = false;
 require "$lab/site/truth.php";
