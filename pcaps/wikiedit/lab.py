@@ -29,17 +29,18 @@ from pcaps.wikiedit.website import Website
 _BROWSERS = ("chromium", "firefox")
 
 
-def plans(seed: str, first: int, saving: float, scripts: float, names: list[str]) -> Iterator[Plan]:
-    """Sessions without end; `saving` and `scripts` are the shares of those that edit."""
+def plans(args: argparse.Namespace) -> Iterator[Plan]:
+    """Sessions without end."""
+    seed, saving, scripts, names = args.seed, args.saving, args.scripts, args.scenarios
     rng = random.Random(seed)
-    number = first
+    number = args.first
     while True:
         draw = rng.random()
         pool = SAVING if draw < saving else READING
         pool = {name: value for name, value in (READING | SAVING).items() if name in names} if names else pool
         scenario = rng.choices(list(pool), [weight for _, weight in pool.values()])[0] if pool else names[0]
         browser = rng.choice(_BROWSERS)
-        views = int(min(60, max(8, rng.lognormvariate(3.0, 0.5))))
+        views = int(min(60, max(8, args.length * rng.lognormvariate(0, 0.5))))
         if (not names and saving <= draw < saving + scripts) or scenario in SCRIPTS:
             scenario, browser, views = (
                 rng.choice([n for n in names if n in SCRIPTS] or SCRIPTS),
@@ -103,7 +104,7 @@ async def _all(args: argparse.Namespace, website: Website, folder: Path) -> None
         names = args.scenarios or [*READING, *SAVING, *SCRIPTS]
         todo, recorder = each(args.seed, args.first, names), Recorder(args.target, 10**9, 10**9, until)
     else:
-        todo = plans(args.seed, args.first, args.saving, args.scripts, args.scenarios)
+        todo = plans(args)
     clients = range(1, args.clients + 1)
     await asyncio.gather(*(_work(n, todo, website, folder, recorder, args.target) for n in clients))
 
@@ -127,6 +128,7 @@ def main() -> None:
     parser.add_argument("--saving", type=float, default=0.1, help="share of sessions that save")
     parser.add_argument("--scripts", type=float, default=0.0, help="share of sessions that are API scripts")
     parser.add_argument("--each", action="store_true", help="every scenario once with each browser, short")
+    parser.add_argument("--length", type=float, default=20, help="pages that a session means to read, the median")
     parser.add_argument("--first", type=int, default=1, help="number of the first session")
     parser.add_argument("scenarios", nargs="*", help="only these")
     args = parser.parse_intermixed_args()

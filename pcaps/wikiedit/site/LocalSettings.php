@@ -55,6 +55,7 @@ $wgDefaultUserOptions['visualeditor-editor'] = 'wikitext';
 $wgDefaultUserOptions['usebetatoolbar'] = 1;
 $wgVisualEditorEnableDiffPage = false;
 $wgVisualEditorUseSingleEditTab = false;
+$wgVisualEditorShowBetaWelcome = false;
 $wgGroupPermissions['user']['writeapi'] = true;
 if ( str_starts_with( $host, 'en.m.' ) ) {
 	$wgDefaultSkin = 'minerva';
