@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -138,6 +139,7 @@ def main() -> None:
         raise SystemExit(
             f"no such scenario: {', '.join(sorted(unknown))}; known: {', '.join((*READING, *SAVING, *SCRIPTS))}"
         )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that what was started ends, too
     args.target.mkdir(parents=True, exist_ok=True)
     about = {"seed": args.seed, "started": time.time(), "commit": _said("git", "describe", "--always", "--dirty")}
     about |= {

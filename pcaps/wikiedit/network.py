@@ -64,6 +64,12 @@ class Network:
         return self
 
     def _build(self) -> None:
+        if Path(f"/run/netns/{SERVER}").exists():
+            self._names.clear()
+            mend = (
+                "for n in $(ip netns | grep -o '^wl-[^ ]*'); do ip netns pids $n | xargs -r kill; ip netns del $n; done"
+            )
+            raise RuntimeError(f"{SERVER} is there: another laboratory runs, or one was killed; if none runs: {mend}")
         for name in (SERVER, LINE):
             ip("netns", "add", name)
             ip("-n", name, "link", "set", "lo", "up")

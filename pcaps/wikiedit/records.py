@@ -1,4 +1,7 @@
-"""TLS records of a zeroed capture: per connection the moments and sizes, + from the client and - from the server."""
+"""TLS records of a zeroed capture: per connection the moments and sizes, + from the client and - from the server.
+
+The moment of a record is when its header, and all before it, had been seen.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ _WRAP, _HALF = 1 << 32, 1 << 31
 @dataclass(slots=True)
 class _Walk:
     next: int
+    early: dict[int, bytes] = field(default_factory=dict)
     rest: bytearray = field(default_factory=bytearray)
     left: int = 0
 
@@ -53,25 +57,29 @@ def records(capture: Path) -> list[Connection]:
             continue
         data = bytes(segment.frame[segment.start : segment.end])
         ahead = (segment.sequence - walk.next + _HALF) % _WRAP - _HALF
-        if ahead < 0:
-            data = data[-ahead:]
-        elif ahead > 0 and data:
-            del walks[segment.flow]
+        if ahead > 0:
+            walk.early.setdefault(segment.sequence, data)
             continue
-        walk.next = (walk.next + len(data)) % _WRAP
-        while data:
-            if walk.left:
-                used = min(walk.left, len(data))
-                walk.left -= used
-                data = data[used:]
-                continue
-            used = min(5 - len(walk.rest), len(data))
-            walk.rest += data[:used]
-            data = data[used:]
-            if len(walk.rest) == 5:
-                walk.left = int.from_bytes(walk.rest[3:], "big")
-                if walk.rest[0] == _APPLICATION:
-                    size = walk.left - _OVERHEAD
-                    found[key].records.append((segment.time, size if up else -size))
-                walk.rest.clear()
+        _take(walk, found[key], segment.time, data[-ahead:], up)
+        while walk.next in walk.early:
+            _take(walk, found[key], segment.time, walk.early.pop(walk.next), up)
     return sorted(found.values(), key=lambda connection: connection.opened)
+
+
+def _take(walk: _Walk, connection: Connection, moment: float, data: bytes, up: bool) -> None:
+    walk.next = (walk.next + len(data)) % _WRAP
+    while data:
+        if walk.left:
+            used = min(walk.left, len(data))
+            walk.left -= used
+            data = data[used:]
+            continue
+        used = min(5 - len(walk.rest), len(data))
+        walk.rest += data[:used]
+        data = data[used:]
+        if len(walk.rest) == 5:
+            walk.left = int.from_bytes(walk.rest[3:], "big")
+            if walk.rest[0] == _APPLICATION:
+                size = walk.left - _OVERHEAD
+                connection.records.append((moment, size if up else -size))
+            walk.rest.clear()

@@ -4,8 +4,8 @@ Of every TCP connection to port 443 remain: link, IP and TCP headers, the 5 byte
 clear handshake (ClientHello and ServerHello, in which names and sizes stand; what is random in the ClientHello is zero
 too). All else becomes zero bytes, so that a packet keeps its length. What is not TCP on port 443 over IPv4 is left out.
 
-A record header is found by walking each direction's stream in order. Where bytes are missing (the capture lost a
-packet), the rest of that direction is zero up to its end: nothing is guessed.
+A record header is found by walking each direction's stream in order; what comes early waits. Where bytes never come
+(the capture lost a packet), the rest of that direction is zero up to its end: nothing is guessed.
 """
 
 from __future__ import annotations
@@ -50,16 +50,19 @@ class _Direction:
     header: bytearray = field(default_factory=bytearray)
     left: int = 0  # of the record's body
     body: bytearray | None = None  # of a record that may stay
-    lost: bool = False
+    early: dict[int, bytes] = field(default_factory=dict)
 
     def take(self, offset: int, data: bytes) -> None:
-        """Walk the new part of a segment's payload."""
-        if self.lost or offset + len(data) <= self.at:
-            return
+        """Walk the new part of a segment's payload, and what waited for it."""
         if offset > self.at:
-            self.lost = True
+            if len(data) > len(self.early.get(offset, b"")):
+                self.early[offset] = data
             return
-        data = data[self.at - offset :]
+        self._walk(data[self.at - offset :])
+        while self.early and (next_one := min(self.early)) <= self.at:
+            self._walk(self.early.pop(next_one)[self.at - next_one :])
+
+    def _walk(self, data: bytes) -> None:
         while data:
             count = self._body(data) if self.left else self._header(data)
             self.at += count
@@ -132,9 +135,10 @@ def zero(source: Path, target: Path) -> int:
     directions: dict[bytes, _Direction] = {}
     kept: list[tuple[Segment, _Direction, int]] = []
     for segment in segments(source.read_bytes()):
-        if segment.flags & 2 or segment.flow not in directions:
-            first = segment.sequence + (1 if segment.flags & 2 else 0)
-            directions[segment.flow] = _Direction(first, lost=not segment.flags & 2)
+        began = directions.get(segment.flow)
+        if began is None or (segment.flags & 2 and (segment.sequence + 1) % _WRAP != began.base):
+            # Of a stream whose beginning was not seen nothing can stay: it waits for a byte that does not come.
+            directions[segment.flow] = _Direction((segment.sequence + (1 if segment.flags & 2 else -1)) % _WRAP)
         direction = directions[segment.flow]
         offset = _offset(direction, segment) if segment.end > segment.start else 0
         direction.take(offset, bytes(segment.frame[segment.start : segment.end]))

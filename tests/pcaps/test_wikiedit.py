@@ -171,7 +171,7 @@ _pieces = st.lists(st.integers(1, 1400), min_size=1, max_size=12)
 def test_sizes_survive_and_secrets_do_not(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], cuts: list[int], seed: int
 ) -> None:
-    """However records fall into packets, wherever sequence numbers wrap, and with every packet sent twice."""
+    """However records fall into packets, wherever sequence numbers wrap, with packets sent twice and swapped."""
     folder = tmp_path_factory.mktemp("zero")
     stream = b"".join(b"\x17\x03\x03" + size.to_bytes(2, "big") + SECRET * size for size in sizes)
     wanted = b"".join(b"\x17\x03\x03" + size.to_bytes(2, "big") + bytes(size) for size in sizes)
@@ -181,6 +181,8 @@ def test_sizes_survive_and_secrets_do_not(
         size = cuts[turn % len(cuts)]
         frames += [_frame(True, seed + 1 + at, stream[at : at + size])] * 2
         payloads += [wanted[at : at + size]] * 2
+        if turn % 3 == 2:
+            frames[-3:-1], payloads[-3:-1] = frames[-3:-1][::-1], payloads[-3:-1][::-1]
         at += size
         turn += 1
     _write(folder / "raw.pcap", frames)
