@@ -21,6 +21,7 @@ from deploy.assembly import SchoolFiles, SchoolWatch
 from deploy.changes import note_changes
 from deploy.pages import listen
 from deploy.sensing import Sensing
+from pipeline import retag
 from pipeline.audit import AuditTrail
 from pipeline.contest import settle
 from pipeline.ingest import Ingest
@@ -114,6 +115,7 @@ class Owner:
         with self._lock:
             try:
                 settle(self._store, school.settings.id, school.settings.zone)
+                retag.settle(self._store, school.settings.id)
                 spool = self._settings.sensor.spool
                 outcome = enforce(self._store, school, spool, self._trail, self._assessor.pseudonyms)
                 problems: tuple[object, ...] = outcome.problems

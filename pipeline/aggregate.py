@@ -8,7 +8,7 @@ least SMALLEST_GROUP people. This module knows numbers and labels: no addresses,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 
@@ -114,6 +114,11 @@ def collapse(rows: Outcomes, label: I64) -> Outcomes:
         up=np.add.reduceat(rows.up[order], starts),
         down=np.add.reduceat(rows.down[order], starts),
     )
+
+
+def gravest(pairs: Iterable[tuple[str, str]]) -> tuple[str, str]:
+    """The words of outcome and reason that one minute counts as when it has all of these: as `collapse` does it."""
+    return max(pairs, key=lambda pair: (_RANK[Outcome(pair[0]).code], Reason(pair[1]).code))
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ MONTHS_14 = 426
 """Days."""
 DAYS: dict[str, int] = {
     "minute_mark": 7,
+    "mark_former": 7,
     "episode": 28,
     "contest": 56,
     "use_five": MONTHS_14,
