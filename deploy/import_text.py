@@ -54,10 +54,10 @@ def shown_lines(
 def minute_lines(found: Import, present: Mapping[str, bytes], settings: SchoolSettings) -> Iterator[str]:
     """Of which recent days the minutes change, as far back as minute marks are kept."""
     from pipeline.imports.difference import changed_days
-    from pipeline.school import SchoolError, parse_school
+    from pipeline.school import SchoolError, missing_of, parse_school
 
     try:
-        before = parse_school(present, settings)
+        before = parse_school(present, settings, missing_of(present))
     except SchoolError:
         return
     today = date.today()
@@ -71,11 +71,12 @@ def minute_lines(found: Import, present: Mapping[str, bytes], settings: SchoolSe
 def retag_lines(version: Version, versions: Versions, settings: SchoolSettings, folder: Path) -> Iterator[str]:
     """What becomes of recent days that an import corrects, and which command judges them anew."""
     from pipeline.imports.difference import changed_days
-    from pipeline.school import SchoolError, parse_school
+    from pipeline.school import SchoolError, missing_of, parse_school
 
     today = date.today()
     try:
-        before, after = (parse_school(files, settings) for files in (versions.before(version.id), versions.present()))
+        both = versions.before(version.id), versions.present()
+        before, after = (parse_school(files, settings, missing_of(files)) for files in both)
     except (SchoolError, VersionError):
         return
     days = changed_days(before, after, [today - timedelta(number) for number in range(_MARKS_KEPT_DAYS, -1, -1)])
@@ -83,8 +84,8 @@ def retag_lines(version: Version, versions: Versions, settings: SchoolSettings, 
         return
     if settings.mode == "aggregate":
         yield (
-            "It changes minutes of the last days. This school keeps sums only, nothing per person, so past sums stay as "
-            f"they were; the correction holds from {today} on."
+            "It changes minutes of the last days. This school keeps sums only, nothing per person, so past sums stay "
+            f"as they were; the correction holds from {today} on."
         )
         return
     yield f"It changes minutes of {', '.join(map(str, days))}. Their outcomes stay as they were until you run:"

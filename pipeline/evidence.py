@@ -158,17 +158,14 @@ class Teller:
         return sorted(tables.items())
 
     def told(self, found: Findings, sources: Sequence[str]) -> list[dict[str, object]]:
-        """Of each row the columns of `minute_mark` that say how it was judged."""
-        cited = {service: json.dumps(rules, separators=(",", ":")) for service, rules in self._rules(found).items()}
+        """Of each row the columns of `minute_mark` that say how it was judged. Its rules are those of the rulebook."""
         nearest = self._nearest(found)
         rows: list[dict[str, object]] = []
         for row, source in enumerate(sources):
             outcome, reason = _OUTCOMES[int(found.outcome[row])], _REASONS[int(found.reason[row])]
             outside = outcome is Outcome.OUTSIDE_ALLOWED
             rule, grade = E8 if outside else step_of(outcome, reason).rule, _GRADES[int(found.of.grade[row])]
-            why = json.dumps(self._why(found, [row], nearest, grade, source), separators=(",", ":"))
-            if outside:  # of other minutes the rules are those of the rulebook
-                why = f'{why[:-1]},"rules":{cited[self.services[int(found.use.service[row])]]}}}'
+            why = self._why(found, [row], nearest, grade, source)
             rows.append(
                 {
                     "state": _STATES[int(found.of.state[row])].value,
@@ -178,7 +175,7 @@ class Teller:
                     "grade": grade.value,
                     "source": source,
                     "rule": f"{rule.id} v{rule.version}",
-                    "why": why,
+                    "why": json.dumps(why, separators=(",", ":")),
                 }
             )
         return rows

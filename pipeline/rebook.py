@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -29,6 +29,7 @@ _WINDOW_S = WINDOW_MIN * 60
 _WITHDRAWN = Booked(Outcome.UNKNOWN.value, Reason.WITHDRAWN.value, 0, 0)
 Versions = tuple[str, str, str]
 Label = tuple[str, str, str]
+Rules = Callable[[str, str], Sequence[object]]
 _Row = TypeVar("_Row", "Mark", "Withdrawn")
 
 
@@ -129,15 +130,15 @@ def sum_columns(school: str, sums: Mapping[tuple[object, ...], int], names: Sequ
     return columns
 
 
-def episode_rows(school: str, marks: Iterable[Mark], revision: int) -> Columns:
+def episode_rows(school: str, marks: Iterable[Mark], revision: int, rules: Rules) -> Columns:
     """Rows of the table `episode` for all marks outside the allowed times: one a window, and version if there are
-    several."""
+    several. `rules`: those that a version of the policy cites for a service."""
     groups: dict[tuple[object, ...], list[Mark]] = defaultdict(list)
     for mark in sorted(marks, key=lambda mark: mark.key):
         if mark.outcome == Outcome.OUTSIDE_ALLOWED.value:
             window = mark.minute - mark.minute % _WINDOW_S
             groups[mark.pseudonym, mark.service, window, mark.episode, mark.versions].append(mark)
-    rows = [_episode_row(group) for group in groups.values()]
+    rows = [_episode_row(group, rules) for group in groups.values()]
     names = tuple(rows[0]) if rows else ()
     columns: Columns = {name: [row[name] for row in rows] for name in names}
     return columns | {"school": [school] * len(rows), "revision": [revision] * len(rows)}
@@ -148,12 +149,13 @@ def revised(mark: Mark, told: Mapping[str, object], versions: Mapping[str, str])
     return replace(mark, **{name: str(value) for name, value in {**told, **versions}.items()})  # type: ignore[arg-type]
 
 
-def _episode_row(marks: Sequence[Mark]) -> dict[str, object]:
+def _episode_row(marks: Sequence[Mark], rules: Rules) -> dict[str, object]:
     first = marks[0]
     why = added_evidence([json.loads(mark.why) for mark in marks])
     source = ", ".join(sorted({sort for mark in marks for sort in mark.source.split(", ")}))
     grade = max(mark.grade for mark in marks)
     why["identity"] = {"grade": grade, "source": source}
+    why["rules"] = rules(first.policy, first.service)
     periods: dict[tuple[str, str], list[int]] = {}
     for mark in marks:
         kept = _kept(mark)

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
+from functools import cache
 
 import numpy as np
 
@@ -25,17 +26,20 @@ from pipeline.activity import Use
 from pipeline.assess import Assessor
 from pipeline.contest import Status, contests, pieces_of
 from pipeline.contest import settle as settle_contests
+from pipeline.evidence import Findings
 from pipeline.native import Values
 from pipeline.rebook import Mark, Withdrawn, booking, episode_rows, revised
 from pipeline.restriction import restricted
 from pipeline.schema import BY_NAME, DATABASE, quoted
 from pipeline.store import Store
-from pipeline.traffic import I64
+from pipeline.traffic import I64, Codes
 from pipeline.users import note_of
-from pipeline.words import Activity, Grade
+from pipeline.whycells import outside_rules
+from pipeline.words import Activity, Allowed, Grade, Outcome, Reason, State
 
 _COLUMNS = tuple(f.name for f in fields(Mark))
 _FORMER = tuple(name for name in BY_NAME["mark_former"].types if name in _COLUMNS)
+_STATES, _ANSWERS, _OUTCOMES, _REASONS = tuple(State), tuple(Allowed), tuple(Outcome), tuple(Reason)
 Move = tuple[str, str]
 
 
@@ -109,36 +113,56 @@ def judged_anew(judge: Assessor, marks: Sequence[Mark]) -> tuple[list[Mark], Cou
     if not rows:
         return [], left
     rows.sort(key=lambda row: row[:3])
-    chosen = [row[3] for row in rows]
     found = judge.judged(_use(rows))
-    told = judge.teller.told(found, [mark.source for mark in chosen])
-    anew = [revised(mark, row, judge.versions) for mark, row in zip(chosen, told, strict=True)]
-    changed = {new.moment for old, new in zip(chosen, anew, strict=True) if old.judged != new.judged}
-    return [new if new.moment in changed else old for old, new in zip(chosen, anew, strict=True)], left
+    changed = {rows[n][3].moment for n in np.flatnonzero(_differs(found, [row[3] for row in rows])).tolist()}
+    chosen = np.array([n for n, row in enumerate(rows) if row[3].moment in changed], np.int64)
+    told = judge.teller.told(found.take(chosen), [rows[n][3].source for n in chosen.tolist()]) if len(chosen) else []
+    anew = [row[3] for row in rows]
+    for n, row in zip(chosen.tolist(), told, strict=True):
+        anew[n] = revised(anew[n], row, judge.versions)
+    return anew, left
+
+
+def _differs(found: Findings, marks: Sequence[Mark]) -> Codes:
+    """Which marks are judged otherwise than they were."""
+    now = zip(
+        found.of.state.tolist(), found.of.allowed.tolist(), found.outcome.tolist(), found.reason.tolist(), strict=True
+    )
+    return np.array([mark.judged != _judged(*codes) for mark, codes in zip(marks, now, strict=True)], np.int8)
+
+
+@cache
+def _judged(state: int, allowed: int, outcome: int, reason: int) -> tuple[str, str, str, str]:
+    words = _STATES[state], _ANSWERS[allowed], _OUTCOMES[outcome], _REASONS[reason]
+    return words[0].value, words[1].value, words[2].value, words[3].value
 
 
 def _retag_day(store: Store, judge: Assessor, day: date, dry_run: bool, now: Callable[[], float]) -> DayAnew:
     school = judge.school.settings.id
-    marks = list({mark.key: mark for mark in _marks(store, school, day)}.values())  # of two revisions the later one
+    marks = list({mark.key: mark for mark in _marks(store, school, day, whole=False)}.values())  # the later revisions
     anew, left = judged_anew(judge, marks)
     before = {mark.key: mark for mark in marks}
-    moves = Counter((before[mark.key].outcome, mark.outcome) for mark in anew if before[mark.key].judged != mark.judged)
-    people = {mark.pseudonym for mark in anew if before[mark.key].judged != mark.judged}
-    if people and not dry_run:
-        kept = {mark.key: mark for mark in anew}
-        revision = _last_revision(store, school, day) + 1
-        rows = [replace(kept.get(m.key, m), revision=revision) for m in marks if m.pseudonym in people]
+    moved = [mark for mark in anew if before[mark.key].judged != mark.judged]
+    if moved and not dry_run:
+        kept = {mark.key: mark for mark in anew if mark.why}
+        revision, people = _last_revision(store, school, day) + 1, {mark.pseudonym for mark in moved}
+        rows = [replace(kept.get(mark.key, mark), revision=revision) for mark in _marks(store, school, day, people)]
         store.insert("minute_mark", _columns(school, rows), _batch(school, day, revision))
         _finish(store, school, day, now)
-    return DayAnew(day, len(anew), moves, left)
+    return DayAnew(day, len(anew), Counter((before[mark.key].outcome, mark.outcome) for mark in moved), left)
 
 
 def _finish(store: Store, school: str, day: date, now: Callable[[], float]) -> None:
     """Stores all that follows from a day's old and new marks side by side; then the old ones go."""
-    marks = _marks(store, school, day)
-    revision = max(mark.revision for mark in marks)
+    revision = _last_revision(store, school, day)
+    sql = (
+        f"SELECT DISTINCT pseudonym FROM {DATABASE}.minute_mark WHERE school = {{school:String}} "
+        "AND day = {day:Date} AND revision = {revision:UInt32}"
+    )
+    found = store.query(sql, {"school": school, "day": day, "revision": revision})
+    people = {str(pseudonym) for (pseudonym,) in found.rows}
+    marks = _marks(store, school, day, people)
     new = [mark for mark in marks if mark.revision == revision]
-    people = {mark.pseudonym for mark in new}
     last = max(mark.minute for mark in new)
     old = [m for m in marks if m.revision < revision and m.pseudonym in people and m.minute <= last]
     if not old:
@@ -147,7 +171,7 @@ def _finish(store: Store, school: str, day: date, now: Callable[[], float]) -> N
     batch = _batch(school, day, revision)
     former, moved = _former(school, old, new, int(now()))
     inserts = {"mark_former": former, **booking(school, old, new, withdrawn)}
-    inserts["episode"] = episode_rows(school, new, revision)
+    inserts["episode"] = episode_rows(school, new, revision, lambda *which: outside_rules(store, school, *which))
     inserts["coverage"] = {
         "school": [school],
         "day": [day],
@@ -238,12 +262,19 @@ def _withdrawn(store: Store, school: str, day: date, people: set[str]) -> tuple[
     return found, {contest.episode for contest in upheld}
 
 
-def _marks(store: Store, school: str, day: date) -> list[Mark]:
-    names = ", ".join("toUnixTimestamp(minute) AS at" if name == "minute" else name for name in _COLUMNS)
+def _marks(
+    store: Store, school: str, day: date, people: Iterable[str] | None = None, *, whole: bool = True
+) -> list[Mark]:
+    """The marks of a day, of these people or of all. Without `whole` their evidence is left out: it is long."""
+    special = {"minute": "toUnixTimestamp(minute) AS at", "why": "why" if whole else "'' AS why"}
+    names = ", ".join(special.get(name, name) for name in _COLUMNS)
+    which = "" if people is None else "AND has({people:Array(String)}, pseudonym) "
+    params: dict[str, object] = {"school": school, "day": day}
+    params |= {} if people is None else {"people": sorted(people)}
     found = store.query(
-        f"SELECT {names} FROM {DATABASE}.minute_mark WHERE school = {{school:String}} AND day = {{day:Date}} "
+        f"SELECT {names} FROM {DATABASE}.minute_mark WHERE school = {{school:String}} AND day = {{day:Date}} {which}"
         "ORDER BY pseudonym, at, service, revision",
-        {"school": school, "day": day},
+        params,
     )
     return [Mark(*row) for row in found.rows]  # type: ignore[arg-type]
 

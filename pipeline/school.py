@@ -47,7 +47,7 @@ from pipeline.restriction import Restriction, read_restrictions
 from pipeline.rows import Bell, CalendarRow, Dated, Device, Duty, Lesson, OfficialSite, Pattern, Staff
 from pipeline.settings import FeedSettings, SchoolSettings
 
-__all__ = ["School", "SchoolError", "load_school", "parse_school", "table_paths"]
+__all__ = ["School", "SchoolError", "load_school", "missing_of", "parse_school", "table_paths"]
 
 LACKING: Mapping[str, str] = {
     "patterns.csv": "nobody's hours are known: only what is booked counts as work",
@@ -129,9 +129,14 @@ def load_school(folder: Path, settings: SchoolSettings, feeds: FeedSettings) -> 
     files = read_together(folder, table_paths(folder, feeds))
     if "staff.csv" not in files:
         raise SchoolError("staff.csv", 1, f"there is no such file in {folder}", "put the list of staff there")
-    missing = [name for name in COLUMNS if name not in files]
+    missing = missing_of(files)
     files |= {name: (folder / name).read_bytes() for name in _PRIVATE if (folder / name).is_file()}
     return parse_school(files, settings, missing)
+
+
+def missing_of(files: Mapping[str, bytes]) -> list[str]:
+    """The tables that a school's files lack."""
+    return [name for name in COLUMNS if name not in files]
 
 
 def table_paths(folder: Path, feeds: FeedSettings) -> dict[str, Path]:

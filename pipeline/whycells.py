@@ -184,6 +184,13 @@ def use_rules(book: Mapping[str, object], service: str) -> list[dict[str, object
     return [_filled(rule, book, service) for rule in items(book.get("rules")) if mapping(rule)["id"] in cited]
 
 
+def outside_rules(store: Store, school: str, policy: str, service: str) -> list[dict[str, object]]:
+    """The rules that an episode outside the allowed times cites, by a version of the policy."""
+    book = rulebook_of(store, school, policy)
+    step = step_in(book, Outcome.OUTSIDE_ALLOWED.value, Reason.EPISODE.value, service)
+    return [*use_rules(book, service), *step]
+
+
 def step_in(book: Mapping[str, object], outcome: str, reason: str, service: str) -> list[dict[str, object]]:
     """The step of decision that gives an outcome for a reason; empty if the book does not say."""
     step = mapping(mapping(book.get("steps")).get(f"{outcome}/{reason}"))

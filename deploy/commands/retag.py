@@ -110,10 +110,11 @@ def _changed_by(files: SchoolFiles, import_: str, days: list[date]) -> set[date]
     """Of these days those whose minutes an import changed."""
     from pipeline.imports.difference import changed_days
     from pipeline.imports.versions import Versions
-    from pipeline.school import parse_school, table_paths
+    from pipeline.school import missing_of, parse_school, table_paths
 
     versions = Versions(files.folder, table_paths(files.folder, files.settings.feeds))
-    before = parse_school(versions.before(import_), files.settings.school)
+    former = versions.before(import_)
+    before = parse_school(former, files.settings.school, missing_of(former))
     return set(changed_days(before, files.school, days))
 
 
