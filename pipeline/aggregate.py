@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -118,7 +119,12 @@ def collapse(rows: Outcomes, label: I64) -> Outcomes:
 
 def gravest(pairs: Iterable[tuple[str, str]]) -> tuple[str, str]:
     """The words of outcome and reason that one minute counts as when it has all of these: as `collapse` does it."""
-    return max(pairs, key=lambda pair: (_RANK[Outcome(pair[0]).code], Reason(pair[1]).code))
+    return max(pairs, key=_gravity)
+
+
+@cache
+def _gravity(pair: tuple[str, str]) -> int:
+    return int(_RANK[Outcome(pair[0]).code]) * _REASONS + Reason(pair[1]).code
 
 
 @dataclass(frozen=True, slots=True)

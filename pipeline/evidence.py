@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,7 @@ from pipeline.words import Allowed, Confidence, Grade, Outcome, Reason, State
 from sensor.catalogue import Catalogue
 from sensor.words import Evidence
 
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 _GRADES, _STATES, _EVIDENCE = tuple(Grade), tuple(State), tuple(Evidence)
 _OUTSIDE = step_of(Outcome.OUTSIDE_ALLOWED, Reason.EPISODE)
 _ANSWERS, _OUTCOMES, _REASONS, _CONFIDENCES = tuple(Allowed), tuple(Outcome), tuple(Reason), tuple(Confidence)
@@ -88,7 +90,7 @@ class Added:
             bits = int(np.bitwise_or.reduce(np.left_shift(1, minute - start_of(minute))))
             parts.append([*self.periods[code], bits, int(use.up[inside].sum()), int(use.down[inside].sum())])
         told = {"people": self.groups[group] if group >= 0 else "", "periods": parts}
-        return json.dumps(told, separators=(",", ":"))
+        return _ENCODE(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class Teller:
                 "grade": grade.value,
                 "source": source,
                 "rule": f"{E8.id} v{E8.version}",
-                "why": json.dumps(why, separators=(",", ":")),
+                "why": _ENCODE(why),
                 "sums": added.told(rows, found.use),
                 "revision": 0,
             }
@@ -142,12 +144,13 @@ class Teller:
         tables: dict[int, Columns] = {}
         window = start_of(found.use.minute)
         told = self.told(found, sources)
+        pseudonym, episode = cache(self.pseudonyms.of), cache(self.pseudonyms.episode)
         for row in np.lexsort((found.use.service, found.person, found.use.minute)).tolist():
             term, staff_id = self._whose(found, row)
             service = self.services[int(found.use.service[row])]
             values: dict[str, object] = {
-                "pseudonym": self.pseudonyms.of(term, staff_id),
-                "episode": self.pseudonyms.episode(term, staff_id, service, str(int(part[row]))),
+                "pseudonym": pseudonym(term, staff_id),
+                "episode": episode(term, staff_id, service, str(int(part[row]))),
                 "service": service,
                 "minute": int(found.use.minute[row]) * 60,
                 **told[row],
@@ -175,7 +178,7 @@ class Teller:
                     "grade": grade.value,
                     "source": source,
                     "rule": f"{rule.id} v{rule.version}",
-                    "why": json.dumps(why, separators=(",", ":")),
+                    "why": _ENCODE(why),
                 }
             )
         return rows

@@ -29,6 +29,7 @@ from sensor.words import Action
 if TYPE_CHECKING:
     from pipeline.evidence import Added, Findings
 
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 _OUTCOMES, _REASONS = tuple(Outcome), tuple(Reason)
 
 
@@ -62,8 +63,9 @@ class Kept:
 
     def dumped(self) -> str:
         """As the store has it."""
-        words = {name: getattr(self, name) for name in _WORDS} | {name: int(getattr(self, name)) for name in _NUMBERS}
-        return json.dumps(words | {"rest": self.rest}, separators=(",", ":"))
+        told: dict[str, object] = {name: getattr(self, name) for name in _WORDS}
+        told |= {name: int(getattr(self, name)) for name in _NUMBERS}
+        return _ENCODE(told | {"rest": self.rest})
 
 
 _WORDS = ("kind", "people", "period", "period_kind")

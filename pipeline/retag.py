@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
@@ -171,7 +171,8 @@ def _finish(store: Store, school: str, day: date, now: Callable[[], float]) -> N
     batch = _batch(school, day, revision)
     former, moved = _former(school, old, new, int(now()))
     inserts = {"mark_former": former, **booking(school, old, new, withdrawn)}
-    inserts["episode"] = episode_rows(school, new, revision, lambda *which: outside_rules(store, school, *which))
+    rules = cache(partial(outside_rules, store, school))
+    inserts["episode"] = episode_rows(school, new, revision, rules)
     inserts["coverage"] = {
         "school": [school],
         "day": [day],
