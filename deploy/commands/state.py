@@ -49,12 +49,15 @@ def command(words: tuple[str, ...], folder: Path, at: str | None, everybody: boo
     with failing_well():
         from deploy.assembly import read_school
         from pipeline.deciding import Deciding, exists
+        from pipeline.profile import load_profile
 
-        school = read_school(folder).school
+        files = read_school(folder)
+        school = files.school
+        profile = load_profile(files.settings.school.policy_profile, files.folder)
         people = range(len(school.staff)) if everybody else [_person(school, words[0], folder)]
         if minute is not None and not exists(school.settings.zone, day, minute):
             note(f"{at} does not exist on {day} in {school.settings.zone}: the clock goes forward")
-        deciding = Deciding(school, day)
+        deciding = Deciding(school, day, profile.allow)
         found = {
             school.staff[person].staff_id: [
                 r for r in deciding.ranges(person) if minute is None or r.start <= minute < r.end
