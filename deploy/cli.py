@@ -22,6 +22,7 @@ COMMANDS = {
     "serve": ("serve", "Serve the pages of a store that nobody else has open."),
     "report": ("report", "Write the weekly report."),
     "import": ("imports", "Import timetables, rotas and calendars: look, apply, take back."),
+    "retag": ("retag", "Judge past minutes anew after a correction; the old outcomes are kept."),
     "state": ("state", "Show what one person was scheduled to do on a date."),
     "why": ("why", "Explain an outcome: the evidence, the rule, the sources."),
     "rules": ("rules", "Print the rules as sentences, with the school's limits."),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pipeline.imports.versions import VersionError
 
 if TYPE_CHECKING:
     from pipeline.imports.difference import TableDifference
     from pipeline.imports.read import Import
-    from pipeline.imports.versions import Version
+    from pipeline.imports.versions import Version, Versions
     from pipeline.settings import SchoolSettings
 
 _MARKS_KEPT_DAYS = 7  # a correction tags no day again that is further back
@@ -51,10 +54,10 @@ def shown_lines(
 def minute_lines(found: Import, present: Mapping[str, bytes], settings: SchoolSettings) -> Iterator[str]:
     """Of which recent days the minutes change, as far back as minute marks are kept."""
     from pipeline.imports.difference import changed_days
-    from pipeline.school import SchoolError, parse_school
+    from pipeline.school import SchoolError, missing_of, parse_school
 
     try:
-        before = parse_school(present, settings)
+        before = parse_school(present, settings, missing_of(present))
     except SchoolError:
         return
     today = date.today()
@@ -63,6 +66,30 @@ def minute_lines(found: Import, present: Mapping[str, bytes], settings: SchoolSe
     )
     for day, people in changed.items():
         yield f"minutes of {day:%a} {day} change for {len(people)} {'person' if len(people) == 1 else 'people'}"
+
+
+def retag_lines(version: Version, versions: Versions, settings: SchoolSettings, folder: Path) -> Iterator[str]:
+    """What becomes of recent days that an import corrects, and which command judges them anew."""
+    from pipeline.imports.difference import changed_days
+    from pipeline.school import SchoolError, missing_of, parse_school
+
+    today = date.today()
+    try:
+        both = versions.before(version.id), versions.present()
+        before, after = (parse_school(files, settings, missing_of(files)) for files in both)
+    except (SchoolError, VersionError):
+        return
+    days = changed_days(before, after, [today - timedelta(number) for number in range(_MARKS_KEPT_DAYS, -1, -1)])
+    if not days:
+        return
+    if settings.mode == "aggregate":
+        yield (
+            "It changes minutes of the last days. This school keeps sums only, nothing per person, so past sums stay "
+            f"as they were; the correction holds from {today} on."
+        )
+        return
+    yield f"It changes minutes of {', '.join(map(str, days))}. Their outcomes stay as they were until you run:"
+    yield f"schoolgate retag --import {version.id} --school {folder}"
 
 
 def record_lines(version: Version) -> Iterator[str]:

@@ -23,6 +23,7 @@ from deploy.changes import note_changes
 from deploy.detecting import Silent
 from deploy.pages import listen
 from deploy.sensing import Sensing
+from pipeline import retag
 from pipeline.audit import AuditTrail
 from pipeline.contest import settle
 from pipeline.ingest import Ingest
@@ -119,6 +120,7 @@ class Owner:
         with self._lock:
             try:
                 settle(self._store, school.settings.id, school.settings.zone)
+                retag.settle(self._store, school.settings.id)
                 spool = self._settings.sensor.spool
                 keys, alerts = self._assessor.pseudonyms, self._settings.alerts.folder
                 outcome = enforce(self._store, school, spool, self._trail, keys, alerts=alerts)

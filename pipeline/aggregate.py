@@ -8,8 +8,9 @@ least SMALLEST_GROUP people. This module knows numbers and labels: no addresses,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -114,6 +115,16 @@ def collapse(rows: Outcomes, label: I64) -> Outcomes:
         up=np.add.reduceat(rows.up[order], starts),
         down=np.add.reduceat(rows.down[order], starts),
     )
+
+
+def gravest(pairs: Iterable[tuple[str, str]]) -> tuple[str, str]:
+    """The words of outcome and reason that one minute counts as when it has all of these: as `collapse` does it."""
+    return max(pairs, key=_gravity)
+
+
+@cache
+def _gravity(pair: tuple[str, str]) -> int:
+    return int(_RANK[Outcome(pair[0]).code]) * _REASONS + Reason(pair[1]).code
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.place import DayPlan, Places, near_a_change
+from pipeline.place import Codes, DayPlan, Places, near_a_change
 from pipeline.school import School
 from pipeline.words import Allowed, Reason, State
 
@@ -41,17 +41,25 @@ class ProfilePlaces(Places):
 
 
 def allowed_anew(plan: DayPlan, allow: frozenset[State], margin: int, recorded: bool = True) -> DayPlan:
-    """The plan with its certain answers given by `allow`; minutes of the old margin count as what their state says.
-    recorded: there is a list of exceptions."""
-    was_near = plan.reason == Reason.BOUNDARY.code
-    certain = (plan.allowed != Allowed.UNKNOWN.code) | was_near
-    yes = certain & np.array([state in allow for state in State])[plan.state]
+    """The plan with its certain answers given by `allow`. recorded: there is a list of exceptions."""
+    answer, reason = answers_anew(plan.state, plan.allowed, plan.reason, allow, margin, recorded)
+    return replace(plan, allowed=answer, reason=reason)
+
+
+def answers_anew(
+    state: Codes, allowed: Codes, reason: Codes, allow: frozenset[State], margin: int, recorded: bool
+) -> tuple[Codes, Codes]:
+    """Answers and reasons (int8[n, 1440]) with the certain ones given by `allow`; minutes of the old margin count as
+    what their state says."""
+    was_near = reason == Reason.BOUNDARY.code
+    certain = (allowed != Allowed.UNKNOWN.code) | was_near
+    yes = certain & np.array([one in allow for one in State])[state]
     unrecorded = certain & ~yes & (not recorded)
     answer = np.select([~certain | unrecorded, yes], [Allowed.UNKNOWN.code, Allowed.YES.code], Allowed.NO.code)
     answer = answer.astype(np.int8)
     settled = np.where(yes, np.int8(Reason.ALLOWED_TIME.code), np.int8(Reason.SCHEDULED.code))
-    reason = np.where(was_near, settled, plan.reason)
-    reason[unrecorded] = Reason.NO_EXCEPTIONS.code
-    near = near_a_change(answer, reason, margin)
-    answer[near], reason[near] = Allowed.UNKNOWN.code, Reason.BOUNDARY.code
-    return replace(plan, allowed=answer, reason=reason)
+    because = np.where(was_near, settled, reason)
+    because[unrecorded] = Reason.NO_EXCEPTIONS.code
+    near = near_a_change(answer, because, margin)
+    answer[near], because[near] = Allowed.UNKNOWN.code, Reason.BOUNDARY.code
+    return answer, because

@@ -33,6 +33,7 @@ from pipeline.allowance import ProfilePlaces
 from pipeline.evidence import Added, Findings, Teller
 from pipeline.gather import Clients, Scope
 from pipeline.judge import ACTIONS, Circumstances, decide, parts
+from pipeline.marks import kept_of, marked
 from pipeline.outcomes import Rulebook
 from pipeline.pause import paused, paused_in
 from pipeline.place import Placed, Places
@@ -158,6 +159,18 @@ class Assessor:
                 rows[start][table] = self._completed(table, start, columns)
         return rows
 
+    def judged(self, use: Use) -> Findings:
+        """Minutes of use, found before, by the files that are in force now; `use.who` are persons, `use.note` as in
+        pipeline.users."""
+        return self._findings(use)
+
+    @property
+    def teller(self) -> Teller:
+        """Says in rows what is kept under pseudonyms."""
+        if self.pseudonyms is None:
+            raise ValueError("this school keeps nothing under pseudonyms (mode aggregate)")
+        return Teller(self.school, self.pseudonyms, self.catalogue, self.rulebook, self.scope.services, self.places)
+
     def findings(self, traffic: Traffic, clients: Clients) -> Findings:
         """Every minute that is judged, with its outcome: what `rows` adds up. Never to be stored as it is."""
         use, _ = self._use(traffic, clients)
@@ -265,20 +278,23 @@ class Assessor:
     def _pseudonymous(
         self, found: Findings, ours: Mask, sightings: Sightings
     ) -> list[tuple[str, list[tuple[int, Columns]]]]:
-        """Episodes and minute marks: only outside the allowed times, only in pseudonymous mode."""
-        if self.school.settings.mode != "pseudonymous" or self.pseudonyms is None or self.bindings is None:
+        """Episodes outside the allowed times and minute marks: only in pseudonymous mode."""
+        if self.school.settings.mode != "pseudonymous" or self.bindings is None:
             return []
-        rows = ours & (found.outcome == Outcome.OUTSIDE_ALLOWED.code)
+        marks = marked(found)
+        rows = ours & marks
         if not rows.any():
             return []
-        outside = found.take(rows)
-        teller = Teller(self.school, self.pseudonyms, self.catalogue, self.rulebook, self.scope.services, self.places)
-        sources = sightings.sources(self.bindings, outside.person, outside.use.minute)
-        period, periods = self._periods(outside.person, outside.day, outside.minute)
-        added = Added(np.append(self.groups.of_person, np.int8(-1))[outside.person], self.groups.names, period, periods)
-        part = parts(found.use)[rows]
-        episodes = teller.episodes(outside, part, sources, added)
-        return [("episode", episodes), ("minute_mark", teller.marks(outside, part, sources))]
+        kept, part = found.take(rows), parts(found.use)[rows]
+        sources = sightings.sources(self.bindings, kept.person, kept.use.minute)
+        period, periods = self._periods(kept.person, kept.day, kept.minute)
+        added = Added(np.append(self.groups.of_person, np.int8(-1))[kept.person], self.groups.names, period, periods)
+        kinds = [_KINDS[code].value for code in self._kind_of.tolist()]
+        facts = kept_of(found, marks, rows, added, kinds, fresh_of(kept.use.note))
+        outside = np.flatnonzero(kept.outcome == Outcome.OUTSIDE_ALLOWED.code)
+        told = [sources[row] for row in outside.tolist()]
+        episodes = self.teller.episodes(kept.take(outside), part[outside], told, added.take(outside))
+        return [("episode", episodes), ("minute_mark", self.teller.marks(kept, part, sources, facts))]
 
     def _completed(self, table: str, start: int, columns: Columns) -> Columns:
         """Adds what every row of a window shares."""

@@ -5,8 +5,9 @@ Theory of operation. An entry is on the disk (fsync) before what it is about hap
 file; its mode is 0600. A power cut may tear the last line. It is kept as it is; the next entry is preceded by one that
 accounts for it, and every check names it. An end that is missing is written down likewise, and stays a break for good.
 Entries older than 24 months leave from the front, with an entry that says so.
-Whoever may write both files can write whole new ones: compare the head with a copy kept elsewhere (the store keeps one
-a day, pipeline.retention). What entries mean is said by those who write them. It knows no store and no command line.
+Whoever may write both files can write whole new ones: `unlike` compares the trail with what was noted of it elsewhere
+(the store notes the last entry every hour, pipeline.retention). What entries mean is said by those who write them. It
+knows no store and no command line.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -40,8 +42,32 @@ KEEP_DAYS = 731
 _TAIL_BYTES = 1 << 16
 
 
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """An entry of the trail as a copy elsewhere noted it, and when (Unix seconds)."""
+
+    n: int
+    hash: str
+    at: int
+
+
 class AuditError(ValueError):
     """The audit trail cannot be written or trusted; nothing that must be audited may happen."""
+
+
+def unlike(verdict: Verdict, anchors: Iterable[Anchor], now: float) -> str:
+    """How a trail that is whole in itself differs from what was noted of it elsewhere; '' if it does not."""
+    hashes = {entry.n: entry.hash for entry in verdict.entries}
+    first = min(hashes, default=verdict.end.n + 1)
+    for anchor in anchors:
+        noted = f"the store noted entry {anchor.n} on {datetime.fromtimestamp(anchor.at, UTC):%Y-%m-%d %H:%M} UTC"
+        if anchor.n > verdict.end.n:
+            return f"{noted}, and the trail ends after {verdict.end.n}: its end was cut off, or it was replaced"
+        if anchor.n in hashes and hashes[anchor.n] != anchor.hash:
+            return f"{noted}, and it is another one now: the trail was replaced"
+        if anchor.n < first and anchor.at > now - KEEP_DAYS * 86_400:
+            return f"{noted}, and the trail begins after it with {first}: its beginning was cut off"
+    return ""
 
 
 class AuditTrail:

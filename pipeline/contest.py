@@ -157,7 +157,7 @@ def settle(store: Store, school: str, zone: str) -> int:
 
 
 def _take_out(store: Store, school: str, contest: Contest, withdrawn: set[str], zone: str) -> None:
-    pieces = _pieces(store, school, contest.pseudonym)
+    pieces = pieces_of(store, school, contest.pseudonym)
     own = [piece for piece in pieces if piece.episode == contest.episode]
     others = [piece for piece in pieces if piece.episode not in withdrawn | {contest.episode}]
     batch = f"{school}/correction/{contest.id}"
@@ -191,13 +191,13 @@ def _episode(desk: Desk, episode: str) -> tuple[list[Piece], str]:
     if not found:
         raise Refused(f"the store has no episode {episode!r}; it may have left by age")
     pseudonym = str(found[0][0])
-    pieces = [p for p in _pieces(desk.store, desk.school.settings.id, pseudonym) if p.episode == episode]
+    pieces = [p for p in pieces_of(desk.store, desk.school.settings.id, pseudonym) if p.episode == episode]
     if not pieces:
         raise Refused(f"episode {episode} was stored by an older version and does not say which sums it is part of")
     return pieces, pseudonym
 
 
-def _pieces(store: Store, school: str, pseudonym: str) -> list[Piece]:
+def pieces_of(store: Store, school: str, pseudonym: str) -> list[Piece]:
     """All pieces of a pseudonym's episodes."""
     found = store.query(
         f"SELECT id, day, toUnixTimestamp(start) AS first, service, kind, sums, policy, catalogue, timetable "

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from pipeline.aggregate import EVERYBODY, LEVELS, Columns
+from pipeline.rebook import sum_columns
 from pipeline.windows import WINDOW_MIN
 from pipeline.words import Outcome, Reason
 
@@ -103,16 +104,7 @@ def withdrawal(school: str, pieces: Iterable[Piece], others: Iterable[Piece]) ->
                             whole[name, piece.day, people, *use] += sign * n
     use_names = ("level", "kind", "service", "outcome", "reason", *_VERSIONS)
     return {
-        "use_five": _columns(school, five, ("day", "start", *use_names)),
-        "use_period": _columns(school, period, ("day", "period", "period_kind", "people", *use_names)),
-        "use_day": _columns(school, whole, ("day", "people", *use_names)),
+        "use_five": sum_columns(school, five, ("day", "start", *use_names)),
+        "use_period": sum_columns(school, period, ("day", "period", "period_kind", "people", *use_names)),
+        "use_day": sum_columns(school, whole, ("day", "people", *use_names)),
     }
-
-
-def _columns(school: str, sums: Counter[tuple[object, ...]], names: tuple[str, ...]) -> Columns:
-    keys = sorted({key[1:] for key, n in sums.items() if n}, key=lambda key: tuple(map(str, key)))
-    columns: Columns = {name: [key[at] for key in keys] for at, name in enumerate(names)}
-    columns["school"] = [school] * len(keys)
-    for column, name in (("minutes", "minutes"), ("bytes_up", "up"), ("bytes_down", "down")):
-        columns[column] = [sums[name, *key] for key in keys]
-    return columns

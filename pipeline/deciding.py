@@ -15,8 +15,9 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 
+from pipeline.allowance import BY_CLAUSE, answers_anew
 from pipeline.calendar import LocalClock, Slot
-from pipeline.cells import ALLOWED_OF, REASON_OF, STATE_OF, UNRECORDED
+from pipeline.cells import ALLOWED_OF, REASON_OF, STATE_OF, words_of
 from pipeline.dated import person_day, taken_from_nobody
 from pipeline.place import answered, clock_text
 from pipeline.precedence import Rota, rota_of
@@ -65,10 +66,11 @@ class Range:
 
 
 class Deciding:
-    """A date of a school, with the rows that decided each minute of each person."""
+    """A date of a school, with the rows that decided each minute of each person; `allow`: the states in which the
+    policy profile allows personal use."""
 
-    def __init__(self, school: School, day: date) -> None:
-        self._school = school
+    def __init__(self, school: School, day: date, allow: frozenset[State] = BY_CLAUSE) -> None:
+        self._school, self._allow = school, allow
         self._rota: Rota = rota_of(school, day, traced=True)
         self._taken = taken_from_nobody(self._rota)
 
@@ -80,17 +82,22 @@ class Deciding:
         sheet = person_day(self._rota, person, self._taken)
         because = sheet.because if isinstance(sheet, TracedSheet) else [()] * DAY_MIN
         settings, recorded = self._school.settings, "exceptions.csv" not in self._school.missing
-        cells = answered(sheet.cells[None], settings.boundary_margin_min, recorded)[0].tolist()
+        cells = answered(sheet.cells[None], settings.boundary_margin_min, recorded)
+        state, allowed, reason = (words_of(cells, table) for table in (STATE_OF, ALLOWED_OF, REASON_OF))
+        if self._allow != BY_CLAUSE:
+            margin = settings.boundary_margin_min
+            allowed, reason = answers_anew(state, allowed, reason, self._allow, margin, recorded)
+        said = np.stack([state[0], allowed[0], reason[0]], axis=1).tolist()
         start = 0
         for minute in range(1, DAY_MIN + 1):
-            if minute < DAY_MIN and (cells[minute], because[minute]) == (cells[start], because[start]):
+            if minute < DAY_MIN and (said[minute], because[minute]) == (said[start], because[start]):
                 continue
-            cell = cells[start]
             rows = tuple(dict.fromkeys(name_of(row) for row in because[start]))
-            if cell & UNRECORDED:
+            codes = said[start]
+            answer = _STATES[codes[0]], _ANSWERS[codes[1]], _REASONS[codes[2]]
+            if answer[2] is Reason.NO_EXCEPTIONS:
                 rows = (*rows, "exceptions.csv")
-            state, allowed, reason = _STATES[STATE_OF[cell]], _ANSWERS[ALLOWED_OF[cell]], _REASONS[REASON_OF[cell]]
-            yield Range(start, minute, state, allowed, reason, rows)
+            yield Range(start, minute, *answer, rows)
             start = minute
 
 

@@ -1,8 +1,9 @@
-"""What is kept of use outside the allowed times in pseudonymous mode: episodes with their evidence, and minute marks.
+"""What is kept under pseudonyms, in pseudonymous mode only: episodes with their evidence, and minute marks.
 
 An episode's rows add up: each window stores its own minutes under the episode's id, with the evidence for them as JSON
-(`why`), self-contained so that it can be read after rules, catalogue and timetable have moved on. `pipeline.why` puts
-the rows of an id together and says them in words. No address, host name or staff id is in any of it.
+(`why`), self-contained so that it can be read after rules, catalogue and timetable have moved on. A minute mark is one
+minute whose outcome a corrected timetable may change (pipeline.marks says which), with its evidence and all that is
+needed to judge it anew. `pipeline.why` says both in words. No address, host name or staff id is in any of it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,7 @@ import numpy.typing as npt
 from pipeline.activity import Use
 from pipeline.aggregate import Columns, runs
 from pipeline.judge import Circumstances, Decision
+from pipeline.marks import Kept
 from pipeline.outcomes import Rulebook, step_of
 from pipeline.place import Places
 from pipeline.pseudonym import Pseudonyms, term_of
@@ -30,6 +33,7 @@ from pipeline.words import Allowed, Confidence, Grade, Outcome, Reason, State
 from sensor.catalogue import Catalogue
 from sensor.words import Evidence
 
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 _GRADES, _STATES, _EVIDENCE = tuple(Grade), tuple(State), tuple(Evidence)
 _OUTSIDE = step_of(Outcome.OUTSIDE_ALLOWED, Reason.EPISODE)
 _ANSWERS, _OUTCOMES, _REASONS, _CONFIDENCES = tuple(Allowed), tuple(Outcome), tuple(Reason), tuple(Confidence)
@@ -71,6 +75,10 @@ class Added:
     period: I64
     periods: tuple[tuple[str, str], ...]
 
+    def take(self, rows: I64) -> Added:
+        """These rows."""
+        return Added(self.group[rows], self.groups, self.period[rows], self.periods)
+
     def told(self, rows: I64, use: Use) -> str:
         """Column `sums` of the episode that these rows make: the group, and for each period the minutes (bit n is the
         n-th minute of the window) and bytes. pipeline.correction reads it."""
@@ -82,7 +90,7 @@ class Added:
             bits = int(np.bitwise_or.reduce(np.left_shift(1, minute - start_of(minute))))
             parts.append([*self.periods[code], bits, int(use.up[inside].sum()), int(use.down[inside].sum())])
         told = {"people": self.groups[group] if group >= 0 else "", "periods": parts}
-        return json.dumps(told, separators=(",", ":"))
+        return _ENCODE(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +110,14 @@ class Teller:
         window = start_of(found.use.minute)
         order, starts = runs((window, found.person, found.use.service, part))  # by minute within, as rows come sorted
         tables: dict[int, Columns] = {}
-        rules = self._rules(found)
-        for rows in np.split(order, starts[1:]):
+        rules, nearest = self._rules(found), self._nearest(found)
+        for rows in np.split(order, starts[1:]) if len(order) else ():
             first, last = int(rows[0]), int(rows[-1])
             term, staff_id = self._whose(found, first)
             service = self.services[int(found.use.service[first])]
             grade = _GRADES[int(found.of.grade[rows].max())]  # of A and B the weaker
             source = ", ".join(sorted({sort for row in rows.tolist() for sort in sources[row].split(", ")}))
-            why = self._why(found.take(rows), grade, source) | {"rules": rules[service]}
+            why = self._why(found, rows.tolist(), nearest, grade, source) | {"rules": rules[service]}
             row: dict[str, object] = {
                 "id": self.pseudonyms.episode(term, staff_id, service, str(int(part[first]))),
                 "pseudonym": self.pseudonyms.of(term, staff_id),
@@ -121,37 +129,59 @@ class Teller:
                 "grade": grade.value,
                 "source": source,
                 "rule": f"{E8.id} v{E8.version}",
-                "why": json.dumps(why, separators=(",", ":")),
+                "why": _ENCODE(why),
                 "sums": added.told(rows, found.use),
+                "revision": 0,
             }
             _append(tables, int(window[first]), row)
         return sorted(tables.items())
 
-    def marks(self, found: Findings, part: I64, sources: Sequence[str]) -> list[tuple[int, Columns]]:
-        """Rows of table `minute_mark` by window, without what all rows of a window share; otherwise as `episodes`."""
+    def marks(
+        self, found: Findings, part: I64, sources: Sequence[str], kept: Sequence[Kept]
+    ) -> list[tuple[int, Columns]]:
+        """Rows of table `minute_mark` by window, without what all rows of a window share; otherwise as `episodes`.
+        `kept`: of each row, what judging it anew needs."""
         tables: dict[int, Columns] = {}
         window = start_of(found.use.minute)
-        rules = self._rules(found)
+        told = self.told(found, sources)
+        pseudonym, episode = cache(self.pseudonyms.of), cache(self.pseudonyms.episode)
         for row in np.lexsort((found.use.service, found.person, found.use.minute)).tolist():
             term, staff_id = self._whose(found, row)
-            service, grade = self.services[int(found.use.service[row])], _GRADES[int(found.of.grade[row])]
-            why = self._why(found.take(np.array([row])), grade, sources[row]) | {"rules": rules[service]}
+            service = self.services[int(found.use.service[row])]
             values: dict[str, object] = {
-                "pseudonym": self.pseudonyms.of(term, staff_id),
-                "episode": self.pseudonyms.episode(term, staff_id, service, str(int(part[row]))),
+                "pseudonym": pseudonym(term, staff_id),
+                "episode": episode(term, staff_id, service, str(int(part[row]))),
                 "service": service,
                 "minute": int(found.use.minute[row]) * 60,
-                "state": _STATES[int(found.of.state[row])].value,
-                "allowed": _ANSWERS[int(found.of.allowed[row])].value,
-                "outcome": _OUTCOMES[int(found.outcome[row])].value,
-                "reason": _REASONS[int(found.reason[row])].value,
-                "grade": grade.value,
-                "source": sources[row],
-                "rule": f"{E8.id} v{E8.version}",
-                "why": json.dumps(why, separators=(",", ":")),
+                **told[row],
+                "facts": kept[row].dumped(),
+                "revision": 0,
             }
             _append(tables, int(window[row]), values)
         return sorted(tables.items())
+
+    def told(self, found: Findings, sources: Sequence[str]) -> list[dict[str, object]]:
+        """Of each row the columns of `minute_mark` that say how it was judged. Its rules are those of the rulebook."""
+        nearest = self._nearest(found)
+        rows: list[dict[str, object]] = []
+        for row, source in enumerate(sources):
+            outcome, reason = _OUTCOMES[int(found.outcome[row])], _REASONS[int(found.reason[row])]
+            outside = outcome is Outcome.OUTSIDE_ALLOWED
+            rule, grade = E8 if outside else step_of(outcome, reason).rule, _GRADES[int(found.of.grade[row])]
+            why = self._why(found, [row], nearest, grade, source)
+            rows.append(
+                {
+                    "state": _STATES[int(found.of.state[row])].value,
+                    "allowed": _ANSWERS[int(found.of.allowed[row])].value,
+                    "outcome": outcome.value,
+                    "reason": reason.value,
+                    "grade": grade.value,
+                    "source": source,
+                    "rule": f"{rule.id} v{rule.version}",
+                    "why": _ENCODE(why),
+                }
+            )
+        return rows
 
     def _rules(self, found: Findings) -> dict[str, list[dict[str, object]]]:
         """The rules that are cited for each service of these rows, with its limits."""
@@ -166,34 +196,52 @@ class Teller:
         day = date.fromordinal(int(found.day[row]))
         return term_of(self.school.calendar, day), self.school.staff[int(found.person[row])].staff_id
 
-    def _why(self, found: Findings, grade: Grade, source: str) -> dict[str, object]:
+    def _why(
+        self, found: Findings, rows: Sequence[int], nearest: Sequence[int | None], grade: Grade, source: str
+    ) -> dict[str, object]:
         """The evidence for some minutes of an episode; numbers of several rows of an episode may be added."""
-        named = int(np.bitwise_or.reduce(found.use.named))
-        profile = self.rulebook.profile
-        states = Counter(_STATES[code].value for code in found.of.state.tolist())
-        reasons = Counter(_REASONS[code].value for code in found.of.reason.tolist())
+        named, profile, use = 0, self.rulebook.profile, found.use
+        for row in rows:
+            named |= int(use.named[row])
+        answers = {_ANSWERS[int(found.of.allowed[row])].value for row in rows}
+        states = Counter(_STATES[int(found.of.state[row])].value for row in rows)
+        reasons = Counter(_REASONS[int(found.of.reason[row])].value for row in rows)
+        near = [nearest[row] for row in rows]
         return {
-            "active_minutes": len(found.person),
-            "bytes_down": int(found.use.down.sum()),
-            "bytes_up": int(found.use.up.sum()),
-            "client_bursts": int(found.use.bursts.sum()),
-            "confidence": _CONFIDENCES[int(found.decision.confidence.max())].value,
+            "active_minutes": len(rows),
+            "bytes_down": sum(int(use.down[row]) for row in rows),
+            "bytes_up": sum(int(use.up[row]) for row in rows),
+            "client_bursts": sum(int(use.bursts[row]) for row in rows),
+            "confidence": _CONFIDENCES[max(int(found.decision.confidence[row]) for row in rows)].value,
             "named_by": [word.value for bit, word in enumerate(_EVIDENCE) if named >> bit & 1],
             "states": dict(sorted(states.items())),
-            "allowed": Allowed.NO.value,
+            "allowed": min(answers),
             "because": dict(sorted(reasons.items())),
             "identity": {"grade": grade.value, "source": source},
-            "boundary": {"margin_min": self.rulebook.boundary_margin_min, "nearest_min": self._nearest(found)},
+            "boundary": {
+                "margin_min": self.rulebook.boundary_margin_min,
+                "nearest_min": min((n for n in near if n is not None), default=None),
+            },
             "clause": {"id": profile.clause, "text": profile.clauses[profile.clause]},
         }
 
-    def _nearest(self, found: Findings) -> int | None:
-        """Minutes to the nearest minute of the day that is not certain to be forbidden; None if there is none."""
-        nearest = []
-        for person, day, minute in zip(found.person.tolist(), found.day.tolist(), found.minute.tolist(), strict=True):
-            other = np.flatnonzero(self.places.plan(day).allowed[person] != Allowed.NO.code)
-            nearest += [int(np.abs(other - minute).min())] if len(other) else []
-        return min(nearest, default=None)
+    def _nearest(self, found: Findings) -> list[int | None]:
+        """Of each row the minutes to the nearest minute of the day that is not certain to be forbidden; None if there
+        is none."""
+        nearest: list[int | None] = [None] * len(found.person)
+        order, starts = runs((found.day, found.person))
+        for rows in np.split(order, starts[1:]) if len(order) else ():
+            plan = self.places.plan(int(found.day[rows[0]]))
+            other = np.flatnonzero(plan.allowed[found.person[rows[0]]] != Allowed.NO.code)
+            if not len(other):
+                continue
+            minute = found.minute[rows].astype(np.int64)
+            at = np.searchsorted(other, minute)
+            before, after = other[np.maximum(at - 1, 0)], other[np.minimum(at, len(other) - 1)]
+            gap = np.minimum(np.abs(minute - before), np.abs(after - minute))
+            for row, n in zip(rows.tolist(), gap.tolist(), strict=True):
+                nearest[row] = n
+        return nearest
 
 
 def _append(tables: dict[int, Columns], window: int, row: dict[str, object]) -> None:

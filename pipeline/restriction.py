@@ -1,8 +1,9 @@
-"""People of whom nothing may be kept for a time: while a dispute is open, after an objection, for union work.
+"""People of whom nothing may be kept for a time: while a dispute is open, after an objection, for time away from duty.
 
 `restrictions.csv` in the school's folder says who and from when to when. Traffic of a restricted person is dropped as
 soon as it is known whose it is: no minute, no episode and no count of it is stored, in either mode. Why somebody is
-restricted is a word of a short list, and it stays in that file.
+restricted is a word of a short list, and it stays in that file. No word of the list tells what only the person should:
+neither health nor belief nor membership of a union, so `released` stands for every agreed time away from duty.
 """
 
 from __future__ import annotations
@@ -26,9 +27,15 @@ class RestrictionReason(StrEnum):
 
     DISPUTE = "dispute"
     OBJECTION = "objection"
-    UNION = "union"
+    RELEASED = "released"
     LEGAL = "legal"
     OTHER = "other"
+
+
+_TELLING = frozenset(
+    {"union", "trade_union", "trade union", "facility_time", "health", "sick", "illness", "religion", "belief", "faith"}
+)
+_INSTEAD = "write 'released' for agreed time away from duty, else 'other'"
 
 
 class RestrictionError(InputError):
@@ -53,6 +60,8 @@ def read_restrictions(data: bytes, numbers: Mapping[str, int], file: str = FILE)
         if staff_id not in numbers:
             raise row.fail(f"staff_id {staff_id!r} is not in staff.csv", "add the person there or correct the id")
         dates = row.dates("date_from", "date_to")
+        if row.text("reason").strip().lower() in _TELLING:
+            raise row.fail("reason tells of health, belief or a union, which must not be kept here", _INSTEAD)
         found.append(Restriction(numbers[staff_id], *dates, row.word("reason", RestrictionReason)))
     return tuple(found)
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from pipeline.alerts.clients import KEEP_DAYS as CLIENT_DAYS
 from pipeline.alerts.clients import AlertClients
 from pipeline.alerts.outbox import Outbox
-from pipeline.audit import KEEP_DAYS, AuditTrail
+from pipeline.audit import KEEP_DAYS, Anchor, AuditTrail
 from pipeline.calendar import LocalClock
 from pipeline.contest import Status, contests
 from pipeline.native import Values
@@ -38,6 +38,7 @@ MONTHS_14 = 426
 """Days."""
 DAYS: dict[str, int] = {
     "minute_mark": 7,
+    "mark_former": 7,
     "episode": 28,
     "contest": 56,
     "use_five": MONTHS_14,
@@ -244,11 +245,11 @@ def _without_paths(text: str) -> str:
     return re.sub(r"(?:/[^\s:;,]+)+", "(path)", text)
 
 
-def anchors(store: Store, school: str) -> list[tuple[int, str]]:
+def anchors(store: Store, school: str) -> list[Anchor]:
     """Number and hash of the audit trail's last entry, as the store noted them run by run."""
     found = store.query(
-        f"SELECT DISTINCT audit_entries, audit_hash FROM {DATABASE}.retention_proof WHERE school = {{school:String}} "
-        "ORDER BY audit_entries",
+        f"SELECT audit_entries, audit_hash, toUnixTimestamp(min(run)) AS at FROM {DATABASE}.retention_proof "
+        "WHERE school = {school:String} GROUP BY audit_entries, audit_hash ORDER BY audit_entries, at",
         {"school": school},
     )
-    return [(int(str(n)), str(digest)) for n, digest in found.rows]
+    return [Anchor(int(str(n)), str(digest), int(str(at))) for n, digest, at in found.rows]

@@ -110,6 +110,13 @@ _MARK_ADDED = (  # by version 2
     Column("why", "String", "evidence chain as JSON"),
     *_VERSIONS,
 )
+_REVISION = Column(
+    "revision", "UInt32", "0 as judged at first; higher for rows that a correction has put in their place"
+)
+_MARK_FACTS = (  # by version 3
+    Column("facts", "String", "what judging the minute anew needs, as JSON"),
+    _REVISION,
+)
 _PSEUDONYM = Column("pseudonym", "String", "keyed pseudonym of a person; the key is never in the store")
 
 TABLES: tuple[Table, ...] = (
@@ -185,13 +192,15 @@ TABLES: tuple[Table, ...] = (
             Column("why", "String", "evidence chain as JSON"),
             Column("sums", "String", "the sums that its minutes are part of, as JSON, to take them out again"),
             *_VERSIONS,
+            _REVISION,
         ),
         ("school", "day", "pseudonym", "start", "id"),
         partition="toYYYYMMDD(day)",
     ),
     Table(
         "minute_mark",
-        "Single minutes of use under pseudonyms, kept a week to be judged anew (pseudonymous mode only).",
+        "Single minutes of use that were not certain to be allowed, kept a week to be judged anew (pseudonymous mode "
+        "only).",
         (
             _SCHOOL,
             _DAY,
@@ -202,10 +211,34 @@ TABLES: tuple[Table, ...] = (
             Column("allowed", _WORD, "whether personal use was allowed: yes, no or unknown"),
             Column("outcome", _WORD, "what became of the minute"),
             Column("reason", _WORD, "why"),
-            Column("grade", _WORD, "how surely the person is known: A, B or C"),
+            Column("grade", _WORD, "how surely the person is known: A or B"),
             *_MARK_ADDED,
+            *_MARK_FACTS,
         ),
         ("school", "day", "pseudonym", "minute", "service"),
+        partition="toYYYYMMDD(day)",
+    ),
+    Table(
+        "mark_former",
+        "Outcomes of minute marks that a correction of the school's files replaced (pseudonymous mode only).",
+        (
+            _SCHOOL,
+            _DAY,
+            _PSEUDONYM,
+            Column("service", _WORD, "service id of the catalogue"),
+            Column("minute", _TIME, "the minute"),
+            Column("state", _WORD, "what the person was scheduled to do, by the former files"),
+            Column("allowed", _WORD, "whether personal use was allowed, by the former files"),
+            Column("outcome", _WORD, "the former outcome"),
+            Column("reason", _WORD, "why it was so"),
+            Column("grade", _WORD, "how surely the person is known: A or B"),
+            *_MARK_ADDED,
+            Column("revision", "UInt32", "the revision of the mark that had this outcome"),
+            Column("replaced", _TIME, "when it was replaced"),
+            Column("became", _WORD, "the outcome that took its place"),
+            Column("became_timetable", _WORD, "version of the school's files that gave it"),
+        ),
+        ("school", "day", "pseudonym", "minute", "service", "revision"),
         partition="toYYYYMMDD(day)",
     ),
     Table(
@@ -404,6 +437,16 @@ _UPGRADES: dict[int, tuple[str, ...]] = {
         *(
             f"ALTER TABLE {DATABASE}.minute_mark ADD COLUMN IF NOT EXISTS {column.name} {column.type} AFTER {before}"
             for before, column in zip(("grade", *(c.name for c in _MARK_ADDED)), _MARK_ADDED, strict=False)
+        ),
+    ),
+    3: (
+        *(
+            f"ALTER TABLE {DATABASE}.{table} ADD COLUMN IF NOT EXISTS {column.name} {column.type} AFTER {before}"
+            for table, before, column in (
+                ("minute_mark", "timetable", _MARK_FACTS[0]),
+                ("minute_mark", "facts", _REVISION),
+                ("episode", "timetable", _REVISION),
+            )
         ),
     ),
 }

@@ -47,7 +47,9 @@ from pipeline.restriction import Restriction, read_restrictions
 from pipeline.rows import Bell, CalendarRow, Dated, Device, Duty, Lesson, OfficialSite, Pattern, Staff
 from pipeline.settings import FeedSettings, SchoolSettings
 
-__all__ = ["School", "SchoolError", "load_school", "parse_school", "table_paths"]
+__all__ = ["School", "SchoolError", "load_school", "missing_of", "parse_school", "table_paths"]
+
+MAX_BYTES = 32 << 20  # twice what one import may bring
 
 LACKING: Mapping[str, str] = {
     "patterns.csv": "nobody's hours are known: only what is booked counts as work",
@@ -126,12 +128,21 @@ class School:
 
 def load_school(folder: Path, settings: SchoolSettings, feeds: FeedSettings) -> School:
     """Reads the school's files in `folder`; raises SchoolError `FILE:LINE: what; mend` for the first thing wrong."""
+    for name, path in table_paths(folder, feeds).items():
+        if path.is_file() and (size := path.stat().st_size) > MAX_BYTES:
+            what = f"the file has {size >> 20} MB, and a school's table has less than {MAX_BYTES >> 20}"
+            raise SchoolError(name, 1, what, "look whether it is the right file, or keep fewer years in it")
     files = read_together(folder, table_paths(folder, feeds))
     if "staff.csv" not in files:
         raise SchoolError("staff.csv", 1, f"there is no such file in {folder}", "put the list of staff there")
-    missing = [name for name in COLUMNS if name not in files]
+    missing = missing_of(files)
     files |= {name: (folder / name).read_bytes() for name in _PRIVATE if (folder / name).is_file()}
     return parse_school(files, settings, missing)
+
+
+def missing_of(files: Mapping[str, bytes]) -> list[str]:
+    """The tables that a school's files lack."""
+    return [name for name in COLUMNS if name not in files]
 
 
 def table_paths(folder: Path, feeds: FeedSettings) -> dict[str, Path]:

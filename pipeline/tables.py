@@ -12,6 +12,7 @@ import csv
 import datetime as dt
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -196,8 +197,14 @@ def read_rows(
         raise error(file, 1, "the file is empty", f"begin it with the header {','.join(columns)}")
 
 
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"""How text in UTF-16 begins, which spreadsheets call Unicode."""
+
+
 def _decode(file: str, data: bytes, error: type[InputError]) -> str:
     mend = "save it as CSV UTF-8"
+    if data[:2] in UTF_16:
+        raise error(file, 1, "the text is UTF-16", mend)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as wrong:
@@ -217,7 +224,7 @@ def header_of(file: str, line: int, values: list[str], columns: Sequence[str], e
     if missing := [column for column in columns if column.lower() not in names]:
         what = f"missing column{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
         raise error(file, line, what, f"the header must have {','.join(columns)}")
-    if twice := sorted({name for name in names if name and names.count(name) > 1}):
+    if twice := sorted(name for name, n in Counter(names).items() if name and n > 1):
         raise error(file, line, f"column {twice[0]} appears twice", "remove one of them")
     known = {column.lower(): column for column in columns}
     return [known.get(name, name) for name in names]

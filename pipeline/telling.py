@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pipeline.schema import DATABASE
 from pipeline.store import Store
-from pipeline.words import Outcome
+from pipeline.words import Confidence, Outcome
 
 _VERSIONS = ("policy", "catalogue", "timetable")
 OUTCOME_WORDS = {
@@ -91,3 +92,27 @@ def words(value: object) -> list[str]:
 
 def mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
+
+
+def added_evidence(whys: list[dict[str, object]]) -> dict[str, object]:
+    """The evidence of the rows of one episode as one: numbers added, the rest from the last row."""
+    total = dict(whys[-1])
+    for name in ("active_minutes", "bytes_down", "bytes_up", "client_bursts"):
+        total[name] = sum(integer(why[name]) for why in whys)
+    total["named_by"] = list(dict.fromkeys(word for why in whys for word in words(why["named_by"])))
+    for name in ("states", "because"):
+        counts: Counter[str] = Counter()
+        for why in whys:
+            counts.update({key: integer(n) for key, n in mapping(why[name]).items()})
+        total[name] = dict(sorted(counts.items()))
+    identities = [mapping(why["identity"]) for why in whys]
+    rank = ["", *(word.value for word in Confidence)]
+    total["confidence"] = max((str(why["confidence"]) for why in whys), key=rank.index)
+    total["identity"] = {
+        "grade": max(str(identity["grade"]) for identity in identities),
+        "source": "; ".join(sorted({str(identity["source"]) for identity in identities})),
+    }
+    near = [mapping(why["boundary"])["nearest_min"] for why in whys]
+    nearest = min((integer(n) for n in near if n is not None), default=None)
+    total["boundary"] = {**mapping(whys[-1]["boundary"]), "nearest_min": nearest}
+    return total

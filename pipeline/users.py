@@ -104,6 +104,11 @@ def person_of(who: I64, staff: int) -> I64:
     return np.where(who < 2 * staff, who % max(staff, 1), -1)
 
 
+def note_of(grade: int, fresh: bool) -> int:
+    """The note of a person known with this grade."""
+    return (fresh * _GRADES + grade) * _NOTE
+
+
 def grade_of(note: I64) -> npt.NDArray[np.int8]:
     """The grade in a note: of merged rows the weaker of A and B, or D if one was shared."""
     return (note // _NOTE % _GRADES).astype(np.int8)

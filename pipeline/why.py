@@ -8,8 +8,8 @@ only: no names, no addresses and no keys are needed or shown.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipeline.schema import DATABASE
@@ -17,7 +17,9 @@ from pipeline.store import Store
 from pipeline.telling import (
     OUTCOME_WORDS,
     Explanation,
+    added_evidence,
     integer,
+    items,
     long_day,
     made_with,
     mapping,
@@ -29,7 +31,8 @@ from pipeline.telling import (
     words,
     zone_of_school,
 )
-from pipeline.words import Confidence, Outcome, Reason
+from pipeline.whycells import rulebook_of, step_in, use_rules
+from pipeline.words import Allowed, Outcome, Reason
 
 _NAMED_BY = {
     "sni": "the client's own TLS greeting",
@@ -43,6 +46,12 @@ _GRADE = {
     "C": "grade C, the device is assigned to the person, but nobody was logged on",
 }
 
+_ANSWERS = {
+    Allowed.NO.value: "personal use was not allowed",
+    Allowed.YES.value: "personal use was allowed",
+    Allowed.UNKNOWN.value: "whether personal use was allowed is unknown",
+}
+_THAT_MINUTE = "pseudonym = {pseudonym:String} AND service = {service:String} AND minute = {minute:DateTime('UTC')}"
 _UNRECORDED: Mapping[str, object] = {
     **dict.fromkeys(("active_minutes", "bytes_down", "bytes_up", "client_bursts"), 0),
     "confidence": "",
@@ -65,8 +74,9 @@ def why_episode(store: Store, school: str, episode: str) -> Explanation | None:
         "WHERE school = {school:String} AND id = {id:String} ORDER BY first",
         {"school": school, "id": episode},
     )
+    history = _history(store, school, "episode = {id:String}", {"id": episode})
     if not rows:
-        return None
+        return _gone(store, school, episode, history)
     withdrawn = store.query(
         f"SELECT id FROM {DATABASE}.contest FINAL WHERE school = {{school:String}} AND episode = {{episode:String}} "
         "AND status = {status:String}",
@@ -81,6 +91,7 @@ def why_episode(store: Store, school: str, episode: str) -> Explanation | None:
         "reason": (Reason.WITHDRAWN if withdrawn else Reason.EPISODE).value,
         "minutes": sum(integer(row["minutes"]) for row in rows),
         "rule": str(rows[-1]["rule"]),
+        "retagged": [entry.facts for entry in history],
     }
     span = min(integer(row["first"]) for row in rows), max(integer(row["final"]) for row in rows) + 60
     return _told(store, school, rows, facts, span)
@@ -88,12 +99,12 @@ def why_episode(store: Store, school: str, episode: str) -> Explanation | None:
 
 def why_minute(store: Store, school: str, pseudonym: str, minute: datetime, service: str) -> Explanation | None:
     """The evidence chain of one minute mark (pseudonymous mode), or None where the store has none."""
+    that = {"pseudonym": pseudonym, "service": service, "minute": minute}
     rows = rows_of(
         store,
         "SELECT episode, outcome, reason, rule, why, toUnixTimestamp(minute) AS first, policy, catalogue, timetable "
-        f"FROM {DATABASE}.minute_mark WHERE school = {{school:String}} AND pseudonym = {{pseudonym:String}} "
-        "AND service = {service:String} AND minute = {minute:DateTime('UTC')}",
-        {"school": school, "pseudonym": pseudonym, "service": service, "minute": minute},
+        f"FROM {DATABASE}.minute_mark WHERE school = {{school:String}} AND {_THAT_MINUTE} ORDER BY revision DESC",
+        {"school": school, **that},
     )
     if not rows:
         return None
@@ -105,6 +116,7 @@ def why_minute(store: Store, school: str, pseudonym: str, minute: datetime, serv
         "reason": str(rows[0]["reason"]),
         "minutes": 1,
         "rule": str(rows[0]["rule"]),
+        "retagged": [entry.facts for entry in _history(store, school, _THAT_MINUTE, that)],
     }
     start = integer(rows[0]["first"])
     return _told(store, school, rows[:1], facts, (start, start + 60))
@@ -118,21 +130,97 @@ def _told(
     span: tuple[int, int],
 ) -> Explanation:
     zone = zone_of_school(store, school)
-    why = _added([{**_UNRECORDED, **json.loads(str(row["why"]) or "{}")} for row in rows])
+    why = added_evidence([{**_UNRECORDED, **json.loads(str(row["why"]) or "{}")} for row in rows])
     start, end = (datetime.fromtimestamp(t, UTC).astimezone(zone) for t in span)
     local = {"from": start.isoformat(), "to": end.isoformat(), "zone": zone.key}
     told: dict[str, object] = {"school": school, **facts, **local, **why, **versions_of(rows)}
+    if not why["rules"] and rows[-1]["policy"]:
+        book, service = rulebook_of(store, school, str(rows[-1]["policy"])), str(facts["service"])
+        step = step_in(book, str(facts["outcome"]), str(facts["reason"]), service)
+        told["rules"] = [*use_rules(book, service), *step]
     return Explanation(tuple(_person_sentences(told, start, end)), told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Former:
+    """Minutes that a correction of the school's files gave another outcome, together."""
+
+    facts: Mapping[str, object]
+    rows: Sequence[Mapping[str, object]]
+
+
+def _history(store: Store, school: str, which: str, params: Mapping[str, object]) -> list[_Former]:
+    """What minutes were before they were re-tagged, the latest change first."""
+    rows = rows_of(
+        store,
+        "SELECT day, pseudonym, service, outcome, reason, rule, why, toUnixTimestamp(minute) AS first, policy, "
+        "catalogue, timetable, toUnixTimestamp(replaced) AS at, became, became_timetable "
+        f"FROM {DATABASE}.mark_former WHERE school = {{school:String}} AND {which} ORDER BY revision DESC, first",
+        {"school": school, **params},
+    )
+    groups: dict[tuple[object, ...], list[Mapping[str, object]]] = {}
+    for row in rows:
+        names = ("at", "outcome", "reason", "became", "timetable", "became_timetable")
+        groups.setdefault(tuple(row[name] for name in names), []).append(row)
+    return [
+        _Former(
+            {
+                "minutes": len(group),
+                "was": str(was),
+                "reason": str(reason),
+                "became": str(became),
+                "on": datetime.fromtimestamp(integer(at), UTC).isoformat(),
+                "timetable_before": str(before),
+                "timetable": str(after),
+            },
+            group,
+        )
+        for (at, was, reason, became, before, after), group in groups.items()
+    ]
+
+
+def _gone(store: Store, school: str, episode: str, history: Sequence[_Former]) -> Explanation | None:
+    """An episode of which a correction has left nothing: what it was, and what became of its minutes."""
+    rows = [row for entry in history for row in entry.rows if row["outcome"] == Outcome.OUTSIDE_ALLOWED.value]
+    if not rows:
+        return None
+    newest = history[0].facts
+    facts = {
+        "episode": episode,
+        "pseudonym": str(rows[0]["pseudonym"]),
+        "service": str(rows[0]["service"]),
+        "outcome": newest["became"],
+        "reason": Reason.NONE.value,
+        "minutes": len({row["first"] for row in rows}),
+        "rule": str(rows[-1]["rule"]),
+        "retagged": [entry.facts for entry in history],
+    }
+    firsts = [integer(row["first"]) for row in rows]
+    return _told(store, school, rows, facts, (min(firsts), max(firsts) + 60))
+
+
+def _retagged_sentences(retagged: object) -> Iterable[str]:
+    for entry in map(mapping, items(retagged)):
+        was, became = (OUTCOME_WORDS[Outcome(str(entry[name]))] for name in ("was", "became"))
+        yield (
+            f"Re-tagged on {str(entry['on'])[:16].replace('T', ' ')} UTC after a correction of the school's files: "
+            f"{plural(integer(entry['minutes']), 'minute')} {was} by timetable import {entry['timetable_before']}, "
+            f"{became} by {entry['timetable']}. Before: {Reason(str(entry['reason'])).sentence}"
+        )
 
 
 def _person_sentences(facts: Mapping[str, object], start: datetime, end: datetime) -> Iterable[str]:
     identity, clause, boundary = (mapping(facts[name]) for name in ("identity", "clause", "boundary"))
     kind = f" ({facts['kind']})" if facts.get("kind") else ""
+    because = "" if facts["reason"] == Reason.NONE.value else f" {Reason(str(facts['reason'])).sentence}"
     yield (
         f"{facts['service']}{kind}, {long_day(start)}, {start:%H:%M} to {end:%H:%M} "
         f"({facts['zone']}): {plural(integer(facts['minutes']), 'active minute')} "
-        f"{OUTCOME_WORDS[Outcome(str(facts['outcome']))]}. {Reason(str(facts['reason'])).sentence}"
+        f"{OUTCOME_WORDS[Outcome(str(facts['outcome']))]}.{because}"
     )
+    yield from _retagged_sentences(facts["retagged"])
+    if not because:
+        yield "Nothing of this episode is outside the allowed times any more; it was judged at first on what follows."
     names = " and ".join(_NAMED_BY.get(word, word) for word in words(facts["named_by"])) or "what was not kept"
     yield (
         f"Evidence: {size(facts['bytes_down'])} came from the service and {size(facts['bytes_up'])} went to it, with "
@@ -143,7 +231,8 @@ def _person_sentences(facts: Mapping[str, object], start: datetime, end: datetim
     yield from rule_sentences(facts["rules"])
     states = ", ".join(f"{state} {plural(integer(n), 'minute')}" for state, n in mapping(facts["states"]).items())
     reasons = " ".join(Reason(reason).sentence for reason in mapping(facts["because"]))
-    yield f"Timetable: {states or 'the state was not kept'}; personal use was not allowed. {reasons}".rstrip()
+    answer = _ANSWERS[str(facts.get("allowed") or Allowed.NO.value)]
+    yield f"Timetable: {states or 'the state was not kept'}; {answer}. {reasons}".rstrip()
     near, margin = boundary["nearest_min"], boundary["margin_min"]
     nearest = "there was none that day" if near is None else f"the nearest was {plural(integer(near), 'minute')} away"
     if margin is not None:
@@ -158,27 +247,3 @@ def _person_sentences(facts: Mapping[str, object], start: datetime, end: datetim
     if facts["reason"] == Reason.WITHDRAWN.value:
         yield f"{Reason.WITHDRAWN.sentence} What is said above is how it was judged at first; it counts as unknown now."
     yield made_with(facts)
-
-
-def _added(whys: list[dict[str, object]]) -> dict[str, object]:
-    """The evidence of the rows of one episode as one: numbers added, the rest from the last row."""
-    total = dict(whys[-1])
-    for name in ("active_minutes", "bytes_down", "bytes_up", "client_bursts"):
-        total[name] = sum(integer(why[name]) for why in whys)
-    total["named_by"] = list(dict.fromkeys(word for why in whys for word in words(why["named_by"])))
-    for name in ("states", "because"):
-        counts: Counter[str] = Counter()
-        for why in whys:
-            counts.update({key: integer(n) for key, n in mapping(why[name]).items()})
-        total[name] = dict(sorted(counts.items()))
-    identities = [mapping(why["identity"]) for why in whys]
-    rank = ["", *(word.value for word in Confidence)]
-    total["confidence"] = max((str(why["confidence"]) for why in whys), key=rank.index)
-    total["identity"] = {
-        "grade": max(str(identity["grade"]) for identity in identities),
-        "source": "; ".join(sorted({str(identity["source"]) for identity in identities})),
-    }
-    near = [mapping(why["boundary"])["nearest_min"] for why in whys]
-    nearest = min((integer(n) for n in near if n is not None), default=None)
-    total["boundary"] = {**mapping(whys[-1]["boundary"]), "nearest_min": nearest}
-    return total

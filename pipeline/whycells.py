@@ -76,7 +76,7 @@ def why_cell(
         return None
     zone = zone_of_school(store, school)
     first, last = _span(store, school, zone, day, period, start)
-    book = _rulebook(store, school, sorted({str(row["policy"]) for row in rows})[-1])
+    book = rulebook_of(store, school, sorted({str(row["policy"]) for row in rows})[-1])
     clause = str(book.get("clause", ""))
     minutes: Counter[tuple[str, str]] = Counter()
     for row in rows:
@@ -97,7 +97,7 @@ def why_cell(
         "bytes_up": sum(integer(row["up"]) for row in rows),
         "bytes_down": sum(integer(row["down"]) for row in rows),
         "counts": counts,
-        "rules": _use_rules(book, service),
+        "rules": use_rules(book, service),
         "clause": {"id": clause, "text": book.get("text", "")},
         "boundary": {"margin_min": book.get("boundary_margin_min")},
         **versions_of(rows),
@@ -108,13 +108,13 @@ def why_cell(
 def _count(outcome: str, reason: str, minutes: int, book: Mapping[str, object], service: str) -> dict[str, object]:
     """What some minutes of a cell came from: outcome, reason, the step of decision in its wording, how surely known."""
     step = mapping(mapping(book.get("steps")).get(f"{outcome}/{reason}"))
-    said = [rule for rule in items(book.get("rules")) if mapping(rule)["id"] == step.get("rule")]
+    said = step_in(book, outcome, reason, service)
     return {
         "outcome": outcome,
         "reason": reason,
         "minutes": minutes,
         "sentence": Reason(reason).sentence,
-        "rule": _filled(said[0], book, service) if said else {"id": "", "version": None, "sentence": "not recorded"},
+        "rule": said[0] if said else {"id": "", "version": None, "sentence": "not recorded"},
         "identity": step.get("identity", "not recorded"),
     }
 
@@ -167,7 +167,7 @@ def _span(
     return first, last
 
 
-def _rulebook(store: Store, school: str, policy: str) -> Mapping[str, object]:
+def rulebook_of(store: Store, school: str, policy: str) -> Mapping[str, object]:
     """The wording of the rules behind a version; empty where the store does not have it."""
     rows = rows_of(
         store,
@@ -178,10 +178,24 @@ def _rulebook(store: Store, school: str, policy: str) -> Mapping[str, object]:
     return read_content(str(rows[0]["content"])) if rows else {}
 
 
-def _use_rules(book: Mapping[str, object], service: str) -> list[dict[str, object]]:
+def use_rules(book: Mapping[str, object], service: str) -> list[dict[str, object]]:
     """The rules by which traffic was use and formed episodes (the steps of decision go with the counts)."""
     cited = items(book.get("cited"))
     return [_filled(rule, book, service) for rule in items(book.get("rules")) if mapping(rule)["id"] in cited]
+
+
+def outside_rules(store: Store, school: str, policy: str, service: str) -> list[dict[str, object]]:
+    """The rules that an episode outside the allowed times cites, by a version of the policy."""
+    book = rulebook_of(store, school, policy)
+    step = step_in(book, Outcome.OUTSIDE_ALLOWED.value, Reason.EPISODE.value, service)
+    return [*use_rules(book, service), *step]
+
+
+def step_in(book: Mapping[str, object], outcome: str, reason: str, service: str) -> list[dict[str, object]]:
+    """The step of decision that gives an outcome for a reason; empty if the book does not say."""
+    step = mapping(mapping(book.get("steps")).get(f"{outcome}/{reason}"))
+    said = (rule for rule in items(book.get("rules")) if mapping(rule)["id"] == step.get("rule"))
+    return [_filled(rule, book, service) for rule in said]
 
 
 def _filled(rule: object, book: Mapping[str, object], service: str) -> dict[str, object]:

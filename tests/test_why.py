@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from deploy.assembly import read_school
 from pcaps.sample_school.facts import SAMPLE_DAY
+from pipeline.pseudonym import Pseudonyms
 from tests.conftest import SampleDay
 from tests.deploy.command import ROOT, Contents, contents, many, schoolgate_well
 from tests.test_sample_day import halves
@@ -137,3 +139,55 @@ def test_the_first_day_of_a_new_version_is_compared(kept: Kept, sample_day: Samp
     later = minutes(contents(store), "facebook")
     later.subtract(minutes(first, "facebook"))
     assert later["count_only"] == later.total() >= sum(change["minutes_before"] for change in others)
+
+
+def test_a_correction_is_applied_and_past_minutes_are_re_tagged_by_command(kept: Kept, tmp_path: Path) -> None:
+    """Somebody with an episode was away that day, as is found out later."""
+    school, store = tmp_path / "school", tmp_path / "store"
+    shutil.copytree(kept.school, school)
+    shutil.copytree(kept.store, store)
+    (school / "audit.jsonl").unlink(missing_ok=True)
+    episode = kept.tables["episode"][0]
+    keys, ids = Pseudonyms(school / "pseudonym-keys.json"), read_school(school).school.numbers
+    who = keys.whose(episode["pseudonym"], ids)
+    exceptions = tmp_path / "exceptions.csv"
+    away = f"{DAY},{who},,,absent,,{DAY}T16:00"
+    exceptions.write_text((school / "exceptions.csv").read_text().rstrip("\n") + f"\n{away}\n")
+    at, both = ["--school", str(school)], ["--school", str(school), "--store", str(store)]
+    actor = ["--as", "head/Ann Bowen"]
+    done = many(
+        [
+            ["import", str(exceptions), *at, "--apply"],
+            ["retag", "--import", "1", *both, "--dry-run"],
+            ["retag", "--import", "1", *both, "--json"],
+            ["retag", *both, "--json"],
+            ["why", episode["id"], *both, *actor],
+            ["state", str(who), DAY, *at, *actor],
+            ["state", str(who), DAY, *at, "--as", "head/Nobody"],
+            ["audit", "verify", *both, "--json"],
+        ]
+    )
+    assert [status for status, *_ in done] == [0, 0, 0, 0, 0, 0, 1, 0], done
+    assert "nothing is stored" in done[1][1]
+    (first,), (again,) = json.loads(done[2][1]), json.loads(done[3][1])
+    assert first["changed"] >= int(episode["minutes"])
+    assert again["changed"] == 0
+    assert {move["becomes"] for move in first["moves"]} <= {"unknown"}
+    assert "after a correction of the school's files" in done[4][1]
+    assert str(who) not in done[4][1]
+    assert json.loads(done[7][1])["intact"]
+    entries = [json.loads(line) for line in (school / "audit.jsonl").read_text().splitlines()]
+    told = [(entry["action"], entry["result"], entry["subjects"]) for entry in entries]
+    assert told[:-1] == [
+        ("retag.begun", "done", []),
+        ("retag.done", "done", []),
+        ("retag.begun", "done", []),
+        ("retag.done", "done", []),
+        ("why.shown", "done", [episode["id"]]),
+        ("state.shown", "done", [who]),
+        ("state.shown", "refused", []),
+    ]
+    new = contents(store)
+    totals = [sum(row["minutes"] for row in tables["use_day"]) for tables in (kept.tables, new)]
+    assert totals[0] == totals[1]
+    assert episode["pseudonym"] not in {row["pseudonym"] for row in new["episode"]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,6 +24,12 @@ SCHOOL = click.option(
     "--school", "folder", required=True, type=click.Path(exists=True, path_type=Path), help="The school's folder."
 )
 AS = click.option("--as", "named", required=True, metavar="ROLE/NAME", help="Who you are: a row of access.csv.")
+AS_IF_SAID = click.option(
+    "--as",
+    "named",
+    metavar="ROLE/NAME",
+    help="Who you are, for the audit trail; else your account in access.csv says it.",
+)
 STORE = click.option(
     "--store",
     "store_path",
@@ -77,6 +83,29 @@ def desk_of(
             settings.alerts.folder, files.school, lambda: load_bindings(files.school, settings.feeds, files.folder)
         )
         yield Desk(trail, people, actor, files.school, keys, store, tracer=tracer)
+
+
+def note_look(files: SchoolFiles, named: str | None, action: str, subjects: Sequence[str], **details: object) -> None:
+    """Writes down that somebody is about to see what concerns one person, where it is said who asks: by `--as`, or by
+    an account in the access file. A school that keeps a trail has such looks in it whoever asks."""
+    from pipeline.access import Actor, Refused, find_actor, read_access
+
+    path, trail, me = files.folder / files.settings.privacy.access, trail_of(files), account()
+    people = read_access(_content(path), files.school.numbers, path.name) if named or path.is_file() else ()
+    mine = [person for person in people if person.account == me]
+    if named:
+        try:
+            who = find_actor(people, named, me).who
+        except Refused as error:
+            trail.add(action, {"account": me, "claimed": named}, result="refused", details={"why": str(error)})
+            raise
+    elif mine:
+        who = Actor(mine[0], me).who if len(mine) == 1 else {"account": me}
+    elif trail.path.exists():
+        who = {"account": me}
+    else:
+        return
+    trail.add(action, who, subjects=subjects, details=details)
 
 
 def _content(path: Path) -> bytes:

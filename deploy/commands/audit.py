@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from deploy.changes import account
-from deploy.commands._desk import AS, JSON, SCHOOL, desk_of, trail_of
-from deploy.commands._say import fail, failing_well
+from deploy.commands._desk import AS, JSON, SCHOOL, STORE, desk_of, trail_of
+from deploy.commands._say import fail, failing_well, note
+
+if TYPE_CHECKING:
+    from pipeline.audit import Anchor
+    from pipeline.chain import Verdict
 
 
 @click.group("audit")
@@ -25,9 +30,11 @@ def command() -> None:
 
 @command.command("verify")
 @SCHOOL
+@STORE
 @JSON
-def verify(folder: Path, as_json: bool) -> None:
-    """Check every line; name the first one that is not as it was written. Shows no entry, so anybody may ask.
+def verify(folder: Path, store_path: Path | None, as_json: bool) -> None:
+    """Check every line, and the whole against what the store noted of it; name the first thing that is not as it was
+    written. Shows no entry, so anybody may ask.
 
     Exit status: 0 the trail is intact, 1 it is not.
 
@@ -37,17 +44,22 @@ def verify(folder: Path, as_json: bool) -> None:
     with failing_well():
         from deploy.assembly import read_school
 
-        trail = trail_of(read_school(folder))
+        files = read_school(folder)
+        trail = trail_of(files)
+        where = store_path or files.settings.store.path
+        noted, missing = _noted(where, files.school.settings.id)
         verdict = trail.verify()
+        unlike = _unlike(verdict, noted)
         if verdict.entries or verdict.broken or verdict.torn:
-            details: dict[str, object] = {"entries": len(verdict.entries), "intact": verdict.intact}
+            details: dict[str, object] = {"entries": len(verdict.entries), "intact": verdict.intact and not unlike}
             trail.add("audit.verified", {"account": account()}, details=details)
     line, why = verdict.broken or (None, "")
     result = {
-        "intact": verdict.intact,
+        "intact": verdict.intact and not unlike,
         "entries": len(verdict.entries),
         "broken_line": line,
-        "why": why,
+        "why": why or unlike,
+        "compared_with_store": len(noted),
         "torn_lines": list(verdict.torn),
         "head": verdict.end.hash,
     }
@@ -60,8 +72,39 @@ def verify(folder: Path, as_json: bool) -> None:
         fail(f"{trail.path}:{line}: the trail is broken: {why}; {len(verdict.entries)} entries before it are intact")
     if verdict.unmended:
         fail("what that line should have said is lost; the bytes that are left of it are kept")
+    if unlike:
+        fail(f"{trail.path}: {unlike}")
+    if missing:
+        note(missing)
     if not as_json:
+        if noted:
+            click.echo(f"It holds all {len(noted)} entries that the store noted.")
         click.echo(f"{trail.path}: {len(verdict.entries)} entries, none changed, none missing. Head {verdict.end.hash}")
+
+
+def _noted(where: Path, school: str) -> tuple[list[Anchor], str]:
+    """What the store noted of the trail, or why it could not be asked."""
+    from pipeline.retention import anchors
+    from pipeline.store import StoreBusy, open_store
+
+    if not where.is_dir():
+        return [], f"{where}: there is no store, so the trail was compared with nothing; give --store"
+    try:
+        with open_store(where) as store:
+            return anchors(store, school), ""
+    except StoreBusy:
+        return (
+            [],
+            f"{where}: another process has the store, so the trail was not compared with it; stop that and ask again",
+        )
+
+
+def _unlike(verdict: Verdict, noted: list[Anchor]) -> str:
+    import time
+
+    from pipeline.audit import unlike
+
+    return "" if verdict.broken else unlike(verdict, noted, time.time())
 
 
 @command.command("show")

@@ -83,7 +83,9 @@ def list_(folder: Path, named: str, store_path: Path | None, as_json: bool) -> N
 def _decide(contest: str, text: str, folder: Path, named: str, store_path: Path | None, status: str) -> None:
     with desk_of(folder, named, "contest.decide", store_path, with_store=True) as desk:
         from pipeline.contest import Status, decide
+        from pipeline.retag import settle
 
+        settle(desk.store, desk.school.settings.id)
         found = decide(desk, contest, Status(status), text)
     more = "; the episode is withdrawn and out of the sums" if status == "upheld" else ""
     click.echo(f"Contest {found.id} is {found.status}{more}.")

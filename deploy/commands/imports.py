@@ -160,8 +160,8 @@ def apply_command(id_: str | None, folder: Path) -> None:
     Example:  schoolgate import apply --school school/
     """
     with failing_well():
-        _, versions = _open(folder)
-        _applied(versions.apply(id_, _who()), folder)
+        settings, versions = _open(folder)
+        _applied(versions.apply(id_, _who()), versions, settings, folder)
 
 
 @command.command("list")
@@ -201,9 +201,10 @@ def rollback_command(id_: str | None, folder: Path, force: bool) -> None:
     Example:  schoolgate import rollback --school school/
     """
     with failing_well():
-        _, versions = _open(folder)
+        settings, versions = _open(folder)
         done = versions.rollback(id_, _who(), force)
         click.echo(f"taken back: {', '.join(done.undoes)}; restored: {', '.join(sorted(done.tables))}")
+        _tell_retag(done, versions, settings, folder)
 
 
 # --- what they share
@@ -248,15 +249,23 @@ def _finish(
     )  # fmt: skip
     version = versions.add(files, found.merged.files, found.maps, record)
     if at_once:
-        _applied(versions.apply(version.id, _who()), folder)
+        _applied(versions.apply(version.id, _who()), versions, settings, folder)
     else:
         click.echo(f"Import {version.id} waits; nothing has changed yet.")
         click.echo(f"To put it in force: schoolgate import apply {version.id} --school {folder}")
 
 
-def _applied(version: Version, folder: Path) -> None:
+def _applied(version: Version, versions: Versions, settings: SchoolSettings, folder: Path) -> None:
     click.echo(f"Import {version.id} is in force: {', '.join(sorted(version.tables))}.")
+    _tell_retag(version, versions, settings, folder)
     click.echo(f"To take it back: schoolgate import rollback {version.id} --school {folder}")
+
+
+def _tell_retag(version: Version, versions: Versions, settings: SchoolSettings, folder: Path) -> None:
+    from deploy.import_text import retag_lines
+
+    for line in retag_lines(version, versions, settings, folder):
+        click.echo(line)
 
 
 def _date(moment: datetime | None) -> date | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from deploy.commands._desk import AS_IF_SAID, note_look
 from deploy.commands._say import fail, failing_well, note
 
 if TYPE_CHECKING:
@@ -29,11 +30,20 @@ _COLUMNS = ("staff_id", "date", "from", "to", "state", "allowed", "reason", "row
 @click.option("--all", "everybody", is_flag=True, help="Everybody instead of WHO, as CSV (or --json).")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(words: tuple[str, ...], folder: Path, at: str | None, everybody: bool, as_csv: bool, as_json: bool) -> None:
+@AS_IF_SAID
+def command(
+    words: tuple[str, ...],
+    folder: Path,
+    at: str | None,
+    everybody: bool,
+    as_csv: bool,
+    as_json: bool,
+    named: str | None,
+) -> None:
     """Show what WHO (a staff id or user name) was scheduled to do on DATE, in local time, the whole day without gaps.
 
     Each line has a range of minutes, the state, whether the policy allows personal use then, why, and the rows of the
-    school's files that decided it.
+    school's files that decided it. Where the school keeps an audit trail, it says that you looked at WHO's day.
 
     \b
     Example:  schoolgate state T01 2026-11-17 --school school/
@@ -49,12 +59,17 @@ def command(words: tuple[str, ...], folder: Path, at: str | None, everybody: boo
     with failing_well():
         from deploy.assembly import read_school
         from pipeline.deciding import Deciding, exists
+        from pipeline.profile import load_profile
 
-        school = read_school(folder).school
+        files = read_school(folder)
+        school = files.school
+        profile = load_profile(files.settings.school.policy_profile, files.folder)
         people = range(len(school.staff)) if everybody else [_person(school, words[0], folder)]
         if minute is not None and not exists(school.settings.zone, day, minute):
             note(f"{at} does not exist on {day} in {school.settings.zone}: the clock goes forward")
-        deciding = Deciding(school, day)
+        looked_at = [] if everybody else [school.staff[person].staff_id for person in people]
+        note_look(files, named, "state.shown", looked_at, day=day.isoformat())
+        deciding = Deciding(school, day, profile.allow)
         found = {
             school.staff[person].staff_id: [
                 r for r in deciding.ranges(person) if minute is None or r.start <= minute < r.end

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from deploy.commands._desk import AS_IF_SAID, note_look
 from deploy.commands._say import fail, failing_well
 
 if TYPE_CHECKING:
@@ -18,10 +19,14 @@ if TYPE_CHECKING:
 
 @click.command("why")
 @click.argument("episode", required=False)
+@click.option("--store", "store_path", type=click.Path(exists=True, path_type=Path), help="Folder of the store.")
 @click.option(
-    "--store", "store_path", required=True, type=click.Path(exists=True, path_type=Path), help="Folder of the store."
+    "--school",
+    "school_id",
+    metavar="DIR|ID",
+    help="The school's folder: its store, and its trail takes the look down. Or an id, if the store holds several.",
 )
-@click.option("--school", "school_id", help="School id, if the store holds several.")
+@AS_IF_SAID
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="Explain a cell of the sums instead: its day,")
 @click.option("--period", help="its bell period ('' outside the bells; the whole day without),")
 @click.option("--at", metavar="HH:MM", help="or the five minutes around this local time,")
@@ -33,8 +38,9 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     episode: str | None,
-    store_path: Path,
+    store_path: Path | None,
     school_id: str | None,
+    named: str | None,
     day: datetime | None,
     period: str | None,
     at: str | None,
@@ -47,9 +53,11 @@ def command(
 ) -> None:
     """Explain an EPISODE by its id, one minute of it, or a cell of the sums: evidence, rules, sources, versions.
 
+    It never says whose an episode is; `schoolgate lookup` does that, for two people and a reason.
+
     \b
     Example:  schoolgate why --store store/ --day 2026-11-17 --list
-              schoolgate why e1f0c404a83b2d11 --store store/
+              schoolgate why e1f0c404a83b2d11 --school school/ --as "head/Ann Bowen"
               schoolgate why --store store/ --pseudonym p0a1b2c3d4e5f --day 2026-11-17 --at 10:21 --service facebook
               schoolgate why --store store/ --day 2026-11-17 --period P3 --service facebook
               schoolgate why --store store/ --day 2026-11-17 --kind forum --people teaching
@@ -62,6 +70,21 @@ def command(
 
         if at and period is not None:
             raise click.UsageError("give --period or --at, not both")
+        folder = Path(school_id) if school_id and ("/" in school_id or Path(school_id).is_dir()) else None
+        if folder is not None:
+            from deploy.assembly import read_school
+
+            files = read_school(folder)
+            school_id, store_path = files.school.settings.id, store_path or files.settings.store.path
+            if episode or pseudonym:
+                subject = episode or str(pseudonym)
+                note_look(files, named, "why.shown", [subject], **({"day": f"{day:%Y-%m-%d}"} if day else {}))
+        elif named:
+            raise click.UsageError("--as needs --school DIR, whose access file says who you are")
+        if store_path is None:
+            raise click.UsageError("give --store, or --school DIR whose settings name the store")
+        if not store_path.is_dir():
+            fail(f"{store_path}: there is no store; give --store, or correct store.path")
         with open_store(store_path) as store:
             school = find_school(store, school_id)
             moment = _moment(day, at, school.tz)

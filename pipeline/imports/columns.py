@@ -79,7 +79,7 @@ def match_table(header: Sequence[str]) -> str | None:
 def _places(file: str, header: Cells, table: str, known: Known) -> dict[str, int | str]:
     """Per column of ours: its position in the export, or the text that stands in every row."""
     names = [_plain(name) for name in header.values]
-    if twice := sorted({name for name in names if name and names.count(name) > 1}):
+    if twice := sorted(name for name, n in Counter(names).items() if name and n > 1):
         raise ImportRefused(file, header.line, f"column {twice[0]} appears twice", "remove one of them")
     found: dict[str, int | str] = {}
     for column in TABLES[table]:

@@ -15,7 +15,7 @@ from datetime import date
 
 from pipeline.imports.tables import SOURCE, ImportRefused, Line, Part, file_of, write_table
 from pipeline.records import SchoolError
-from pipeline.school import School, parse_school
+from pipeline.school import School, missing_of, parse_school
 from pipeline.settings import SchoolSettings
 from pipeline.tables import read_rows
 
@@ -64,7 +64,8 @@ def check(present: Mapping[str, bytes], merged: Merged, settings: SchoolSettings
     if "staff.csv" in merged.rows:
         _contracts(merged.rows["staff.csv"])
     try:
-        return parse_school({**present, **merged.files}, settings)
+        files = {**present, **merged.files}
+        return parse_school(files, settings, missing_of(files))
     except SchoolError as error:
         raise _at_origin(error, merged) from None
 

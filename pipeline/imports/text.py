@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.imports.tables import ImportRefused
+from pipeline.tables import UTF_16
 
 MAX_BYTES = 16 << 20  # a year's substitutions of a large school are under 2 MB
 MAX_ROWS = 200_000
@@ -32,7 +34,10 @@ class Cells(NamedTuple):
 
 def read_file(path: Path) -> bytes:
     """A file's bytes; refused before it is read if it is too large to be a school's export. Raises OSError."""
-    size = path.stat().st_size
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise ImportRefused(path.name, 1, "this is no file that can be read twice", "save it as a file first")
+    size = state.st_size
     if size > MAX_BYTES:
         what = f"the file has {size / (1 << 20):.0f} MB, and an export of a school has less than {MAX_BYTES >> 20}"
         raise ImportRefused(path.name, 1, what, "look whether it is the right file, or export fewer years")
@@ -41,6 +46,8 @@ def read_file(path: Path) -> bytes:
 
 def decode(file: str, data: bytes, encodings: Sequence[str] = ("utf-8-sig",)) -> str:
     """The text in the first encoding that fits."""
+    if data[:2] in UTF_16:
+        raise ImportRefused(file, 1, "the text is UTF-16", "save it as CSV UTF-8, not as Unicode text")
     wrong: UnicodeDecodeError | None = None
     text = None
     for encoding in encodings:

@@ -161,6 +161,20 @@ class Versions:
                 self._write(replace(version, status=TAKEN_BACK))
             return done
 
+    def before(self, id_: str) -> dict[str, bytes]:
+        """The school's files as they were before an import that was applied."""
+        applied = [version for version in self.all() if version.applied]
+        first = self._find(id_, applied, "was ever put in force")
+        found: dict[str, bytes | None] = {}
+        for version in applied:
+            for name, (before, _) in version.tables.items() if version.id >= first.id else ():
+                kept = self._own / version.id / "before" / name
+                if before and name not in found and digest_of(kept) != before:
+                    raise VersionError(f"the files from before import {version.id} are no longer kept; say --from DAY")
+                found.setdefault(name, kept.read_bytes() if before else None)
+        files = {name: data for name, data in self.present().items() if name not in found}
+        return files | {name: data for name, data in found.items() if data is not None}
+
     # --- inside
 
     def _put(self, version: Version, who: str) -> Version:

@@ -12,6 +12,7 @@ from pipeline.desk import Desk
 from pipeline.ingest import Ingest
 from pipeline.profile import load_profile
 from pipeline.pseudonym import Pseudonyms, term_of
+from pipeline.school import School
 from pipeline.store import ChdbStore
 from pipeline.words import Grade, Reason
 from tests.pipeline.judging import (
@@ -62,12 +63,12 @@ class Office:
         actor = find_actor(people, named, account)
         return Desk(self.trail, people, actor, SCHOOL, self.keys, self.store, lambda: self.clock[0])
 
-    def assessor(self) -> Assessor:
-        return Assessor(SCHOOL, small_catalogue(), load_profile("cwmbran"), TableBindings(PEOPLE), self.keys)
+    def assessor(self, school: School = SCHOOL) -> Assessor:
+        return Assessor(school, small_catalogue(), load_profile("cwmbran"), TableBindings(PEOPLE), self.keys)
 
-    def observe(self, slices: list[Slice]) -> None:
+    def observe(self, slices: list[Slice], school: School = SCHOOL) -> None:
         assert self.store is not None
-        ingest = Ingest(self.store, self.assessor(), now=lambda: self.clock[0], gather_windows=12)
+        ingest = Ingest(self.store, self.assessor(school), now=lambda: self.clock[0], gather_windows=12)
         ingest.add(slice_rows(slices), 0.0)
         ingest.finish()
 

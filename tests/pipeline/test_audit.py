@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.audit import KEEP_DAYS, AuditError, AuditTrail
+from pipeline.audit import KEEP_DAYS, Anchor, AuditError, AuditTrail, unlike
 
 WHO = {"account": "root", "role": "head", "name": "Ann"}
 ROOT = Path(__file__).parents[2]
@@ -224,3 +225,70 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(AuditError, match="cannot be written"):
         AuditTrail(tmp_path / "audit.jsonl").add("episodes.read", WHO)
     assert not (tmp_path / "elsewhere").exists()
+
+
+NOW = 1_800_000_000.0
+
+
+def cut_the_end(trail: AuditTrail) -> None:
+    lines = trail.path.read_bytes().splitlines(keepends=True)
+    trail.path.write_bytes(b"".join(lines[:3]))
+    digest = json.loads(lines[2])["hash"]
+    trail.path.with_name("audit.jsonl.head").write_text(f"3 {digest}\n")
+
+
+def cut_the_beginning(trail: AuditTrail) -> None:
+    """As if two years had gone by: the trail removes its own beginning and says so."""
+    later = AuditTrail(trail.path, lambda: NOW + (KEEP_DAYS + 1) * 86_400)
+    assert later.prune() == 6
+
+
+def replace_it(trail: AuditTrail) -> None:
+    """Another trail, whole in itself, as long as the old one."""
+    remove_it(trail)
+    other = AuditTrail(trail.path, lambda: NOW)
+    for n in range(6):
+        other.add("episodes.read", WHO, subjects=[f"T{n + 1:02}"])
+
+
+def swap_two(trail: AuditTrail) -> None:
+    """Two entries exchanged, and every hash made anew."""
+    entries = list(trail.entries())
+    entries[1], entries[2] = entries[2], entries[1]
+    remove_it(trail)
+    for entry in entries:
+        AuditTrail(trail.path, lambda: NOW).add(entry.action, entry.who, subjects=entry.subjects, details=entry.details)
+
+
+def remove_it(trail: AuditTrail) -> None:
+    trail.path.unlink()
+    trail.path.with_name("audit.jsonl.head").unlink()
+
+
+@pytest.mark.parametrize(
+    ("tamper", "why"),
+    [
+        (cut_the_end, "noted entry 5 .* ends after 3: its end was cut off"),
+        (cut_the_beginning, "noted entry 2 .* begins after it with 7: its beginning was cut off"),
+        (replace_it, "noted entry 2 .* another one now: the trail was replaced"),
+        (swap_two, "noted entry 2 .* another one now: the trail was replaced"),
+        (remove_it, "noted entry 2 .* ends after 0: its end was cut off, or it was replaced"),
+    ],
+)
+def test_who_writes_the_whole_trail_anew_is_betrayed_by_what_the_store_noted(
+    tmp_path: Path, tamper: Callable[[AuditTrail], None], why: str
+) -> None:
+    trail = filled(tmp_path / "audit.jsonl")
+    anchors = [Anchor(n, trail.entries()[n - 1].hash, int(NOW) + n) for n in (2, 5)]
+    assert unlike(trail.verify(), anchors, NOW) == ""
+    tamper(trail)
+    verdict = trail.verify()
+    assert verdict.broken is None, "by itself the trail looks whole"
+    assert re.search(why, unlike(verdict, anchors, NOW))
+
+
+def test_what_left_by_age_is_not_missed(tmp_path: Path) -> None:
+    trail = filled(tmp_path / "audit.jsonl")
+    anchors = [Anchor(n, trail.entries()[n - 1].hash, int(NOW) + n) for n in (2, 5)]
+    cut_the_beginning(trail)
+    assert unlike(trail.verify(), anchors, NOW + (KEEP_DAYS + 1) * 86_400) == ""

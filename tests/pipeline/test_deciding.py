@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.allowance import BY_CLAUSE, ProfilePlaces
 from pipeline.calendar import LocalClock
 from pipeline.deciding import Deciding, Range, exists
-from pipeline.place import place_day
 from pipeline.words import Allowed, Reason, State
 from tests.pipeline.example_school import BASE, TUESDAY, minute_of
 from tests.pipeline.schools import random_tables, school_of
@@ -20,11 +20,13 @@ STATES, ANSWERS, REASONS = list(State), list(Allowed), list(Reason)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32), st.booleans())
-def test_the_ranges_are_those_of_the_day_plan_and_every_row_exists(seed: int, recorded: bool) -> None:
+@given(st.integers(0, 2**32), st.booleans(), st.just(BY_CLAUSE) | st.frozensets(st.sampled_from(State)))
+def test_the_ranges_are_those_of_the_day_plan_and_every_row_exists(
+    seed: int, recorded: bool, allow: frozenset[State]
+) -> None:
     tables, day = random_tables(seed)
     school = school_of(tables, 5, () if recorded else ("exceptions.csv",))
-    plan, deciding = place_day(school, day), Deciding(school, day)
+    plan, deciding = ProfilePlaces(school, allow).plan(day.toordinal()), Deciding(school, day, allow)
     lines = {f"{name}.csv": len(rows) + 1 for name, rows in tables.items()}
     for person in range(len(school.staff)):
         ranges = deciding.ranges(person)

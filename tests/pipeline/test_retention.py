@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.audit import KEEP_DAYS
+from pipeline.audit import KEEP_DAYS, unlike
 from pipeline.contest import ContestReason, Status, decide, open_contest
 from pipeline.native import Values
 from pipeline.retention import DAYS, Outcome, anchors, enforce
@@ -113,7 +113,8 @@ def test_each_run_leaves_proof_rows_and_anchors_the_trail(office: Office) -> Non
     entries = {entry.n: entry.hash for entry in office.trail.entries()}
     noted = anchors(office.store, "small")
     assert len(noted) == 2
-    assert all(entries[n] == digest for n, digest in noted)
+    assert all(entries[anchor.n] == anchor.hash for anchor in noted)
+    assert unlike(office.trail.verify(), noted, office.clock[0]) == ""
     assert rows_of(office, "use_day") != []
 
 

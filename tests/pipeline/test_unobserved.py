@@ -190,7 +190,7 @@ def test_restrictions_and_pauses_are_no_new_timetable(tmp_path: Path) -> None:
     settings = small_school().settings
     bare = parse_school(files, settings)
     more = {
-        "restrictions.csv": b"staff_id,date_from,date_to,reason\nT03,2026-11-01,,union\n",
+        "restrictions.csv": b"staff_id,date_from,date_to,reason\nT03,2026-11-01,,released\n",
         "pauses.csv": b"paused_from,paused_until,reason,by\n2026-11-17T09:00:00Z,,other,head\n",
     }
     full = parse_school(files | more, settings)
@@ -205,9 +205,19 @@ def test_restrictions_and_pauses_are_no_new_timetable(tmp_path: Path) -> None:
     ("data", "message"),
     [
         (b"staff_id,date_from,date_to\nT00,,\n", "restrictions.csv:1: missing column reason"),
-        (b"staff_id,date_from,date_to,reason\nT99,,,union\n", "restrictions.csv:2: staff_id 'T99' is not in staff.csv"),
+        (
+            b"staff_id,date_from,date_to,reason\nT99,,,released\n",
+            "restrictions.csv:2: staff_id 'T99' is not in staff.csv",
+        ),
         (b"staff_id,date_from,date_to,reason\nT00,,,whim\n", "restrictions.csv:2: reason 'whim' is unknown"),
-        (b"staff_id,date_from,date_to,reason\nT00,2026-02-30,,union\n", "restrictions.csv:2: date_from '2026-02-30'"),
+        (
+            b"staff_id,date_from,date_to,reason\nT00,,,Union\n",
+            "restrictions.csv:2: reason tells of health, belief or a u",
+        ),
+        (
+            b"staff_id,date_from,date_to,reason\nT00,2026-02-30,,released\n",
+            "restrictions.csv:2: date_from '2026-02-30'",
+        ),
     ],
 )
 def test_a_wrong_file_of_restrictions_is_one_message(data: bytes, message: str) -> None:

@@ -1,0 +1,303 @@
+"""Re-tagging: past minutes judged anew after the school has corrected its files, as a job that somebody starts.
+
+Theory of operation. Minute marks (pipeline.marks) are read day by day and judged by the files that are in force now:
+the same places and the same order of decision as for fresh traffic. Minutes that were allowed are not kept by person,
+so no correction makes them anything else, and what a contest has withdrawn stays withdrawn.
+What changes is stored in steps that may be cut short anywhere. First all marks of the people concerned, under the next
+`revision`, in one insert: the old and the new marks side by side are the plan, and everything else is computed from
+them (pipeline.rebook): former outcomes into `mark_former`, rows that correct the sums, the episodes. Each insert has a
+batch name of its own, so a second try adds nothing. Then the old rows of episodes go, last the old marks; whoever finds
+marks of two revisions side by side finishes that first (`settle`).
+It knows no command line and opens no files.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import date
+from functools import cache, partial
+
+import numpy as np
+
+from pipeline.activity import Use
+from pipeline.assess import Assessor
+from pipeline.contest import Status, contests, pieces_of
+from pipeline.contest import settle as settle_contests
+from pipeline.evidence import Findings
+from pipeline.native import Values
+from pipeline.rebook import Mark, Withdrawn, booking, episode_rows, revised
+from pipeline.restriction import restricted
+from pipeline.schema import BY_NAME, DATABASE, quoted
+from pipeline.store import Store
+from pipeline.traffic import I64, Codes
+from pipeline.users import note_of
+from pipeline.whycells import outside_rules
+from pipeline.words import Activity, Allowed, Grade, Outcome, Reason, State
+
+_COLUMNS = tuple(f.name for f in fields(Mark))
+_FORMER = tuple(name for name in BY_NAME["mark_former"].types if name in _COLUMNS)
+_STATES, _ANSWERS, _OUTCOMES, _REASONS = tuple(State), tuple(Allowed), tuple(Outcome), tuple(Reason)
+Move = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class DayAnew:
+    """What judging a day anew does. looked: minutes that were judged; moves: (former outcome, outcome) -> minutes that
+    change, also those whose state or reason alone does; left: why minutes could not be judged -> how many."""
+
+    day: date
+    looked: int
+    moves: Counter[Move] = field(default_factory=Counter)
+    left: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def changed(self) -> int:
+        """Minutes that change."""
+        return self.moves.total()
+
+
+def marked_days(store: Store, school: str) -> list[date]:
+    """The days of which minute marks are kept."""
+    sql = f"SELECT DISTINCT day FROM {DATABASE}.minute_mark WHERE school = {{school:String}} ORDER BY day"
+    return [day for (day,) in store.query(sql, {"school": school}).rows if isinstance(day, date)]
+
+
+def retag(
+    store: Store, judge: Assessor, days: Iterable[date], *, dry_run: bool, now: Callable[[], float] = time.time
+) -> list[DayAnew]:
+    """Judges the marks of these days anew and, without `dry_run`, stores what changes. Raises StoreError; what was cut
+    short is finished by the next call."""
+    school = judge.school.settings.id
+    if not dry_run:
+        settle_contests(store, school, judge.school.settings.zone)
+        settle(store, school, now)
+    return [_retag_day(store, judge, day, dry_run, now) for day in sorted(days)]
+
+
+def settle(store: Store, school: str, now: Callable[[], float] = time.time) -> int:
+    """Finishes what was cut short; returns of how many days."""
+    found = store.query(
+        f"SELECT DISTINCT day FROM {DATABASE}.minute_mark WHERE school = {{school:String}} "
+        "GROUP BY day, pseudonym HAVING uniqExact(revision) > 1 ORDER BY day",
+        {"school": school},
+    )
+    for (day,) in found.rows:
+        assert isinstance(day, date)
+        _finish(store, school, day, now)
+    return len(found.rows)
+
+
+def judged_anew(judge: Assessor, marks: Sequence[Mark]) -> tuple[list[Mark], Counter[str]]:
+    """These marks (of a day, all that are kept) by the files in force now, and why some could not be judged. The marks
+    of a person's minute change together or not at all."""
+    whose = _whose(judge)
+    services = {service: code for code, service in enumerate(judge.scope.services)}
+    left: Counter[str] = Counter()
+    old_ones = {mark.pseudonym for mark in marks if mark.kept is None}
+    rows: list[tuple[int, int, int, Mark]] = []
+    apart = _restricted(judge, marks[0].day) if marks else set()
+    for mark in marks:
+        if mark.pseudonym in old_ones:
+            left["kept by an older version, which kept too little of them"] += 1
+        elif mark.pseudonym not in whose:
+            left["of people who are no longer on the staff list, or whose key is gone"] += 1
+        elif whose[mark.pseudonym] in apart:
+            left["of people of whom nothing may be kept that day"] += 1
+        elif mark.service not in services:
+            left["of services that are no longer in the catalogue"] += 1
+        else:
+            rows.append((whose[mark.pseudonym], services[mark.service], mark.minute // 60, mark))
+    if not rows:
+        return [], left
+    rows.sort(key=lambda row: row[:3])
+    found = judge.judged(_use(rows))
+    changed = {rows[n][3].moment for n in np.flatnonzero(_differs(found, [row[3] for row in rows])).tolist()}
+    chosen = np.array([n for n, row in enumerate(rows) if row[3].moment in changed], np.int64)
+    told = judge.teller.told(found.take(chosen), [rows[n][3].source for n in chosen.tolist()]) if len(chosen) else []
+    anew = [row[3] for row in rows]
+    for n, row in zip(chosen.tolist(), told, strict=True):
+        anew[n] = revised(anew[n], row, judge.versions)
+    return anew, left
+
+
+def _differs(found: Findings, marks: Sequence[Mark]) -> Codes:
+    """Which marks are judged otherwise than they were."""
+    now = zip(
+        found.of.state.tolist(), found.of.allowed.tolist(), found.outcome.tolist(), found.reason.tolist(), strict=True
+    )
+    return np.array([mark.judged != _judged(*codes) for mark, codes in zip(marks, now, strict=True)], np.int8)
+
+
+@cache
+def _judged(state: int, allowed: int, outcome: int, reason: int) -> tuple[str, str, str, str]:
+    words = _STATES[state], _ANSWERS[allowed], _OUTCOMES[outcome], _REASONS[reason]
+    return words[0].value, words[1].value, words[2].value, words[3].value
+
+
+def _retag_day(store: Store, judge: Assessor, day: date, dry_run: bool, now: Callable[[], float]) -> DayAnew:
+    school = judge.school.settings.id
+    marks = list({mark.key: mark for mark in _marks(store, school, day, whole=False)}.values())  # the later revisions
+    anew, left = judged_anew(judge, marks)
+    before = {mark.key: mark for mark in marks}
+    moved = [mark for mark in anew if before[mark.key].judged != mark.judged]
+    if moved and not dry_run:
+        kept = {mark.key: mark for mark in anew if mark.why}
+        revision, people = _last_revision(store, school, day) + 1, {mark.pseudonym for mark in moved}
+        rows = [replace(kept.get(mark.key, mark), revision=revision) for mark in _marks(store, school, day, people)]
+        store.insert("minute_mark", _columns(school, rows), _batch(school, day, revision))
+        _finish(store, school, day, now)
+    return DayAnew(day, len(anew), Counter((before[mark.key].outcome, mark.outcome) for mark in moved), left)
+
+
+def _finish(store: Store, school: str, day: date, now: Callable[[], float]) -> None:
+    """Stores all that follows from a day's old and new marks side by side; then the old ones go."""
+    revision = _last_revision(store, school, day)
+    sql = (
+        f"SELECT DISTINCT pseudonym FROM {DATABASE}.minute_mark WHERE school = {{school:String}} "
+        "AND day = {day:Date} AND revision = {revision:UInt32}"
+    )
+    found = store.query(sql, {"school": school, "day": day, "revision": revision})
+    people = {str(pseudonym) for (pseudonym,) in found.rows}
+    marks = _marks(store, school, day, people)
+    new = [mark for mark in marks if mark.revision == revision]
+    last = max(mark.minute for mark in new)
+    old = [m for m in marks if m.revision < revision and m.pseudonym in people and m.minute <= last]
+    if not old:
+        return
+    withdrawn, ids = _withdrawn(store, school, day, people)
+    batch = _batch(school, day, revision)
+    former, moved = _former(school, old, new, int(now()))
+    inserts = {"mark_former": former, **booking(school, old, new, withdrawn)}
+    rules = cache(partial(outside_rules, store, school))
+    inserts["episode"] = episode_rows(school, new, revision, rules)
+    inserts["coverage"] = {
+        "school": [school],
+        "day": [day],
+        "start": [min(mark.minute for mark in new) // 300 * 300],
+        "metric": ["minutes_retagged"],
+        "value": [moved],
+    }
+    for table, columns in inserts.items():
+        if columns["school"]:
+            store.insert(table, columns, batch)
+    whose = f"school = {quoted(school)} AND day = {quoted(day.isoformat())} AND revision < {revision}"
+    for some in _portions(sorted(people)):
+        named = f"{whose} AND pseudonym IN ({', '.join(map(quoted, some))})"
+        kept = f" AND id NOT IN ({', '.join(map(quoted, sorted(ids)))})" if ids else ""
+        upto = f" AND toUnixTimestamp(start) <= {last}"
+        store.execute(f"ALTER TABLE {DATABASE}.episode DELETE WHERE {named}{kept}{upto} SETTINGS mutations_sync = 2")
+    named = f"{whose} AND pseudonym IN ({', '.join(map(quoted, sorted(people)))})"
+    upto = f" AND toUnixTimestamp(minute) <= {last}"
+    store.execute(f"ALTER TABLE {DATABASE}.minute_mark DELETE WHERE {named}{upto} SETTINGS mutations_sync = 2")
+
+
+def _former(school: str, old: Sequence[Mark], new: Sequence[Mark], at: int) -> tuple[dict[str, list[object]], int]:
+    """Rows of `mark_former`, and how many minutes got another outcome."""
+    became = {mark.key: mark for mark in new}
+    gone = [mark for mark in old if became[mark.key].judged != mark.judged]
+    columns: dict[str, list[object]] = {name: [getattr(mark, name) for mark in gone] for name in _FORMER}
+    columns["school"] = [school] * len(gone)
+    columns["replaced"] = [at] * len(gone)
+    columns["became"] = [became[mark.key].outcome for mark in gone]
+    columns["became_timetable"] = [became[mark.key].timetable for mark in gone]
+    return columns, sum(became[mark.key].outcome != mark.outcome for mark in gone)
+
+
+def _use(rows: Sequence[tuple[int, int, int, Mark]]) -> Use:
+    """Marks as minutes of use, sorted by person, service and minute."""
+    kept = [mark.kept for *_, mark in rows]
+    who, service, minute = (np.array([row[at] for row in rows], np.int64) for at in range(3))
+    same = np.concatenate(([False], (who[1:] == who[:-1]) & (service[1:] == service[:-1])))
+    joined = same & np.array([fact is not None and fact.joined for fact in kept])
+
+    freshly = [fact is not None and fact.fresh for fact in kept]
+
+    def numbers(name: str) -> I64:
+        return np.array([getattr(fact, name) for fact in kept], np.int64)
+
+    return Use(
+        who=who,
+        service=service,
+        minute=minute,
+        activity=np.full(len(rows), Activity.ACTIVE.code, np.int8),
+        episode=np.cumsum(~joined).astype(np.int64) - 1,
+        up=numbers("up"),
+        down=numbers("down"),
+        bursts=numbers("bursts"),
+        supported=numbers("supported") > 0,
+        led=numbers("led") > 0,
+        named=numbers("named"),
+        note=np.array([note_of(Grade(row[3].grade).code, fresh) for row, fresh in zip(rows, freshly, strict=True)]),
+    )
+
+
+def _whose(judge: Assessor) -> dict[str, int]:
+    """The person behind each pseudonym of the staff, of every term whose key is kept."""
+    keys = judge.teller.pseudonyms
+    return {
+        pseudonym: person
+        for person, one in enumerate(judge.school.staff)
+        for pseudonym in keys.terms_of(one.staff_id).values()
+    }
+
+
+def _restricted(judge: Assessor, day: date) -> set[int]:
+    """People of whom nothing may be kept on a day."""
+    people = np.arange(len(judge.school.staff))
+    return set(people[restricted(people, np.full(len(people), day.toordinal()), judge.school.restrictions)].tolist())
+
+
+def _withdrawn(store: Store, school: str, day: date, people: set[str]) -> tuple[list[Withdrawn], set[str]]:
+    """The minutes of withdrawn episodes of these people, and the ids of the episodes."""
+    upheld = [c for c in contests(store, school) if c.status is Status.UPHELD and c.pseudonym in people]
+    found = []
+    for pseudonym in {contest.pseudonym for contest in upheld}:
+        ids = {contest.episode for contest in upheld if contest.pseudonym == pseudonym}
+        for piece in pieces_of(store, school, pseudonym):
+            if piece.episode in ids and piece.day == day:
+                minutes = (piece.start + 60 * n for n in range(8) if piece.bits >> n & 1)
+                found += [Withdrawn(pseudonym, minute, piece.kind) for minute in minutes]
+    return found, {contest.episode for contest in upheld}
+
+
+def _marks(
+    store: Store, school: str, day: date, people: Iterable[str] | None = None, *, whole: bool = True
+) -> list[Mark]:
+    """The marks of a day, of these people or of all. Without `whole` their evidence is left out: it is long."""
+    special = {"minute": "toUnixTimestamp(minute) AS at", "why": "why" if whole else "'' AS why"}
+    names = ", ".join(special.get(name, name) for name in _COLUMNS)
+    which = "" if people is None else "AND has({people:Array(String)}, pseudonym) "
+    params: dict[str, object] = {"school": school, "day": day}
+    params |= {} if people is None else {"people": sorted(people)}
+    found = store.query(
+        f"SELECT {names} FROM {DATABASE}.minute_mark WHERE school = {{school:String}} AND day = {{day:Date}} {which}"
+        "ORDER BY pseudonym, at, service, revision",
+        params,
+    )
+    return [Mark(*row) for row in found.rows]  # type: ignore[arg-type]
+
+
+def _last_revision(store: Store, school: str, day: date) -> int:
+    """The highest revision of a day so far, also of marks that are gone."""
+    sql = f"SELECT max(revision) FROM {DATABASE}.{{}} WHERE school = {{{{school:String}}}} AND day = {{{{day:Date}}}}"
+    params = {"school": school, "day": day}
+    return max(
+        int(str(store.query(sql.format(t), params).rows[0][0])) for t in ("minute_mark", "mark_former", "episode")
+    )
+
+
+def _columns(school: str, marks: Sequence[Mark]) -> Mapping[str, Values]:
+    columns: dict[str, list[object]] = {name: [getattr(mark, name) for mark in marks] for name in _COLUMNS}
+    return columns | {"school": [school] * len(marks)}
+
+
+def _batch(school: str, day: date, revision: int) -> str:
+    return f"{school}/retag/{day.isoformat()}/{revision}"
+
+
+def _portions(names: Sequence[str], size: int = 2000) -> Iterable[Sequence[str]]:
+    for at in range(0, len(names), size):
+        yield names[at : at + size]
