@@ -14,14 +14,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, Self
 
-from pipeline import schema
+from pipeline import ddl, schema, upkeep
 from pipeline.engine import Engine, Handle, StoreBusy, StoreError, complaint
 from pipeline.native import ColumnError, Values, encode_block
-from pipeline.sqltext import READ_FORMAT, READ_SETTINGS, ParameterError, decode_rows, encode_parameters
+from pipeline.sqltext import READ_FORMAT, READ_SETTINGS, ParameterError, bound, decode_rows, encode_parameters
 
 __all__ = ["ChdbStore", "Result", "Store", "StoreBusy", "StoreError", "batches", "open_store"]
 
@@ -54,8 +54,15 @@ class Store(Protocol):
         """
         ...
 
+    def delete(self, table: str, where: str, params: Mapping[str, object]) -> None:
+        """Delete the rows of a table for which `where` holds; when it has returned they are gone. Raises `StoreError`.
+
+        `params` are bound to the `{name:Type}` of `where`. Doing it again does no harm.
+        """
+        ...
+
     def execute(self, ddl: str) -> None:
-        """Run one statement that changes tables or partitions. Raises `StoreError`."""
+        """Run one statement that changes tables or partitions, and may be run again. Raises `StoreError`."""
         ...
 
     def close(self) -> None:
@@ -82,7 +89,7 @@ def open_store(path: Path) -> ChdbStore:
     """
     store = ChdbStore(path.resolve())
     try:
-        _prepare(store)
+        store.bring_up()
     except BaseException:
         store.close()
         raise
@@ -92,8 +99,18 @@ def open_store(path: Path) -> ChdbStore:
 class ChdbStore:
     """A `Store` on the process's engine. Made by `open_store`; a context manager that closes itself."""
 
+    dialect = ddl.CHDB
+
     def __init__(self, path: Path) -> None:
         self._engine = Engine.join(path, self)
+
+    def bring_up(self) -> None:
+        """Make the tables, or bring them to the present schema. Raises StoreError."""
+        try:
+            upkeep.bring_up(self, self.dialect)
+        except StoreError as error:
+            text = str(error)
+            raise StoreError(text if text.startswith(str(self.path)) else f"{self.path}: {text}") from error.__cause__
 
     @property
     def path(self) -> Path:
@@ -104,7 +121,7 @@ class ChdbStore:
         """See `Store.query`; gives up after `QUERY_SECONDS`."""
         settings = READ_SETTINGS | {"max_execution_time": str(QUERY_SECONDS), "readonly": "1"}
         try:
-            texts = encode_parameters(sql, params or {})
+            texts = encode_parameters(sql, params or {}, complete=True)
         except ParameterError as error:
             raise StoreError(str(error)) from None
         with self._handle() as handle:
@@ -134,6 +151,18 @@ class ChdbStore:
                 stream.finish()
         return rows
 
+    def select(self, sql: str) -> list[tuple[object, ...]]:
+        """Rows of a statement of ours without parameters."""
+        return self.query(sql).rows
+
+    def delete(self, table: str, where: str, params: Mapping[str, object]) -> None:
+        """See `Store.delete`."""
+        try:
+            text = bound(f"ALTER TABLE {schema.DATABASE}.`{table}` DELETE WHERE {where}", params)
+        except ParameterError as error:
+            raise StoreError(str(error)) from None
+        self.execute(f"{text} SETTINGS mutations_sync = 2")
+
     def execute(self, ddl: str) -> None:
         """See `Store.execute`."""
         with self._handle() as handle:
@@ -159,30 +188,3 @@ class ChdbStore:
             raise StoreError(f"{self.path}: {complaint(error)}") from error
         finally:
             handle.close()
-
-
-def _prepare(store: ChdbStore) -> None:
-    """Make the tables of a new store; refuse those of a newer version, or that are not as declared."""
-    found = store.query(
-        "SELECT table, name, type FROM system.columns WHERE database = {database:String} ORDER BY table, position",
-        {"database": schema.DATABASE},
-    ).rows
-    columns = [(str(table), str(name), str(kind)) for table, name, kind in found]
-    version = 0
-    if any(table == "schema_version" for table, _, _ in columns):
-        ((newest,),) = store.query(f"SELECT max(version) FROM {schema.DATABASE}.schema_version").rows
-        version = int(str(newest))
-    try:
-        schema.check_version(version)
-    except schema.SchemaError as error:
-        raise StoreError(f"{store.path}: {error}") from None
-    if version < schema.VERSION:  # new, of an older version, or the process that made it was killed before it was done
-        for statement in schema.upgrade_statements(version, schema.CHDB):
-            store.execute(statement)
-        applied: dict[str, Values] = {"version": [schema.VERSION], "applied": [datetime.now(UTC)]}
-        store.insert("schema_version", applied, f"version/{schema.VERSION}")
-    elif wrong := schema.differences(columns):
-        raise StoreError(
-            f"{store.path}: its tables are not those of schema {schema.VERSION}: {'; '.join(wrong[:5])}; "
-            "choose a new folder and replay the captures"
-        )
