@@ -47,6 +47,8 @@ class Dialect:
     statement_settings: Mapping[str, object] = field(default_factory=dict)
     modern: bool = True
     """Whether it knows comments of tables, codecs, deduplication tokens, zones of a session and waiting mutations."""
+    comments: bool = True
+    """Whether columns keep comments."""
     ages: bool = False
     """Whether rows leave by age also if no owner of the store is running."""
     cluster: str = ""
@@ -66,8 +68,14 @@ def server_dialect(version: tuple[int, int], cluster: str = "") -> Dialect:
     if version >= (23, 8):
         own = _REPLICATED if cluster else (_ALONE,)
         return Dialect("ClickHouse", (*own, *_SAFE), ages=True, cluster=cluster)
-    extra = {"allow_experimental_low_cardinality_type": 1}
-    return Dialect("ClickHouse 18.16", _REPLICATED if cluster else (), extra, modern=False, cluster=cluster)
+    return Dialect(
+        "ClickHouse 18.16",
+        _REPLICATED if cluster else (),
+        {"allow_experimental_low_cardinality_type": 1},
+        modern=False,
+        comments=not cluster,  # with comments its second replica finds the table of the first too different
+        cluster=cluster,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +169,7 @@ def _age(table: Table, dialect: Dialect) -> str:
 
 def _described(column: Column, dialect: Dialect, packed: bool) -> str:
     codec = f" CODEC({_codec(column)})" if dialect.modern and packed else ""
-    return f"{column.type} COMMENT {quoted(column.about)}{codec}"
+    return f"{column.type} COMMENT {quoted(column.about)}{codec}" if dialect.comments else column.type
 
 
 def _codec(column: Column) -> str:
@@ -184,7 +192,8 @@ def _altered(table: Table, there: Found, dialect: Dialect) -> tuple[list[str], l
             if column.name in table.order and not spread:
                 raise SchemaError(f"column {table.name}.{column.name} is missing, and the table is sorted by it")
             changes.append(f"ADD COLUMN{' IF NOT EXISTS' if dialect.modern else ''} {name} {described}{place}")
-            comments.append(f"COMMENT COLUMN {name} {quoted(column.about)}")
+            if dialect.comments:
+                comments.append(f"COMMENT COLUMN {name} {quoted(column.about)}")
             continue
         kind, about, codec = have
         if kind != column.type and not spread and (check := _fits(table, column, kind, there.database)):
@@ -192,7 +201,7 @@ def _altered(table: Table, there: Found, dialect: Dialect) -> tuple[list[str], l
         packed = spread or not dialect.modern or codec == f"CODEC({_codec(column)})"
         if kind != column.type or (dialect.modern and not (packed and about == column.about)):
             changes.append(f"MODIFY COLUMN {name} {described}")
-        if about != column.about:
+        if dialect.comments and about != column.about:
             comments.append(f"COMMENT COLUMN {name} {quoted(column.about)}")
     if dialect.modern:
         return [", ".join(changes)] if changes else [], checks

@@ -50,12 +50,11 @@ def bring_up(store: Openable, dialect: Dialect) -> None:
 def refuse_newer(select: Callable[[str], list[tuple[object, ...]]], dialect: Dialect) -> None:
     """Raises StoreError for a store that holds no tables of ours, or those of a newer version."""
     found = read_tables(select, dialect)
-    version = version_of(select, found)
     try:
-        schema.check_version(version)
+        schema.check_version(version_of(select, found))
     except schema.SchemaError as error:
         raise StoreError(str(error)) from None
-    if not version:
+    if not found:
         raise StoreError("there are no tables of Schoolgate yet; start the owner of the store first (schoolgate run)")
 
 

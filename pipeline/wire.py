@@ -9,6 +9,7 @@ It knows addresses and blocks: no tables, no retries, no meaning.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,8 @@ from clickhouse_driver.writer import write_binary_str, write_binary_uint8
 
 from pipeline.native import EncodedBlock
 from pipeline.sqltext import Leaves, read_rows, readable
+
+logging.getLogger("clickhouse_driver").addHandler(logging.NullHandler())  # what failed is told by the error
 
 CONNECT_SECONDS = 3
 """After which a host that does not answer is passed over."""
@@ -68,6 +71,12 @@ class Wire(Client):  # type: ignore[misc]
     """
 
     sent = False
+
+    def establish_connection(self, settings: Any) -> None:
+        """The driver's step before each statement; a host that takes connections and says nothing is soon left."""
+        self.connection.send_receive_timeout = CONNECT_SECONDS
+        super().establish_connection(settings)
+        self.connection.socket.settimeout(ANSWER_SECONDS)
 
     def send_data(
         self, sample_block: Any, data: EncodedBlock, types_check: bool = False, columnar: bool = False
@@ -196,7 +205,7 @@ class Wires:
             compression="lz4",
             connect_timeout=CONNECT_SECONDS,
             sync_request_timeout=CONNECT_SECONDS,
-            send_receive_timeout=ANSWER_SECONDS,
+            send_receive_timeout=CONNECT_SECONDS,
             tcp_keepalive=True,
             settings={"strings_as_bytes": True},
             **more,

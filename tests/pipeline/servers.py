@@ -109,7 +109,7 @@ class Cluster:
 
 
 def server(folder: Path, users: str = "", secure: tuple[Path, Path] | None = None) -> Process:
-    """A server on its own, not yet started. `users`: more entries of <users>; `secure`: certificate and key."""
+    """A server on its own, not yet started. `users`: a file for its users.d; `secure`: certificate and key."""
     port, interserver = free_ports(2)
     return _server(folder, port, interserver, "", users, secure)
 
@@ -168,12 +168,16 @@ def _server(
 <users_config>users.xml</users_config><default_profile>default</default_profile>
 <default_database>default</default_database><timezone>UTC</timezone>{more}
 </yandex>""")
+    low = "<allow_experimental_low_cardinality_type>1</allow_experimental_low_cardinality_type>" if more else ""
     (folder / "users.xml").write_text(f"""<yandex>
-<profiles><default><max_memory_usage>1000000000</max_memory_usage><load_balancing>in_order</load_balancing></default>
-<reader><readonly>1</readonly><max_execution_time>5</max_execution_time></reader></profiles>
+<profiles><default>{low}<max_memory_usage>1000000000</max_memory_usage><load_balancing>in_order</load_balancing></default>
+</profiles>
 <users><default><password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile>
-<quota>default</quota></default>{users}</users>
+<quota>default</quota></default></users>
 <quotas><default><interval><duration>3600</duration></interval></default></quotas></yandex>""")
+    if users:
+        (folder / "users.d").mkdir(exist_ok=True)
+        (folder / "users.d" / "schoolgate.xml").write_text(users)
     return Process(folder, port, [BINARY, f"--config-file={folder}/config.xml"])
 
 
