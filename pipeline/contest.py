@@ -20,7 +20,7 @@ from pipeline.access import Person, Refused, Role, is_subject, refuse_unless_dec
 from pipeline.correction import Piece, read_piece, withdrawal
 from pipeline.desk import Desk
 from pipeline.native import Values
-from pipeline.schema import DATABASE, quoted
+from pipeline.schema import DATABASE
 from pipeline.store import Store
 
 CLOCK = timedelta(days=30)
@@ -174,11 +174,12 @@ def _take_out(store: Store, school: str, contest: Contest, withdrawn: set[str], 
     }
     store.insert("coverage", counted, batch)
     for piece in own:
-        bits = {piece.start + 60 * n for part in piece.parts for n in range(8) if part.bits >> n & 1}
-        store.execute(
-            f"ALTER TABLE {DATABASE}.minute_mark DELETE WHERE school = {quoted(school)} "
-            f"AND pseudonym = {quoted(contest.pseudonym)} AND service = {quoted(piece.service)} "
-            f"AND toUnixTimestamp(minute) IN ({', '.join(map(str, sorted(bits)))}) SETTINGS mutations_sync = 2"
+        minutes_of = {piece.start + 60 * n for part in piece.parts for n in range(8) if part.bits >> n & 1}
+        store.delete(
+            "minute_mark",
+            "school = {school:String} AND pseudonym = {pseudonym:String} AND service = {service:String} "
+            "AND has({minutes:Array(UInt32)}, toUnixTimestamp(minute))",
+            {"school": school, "pseudonym": contest.pseudonym, "service": piece.service, "minutes": sorted(minutes_of)},
         )
 
 

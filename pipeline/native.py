@@ -12,7 +12,7 @@ import re
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +34,22 @@ class ColumnError(ValueError):
     """A column holds what its type cannot; the message names column, row where one is to blame, and type."""
 
 
+class EncodedBlock(NamedTuple):
+    """Columns whose values are written out: (name, type, values), all of `rows` rows."""
+
+    rows: int
+    columns: tuple[tuple[str, str, bytes], ...]
+
+
 def encode_block(types: Mapping[str, str], columns: Mapping[str, Values]) -> bytes:
-    """One Native block of `columns`, in the order and with the ClickHouse types of `types` (name -> type).
+    """One Native block of `columns`, in the order and with the ClickHouse types of `types`: see `encode_columns`."""
+    block = encode_columns(types, columns)
+    framed = (part for name, kind, data in block.columns for part in (_framed(name), _framed(kind), data))
+    return b"".join([_varint(len(types)), _varint(block.rows), *framed])
+
+
+def encode_columns(types: Mapping[str, str], columns: Mapping[str, Values]) -> EncodedBlock:
+    """`columns` written out in the order and with the ClickHouse types of `types` (name -> type).
 
     All columns must be there and equally long; a type outside this module's set, a missing or surplus column, or a
     value that does not fit raises `ColumnError`. Accepted values: UInt*/Int* whole numbers and bools; Float64 numbers;
@@ -50,7 +64,7 @@ def encode_block(types: Mapping[str, str], columns: Mapping[str, Values]) -> byt
     first = next(iter(types))
     if uneven := [name for name in types if rows[name] != rows[first]]:
         raise ColumnError(f"column {uneven[0]}: {rows[uneven[0]]} rows, but {first} has {rows[first]}")
-    parts = [_varint(len(types)), _varint(rows[first])]
+    encoded = []
     for name, kind in types.items():
         values = columns[name]
         try:
@@ -59,8 +73,8 @@ def encode_block(types: Mapping[str, str], columns: Mapping[str, Values]) -> byt
             data = _encoder(kind)(values)
         except (ColumnError, TypeError, OverflowError) as error:
             raise ColumnError(f"column {name} ({kind}): {error}") from None
-        parts += [_framed(name), _framed(kind), data]
-    return b"".join(parts)
+        encoded.append((name, kind, data))
+    return EncodedBlock(rows[first], tuple(encoded))
 
 
 def enum_words(kind: str) -> dict[str, int]:

@@ -15,7 +15,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ from pipeline.calendar import LocalClock
 from pipeline.contest import Status, contests
 from pipeline.native import Values
 from pipeline.pseudonym import Pseudonyms, term_of
-from pipeline.schema import DATABASE, quoted
+from pipeline.schema import DATABASE
 from pipeline.school import School
 from pipeline.store import Store
 from pipeline.tables import zone_of
@@ -45,6 +45,7 @@ DAYS: dict[str, int] = {
     "use_period": MONTHS_14,
     "use_day": MONTHS_14,
     "coverage": MONTHS_14,
+    "catalogue_change": MONTHS_14,
     "bell": MONTHS_14,
     "batch": MONTHS_14,
     "alert": MONTHS_14,
@@ -135,23 +136,16 @@ def _table(store: Store, school: School, table: str, today: date, clock: LocalCl
     """Deletes the rows of a table whose day, or window, is older than it is kept."""
     first = today - timedelta(days=DAYS[table])
     since = clock.utc(first, 0) * 60
-    old = f"toUnixTimestamp(window) < {since}" if table == "batch" else f"day < {quoted(first.isoformat())}"
-    where = f"school = {quoted(school.settings.id)} AND {old}"
     held = _held(store, school, table, today)
-    if held:
-        where += f" AND {_id_column(table)} NOT IN ({', '.join(map(quoted, sorted(held)))})"
-    removed = _count(store, table, where)
+    params: dict[str, object] = {"school": school.settings.id, "since": since, "first": first, "held": sorted(held)}
+    old = "school = {school:String} AND "
+    old += "toUnixTimestamp(window) < {since:Int64}" if table == "batch" else "day < {first:Date}"
+    due = f"{old} AND NOT has({{held:Array(String)}}, id)" if held else old
+    removed = _count(store, table, due, params)
     if removed:
-        store.execute(f"ALTER TABLE {DATABASE}.{table} DELETE WHERE {where} SETTINGS mutations_sync = 2")
-    kept = 0
-    if held:
-        ids = f"{_id_column(table)} IN ({', '.join(map(quoted, sorted(held)))})"
-        kept = _count(store, table, f"school = {quoted(school.settings.id)} AND {old} AND {ids}")
-    return Proof(table, DAYS[table], since, removed, kept, _count(store, table, where))
-
-
-def _id_column(table: str) -> str:
-    return "id" if table in ("episode", "contest") else "''"
+        store.delete(table, due, params)
+    kept = _count(store, table, f"{old} AND has({{held:Array(String)}}, id)", params) if held else 0
+    return Proof(table, DAYS[table], since, removed, kept, _count(store, table, due, params))
 
 
 def _held(store: Store, school: School, table: str, today: date) -> set[str]:
@@ -165,8 +159,8 @@ def _held(store: Store, school: School, table: str, today: date) -> set[str]:
     return {one.episode for one in found if one.day >= limit}
 
 
-def _count(store: Store, table: str, where: str) -> int:
-    ((n,),) = store.query(f"SELECT count() FROM {DATABASE}.{table} WHERE {where}").rows
+def _count(store: Store, table: str, where: str, params: Mapping[str, object]) -> int:
+    ((n,),) = store.query(f"SELECT count() FROM {DATABASE}.{table} WHERE {where}", params).rows
     return int(str(n))
 
 

@@ -1,8 +1,7 @@
-"""The store's tables, declared once as data: names, types, keys, and what every column holds.
+"""The store's tables, declared once as data: names, types, keys, how long rows stay, and what every column holds.
 
-From these declarations come the DDL of an engine (`create_statements`), the page that describes the store
-(`describe`), and the comparison with what a store really has (`differences`). Only what ClickHouse 18.16 and later
-understand is declared; what one engine adds (fsync, deduplication) is that engine's `Dialect`.
+From these declarations come the statements of an engine and of a migration (`pipeline.ddl`) and the page that describes
+the store (`describe`). Only what ClickHouse 18.16 and later understand is declared.
 It opens no database and knows no school.
 
 Every write is one batch under a name of its own, and a table remembers the last `DEDUPLICATION_WINDOW` batches: a
@@ -12,7 +11,6 @@ month (by day where retention is counted in days), so that old rows leave as who
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 DATABASE = "schoolgate"
@@ -52,25 +50,6 @@ class Table:
         """Column name -> ClickHouse type, in order."""
         return {column.name: column.type for column in self.columns}
 
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """What an engine can do beyond the common subset: settings of every table."""
-
-    name: str
-    table_settings: tuple[tuple[str, int], ...]
-
-
-CHDB = Dialect(
-    "chdb",
-    (
-        ("non_replicated_deduplication_window", DEDUPLICATION_WINDOW),
-        ("fsync_after_insert", 1),  # an acknowledged batch is on the disk, also after a power cut
-        ("fsync_part_directory", 1),
-        ("min_rows_to_fsync_after_merge", 1),
-        ("old_parts_lifetime", 480),  # seconds; chDB's own default of 0 drops what a merge read before it is synced
-    ),
-)
 
 _WORD = "LowCardinality(String)"
 _TIME = "DateTime('UTC')"
@@ -420,55 +399,14 @@ TABLES: tuple[Table, ...] = (
 
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
 
-
-def create_statements(dialect: Dialect) -> list[str]:
-    """The DDL that makes an empty database this schema; each statement may be run again."""
-    return [f"CREATE DATABASE IF NOT EXISTS {DATABASE}", *(_create_table(table, dialect) for table in TABLES)]
-
-
-_UPGRADES: dict[int, tuple[str, ...]] = {
-    2: (
-        *(
-            f"ALTER TABLE {DATABASE}.{table} MODIFY COLUMN {column.name} {column.type} COMMENT '{column.about}'"
-            for table in ("use_five", "use_period", "use_day")
-            for column in _USE[-3:]
-        ),
-        f"ALTER TABLE {DATABASE}.episode ADD COLUMN IF NOT EXISTS sums String AFTER why",
-        *(
-            f"ALTER TABLE {DATABASE}.minute_mark ADD COLUMN IF NOT EXISTS {column.name} {column.type} AFTER {before}"
-            for before, column in zip(("grade", *(c.name for c in _MARK_ADDED)), _MARK_ADDED, strict=False)
-        ),
-    ),
-    3: (
-        *(
-            f"ALTER TABLE {DATABASE}.{table} ADD COLUMN IF NOT EXISTS {column.name} {column.type} AFTER {before}"
-            for table, before, column in (
-                ("minute_mark", "timetable", _MARK_FACTS[0]),
-                ("minute_mark", "facts", _REVISION),
-                ("episode", "timetable", _REVISION),
-            )
-        ),
-    ),
+GONE_DAYS: dict[str, int] = {
+    "minute_mark": 7,
+    "episode": 90,
+    **dict.fromkeys(("use_five", "use_period", "use_day", "coverage", "catalogue_change", "bell", "batch"), 426),
+    "retention_proof": 731,
 }
-"""What makes the tables of one version of those of the version before, besides new tables."""
-
-
-def upgrade_statements(found: int, dialect: Dialect) -> list[str]:
-    """The DDL that brings a store of version `found` (0: none yet) to this one; each statement may be run again."""
-    if not found:
-        return create_statements(dialect)
-    changes = [statement for version in range(found + 1, VERSION + 1) for statement in _UPGRADES.get(version, ())]
-    return [*changes, *create_statements(dialect)]
-
-
-def _create_table(table: Table, dialect: Dialect) -> str:
-    columns = ",\n".join(f"  `{c.name}` {c.type} COMMENT {quoted(c.about)}" for c in table.columns)
-    settings = ", ".join(f"{name} = {value}" for name, value in dialect.table_settings)
-    order = ", ".join(f"`{name}`" for name in table.order)
-    return (
-        f"CREATE TABLE IF NOT EXISTS {DATABASE}.`{table.name}` (\n{columns}\n)\nENGINE = {table.engine}\n"
-        f"PARTITION BY {table.partition}\nORDER BY ({order})\nSETTINGS {settings}\nCOMMENT {quoted(table.about)}"
-    )
+"""Days after which a table's rows are gone in any case, held for a contest or not. The rules that let them go, most
+often earlier, are pipeline.retention's; a server removes by this what no owner of the store has."""
 
 
 def quoted(text: str) -> str:
@@ -485,31 +423,17 @@ def check_version(found: int) -> None:
         )
 
 
-def differences(actual: Iterable[tuple[str, str, str]]) -> list[str]:
-    """How a database's columns, as (table, name, type) from system.columns, differ from the declaration; [] if not."""
-    have: dict[str, dict[str, str]] = {}
-    for table_name, name, kind in actual:
-        have.setdefault(table_name, {})[name] = kind
-    found = []
-    for table in TABLES:
-        columns = have.get(table.name)
-        if columns is None:
-            found.append(f"table {table.name} is missing")
-            continue
-        for name, kind in table.types.items():
-            if name not in columns:
-                found.append(f"column {table.name}.{name} is missing")
-            elif columns[name] != kind:
-                found.append(f"column {table.name}.{name} is {columns[name]}, not {kind}")
-        found += [f"column {table.name}.{name} is not declared" for name in columns if name not in table.types]
-    return found
-
-
 def describe() -> str:
-    """The schema as text: table by table, one column a line (name, type, what it holds)."""
-    parts = []
+    """The schema as a page (Markdown): table by table, one column a line (name, type, what it holds)."""
+    parts = [
+        f"# The store, schema version {VERSION}\n\nWritten by `schoolgate store schema`; times are UTC, days are of "
+        f"the school's own zone. Database `{DATABASE}`, {len(TABLES)} tables.\n"
+    ]
     for table in TABLES:
-        lines = [f"{DATABASE}.{table.name}: {table.about}", f"  sorted by {', '.join(table.order)}"]
-        lines += [f"  {c.name:12} {c.type:24} {c.about}" for c in table.columns]
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts) + "\n"
+        gone = GONE_DAYS.get(table.name)
+        facts = [f"sorted by {', '.join(table.order)}", f"{table.engine}, split by {table.partition}"]
+        facts += [f"gone after {gone} days at the latest"] if gone else []
+        rows = [f"| `{c.name}` | `{c.type}` | {c.about} |" for c in table.columns]
+        head = [f"## {table.name}", "", table.about, "", f"{'; '.join(facts)}.".capitalize(), ""]
+        parts.append("\n".join([*head, "| column | type | what it holds |", "|---|---|---|", *rows, ""]))
+    return "\n".join(parts)

@@ -1,8 +1,11 @@
 """Python values to ClickHouse's text forms and back: parameters of a query, rows of its result.
 
-A parameter is written for the type that the SQL declares for it (`{name:Type}`), so that it can only ever be a value:
-tabs, quotes and backslashes are escaped as https://clickhouse.com/docs/interfaces/formats/TabSeparated says, and what
-the type cannot hold is refused here, because the engine would bend it (300 as UInt8 is 44 there).
+A parameter is written for the type that the SQL declares for it (`{name:Type}`), so that it can only ever be a value.
+There are two ways, with the same types and the same refusals. `encode_parameters` writes the texts that an engine binds
+itself: tabs, quotes and backslashes escaped as https://clickhouse.com/docs/interfaces/formats/TabSeparated says.
+`bound` puts literals in the places of the marks, for servers that know no parameters: each is a call or a cast that
+gives exactly the declared type, its text between quotes in which neither quote nor backslash stands unescaped.
+What the type cannot hold is refused here, because the engine would bend it (300 as UInt8 is 44 there).
 Rows arrive as JSONCompactEachRowWithNamesAndTypes under `READ_SETTINGS`. No database here, only text.
 """
 
@@ -10,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from operator import index
@@ -29,11 +32,13 @@ READ_SETTINGS: dict[str, str] = {
 }
 
 _DECLARED = re.compile(r"\{\s*(\w+)\s*:\s*([^{}]+?)\s*\}")
+_MARK = re.compile(r"'(?:[^'\\]|\\.)*'|`[^`]*`|" + _DECLARED.pattern)  # a literal, a quoted name, or a mark
 _ESCAPES = str.maketrans(
     {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f", "'": "\\'"}
 )
 _ELEMENT_NAME = re.compile(r"^\w+ (?=\w)")  # of a named tuple
 _WHOLE = re.compile(r"(U?)Int(8|16|32|64|128|256)")
+_TYPE = re.compile(r"[A-Za-z0-9_(),= ]*(?:'[A-Za-z0-9_/ ]*'[A-Za-z0-9_(),= ]*)*")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE_RANGE = (date(1970, 1, 1), date(2149, 6, 6))  # UInt16 days
 _DATETIME_RANGE = (_EPOCH, datetime(2106, 2, 7, 6, 28, 15, tzinfo=UTC))  # UInt32 seconds
@@ -43,8 +48,9 @@ class ParameterError(ValueError):
     """A value does not fit the type that the query declares for it."""
 
 
-def encode_parameters(sql: str, values: Mapping[str, object]) -> dict[str, str]:
+def encode_parameters(sql: str, values: Mapping[str, object], complete: bool = False) -> dict[str, str]:
     """The text form of each value that `sql` declares as `{name:Type}`; values it does not name are left out.
+    `complete`: refuse if one is not set.
 
     str, bool, whole numbers, floats, `date`, aware `datetime` (any zone), None (for Nullable) and lists of these (for
     Array). Raises `ParameterError` naming the parameter.
@@ -52,11 +58,81 @@ def encode_parameters(sql: str, values: Mapping[str, object]) -> dict[str, str]:
     texts = {}
     for name, kind in _DECLARED.findall(sql):
         if name in values and name not in texts:
-            try:
-                texts[name] = _parameter(values[name], kind)
-            except (ParameterError, TypeError, OverflowError) as error:
-                raise ParameterError(f"parameter {name} ({kind}): {error}") from None
+            texts[name] = _said(_parameter, name, values[name], kind)
+        elif complete and name not in values:
+            raise ParameterError(f"parameter `{name}` is not set")
     return texts
+
+
+def bound(sql: str, values: Mapping[str, object]) -> str:
+    """`sql` with a literal of the declared type in the place of each `{name:Type}`; what stands between quotes stays.
+
+    Takes the values that `encode_parameters` takes. Raises `ParameterError` naming the parameter, also if it is not
+    set.
+    """
+
+    def literal(mark: re.Match[str]) -> str:
+        name, kind = mark[1], mark[2]
+        if name is None:
+            return mark[0]
+        if name not in values:
+            raise ParameterError(f"parameter `{name}` is not set")
+        return _said(_literal, name, values[name], kind)
+
+    return _MARK.sub(literal, sql)
+
+
+def _said(write: Callable[[object, str], str], name: str, value: object, kind: str) -> str:
+    """The text of a value; what is wrong with it names the parameter."""
+    try:
+        return write(value, kind)
+    except (ParameterError, TypeError, OverflowError) as error:
+        raise ParameterError(f"parameter {name} ({kind}): {error}") from None
+
+
+def _literal(value: object, kind: str) -> str:
+    """An expression that is this value in exactly this type, in every version of ClickHouse since 18.16."""
+    if (inner := _inner(kind, "LowCardinality")) is not None:
+        return _literal(value, inner)
+    if (inner := _inner(kind, "Nullable")) is not None:
+        plain = "NULL" if value is None else _literal(value, inner)
+        return f"CAST({plain} AS {_spelt(kind)})"
+    if value is None:
+        raise ParameterError("None needs a Nullable type")
+    if (inner := _inner(kind, "Array")) is not None:
+        elements = ", ".join(_literal(element, inner) for element in _elements(value))
+        return f"CAST([{elements}] AS {_spelt(kind)})" if elements else f"CAST('[]' AS {_spelt(kind)})"
+    if whole := _WHOLE.fullmatch(kind):
+        return f"to{kind}({_whole(value, unsigned=bool(whole[1]), bits=int(whole[2]))})"
+    if kind in ("Float32", "Float64"):
+        number = _parameter(value, kind)
+        tiny = "e-" in number and int(number.partition("e-")[2]) > 300  # 18.16 cannot read the smallest as numbers
+        return f"to{kind}('{number}')" if tiny else f"to{kind}({number})"
+    if kind == "Bool":
+        return f"CAST({int(_checked(value, bool, 'a bool'))} AS Bool)"
+    text = f"'{_plain(value, kind).translate(_ESCAPES)}'"
+    if kind == "Date":
+        return f"toDate({text})"
+    if kind in ("DateTime", "DateTime('UTC')"):
+        return f"toDateTime({text}, 'UTC')"
+    if kind == "String":
+        return text
+    if kind == "UUID":
+        return f"toUUID({text})"
+    return f"CAST({text} AS {_spelt(kind)})"
+
+
+def _spelt(kind: str) -> str:
+    """A type as it is written in a cast; the mark comes from our own SQL, but nothing may end the cast early."""
+    if kind.count("(") != kind.count(")") or not _TYPE.fullmatch(kind):
+        raise ParameterError("not a type that this store binds")
+    return kind
+
+
+def _elements(value: object) -> Iterable[object]:
+    if not isinstance(value, Sequence | set | frozenset) or isinstance(value, str | bytes):
+        raise ParameterError(f"{value!r:.80} is not a list")
+    return value
 
 
 def _parameter(value: object, kind: str, inside: bool = False) -> str:
@@ -68,9 +144,7 @@ def _parameter(value: object, kind: str, inside: bool = False) -> str:
     if value is None:
         raise ParameterError("None needs a Nullable type")
     if (inner := _inner(kind, "Array")) is not None:
-        if not isinstance(value, Sequence | set | frozenset) or isinstance(value, str | bytes):
-            raise ParameterError(f"{value!r:.80} is not a list")
-        return "[" + ",".join(_parameter(element, inner, inside=True) for element in value) + "]"
+        return "[" + ",".join(_parameter(element, inner, inside=True) for element in _elements(value)) + "]"
     if whole := _WHOLE.fullmatch(kind):
         return _whole(value, unsigned=bool(whole[1]), bits=int(whole[2]))
     if kind in ("Float32", "Float64"):
@@ -98,7 +172,7 @@ def _plain(value: object, kind: str) -> str:
         if not _DATETIME_RANGE[0] <= instant <= _DATETIME_RANGE[1]:
             raise ParameterError(f"{instant} is outside {_DATETIME_RANGE[0]}..{_DATETIME_RANGE[1]}")
         return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    if kind.split("(")[0] not in ("String", "FixedString", "Enum8", "Enum16", "UUID", "Identifier"):
+    if kind.split("(")[0] not in ("String", "FixedString", "Enum8", "Enum16", "UUID"):
         raise ParameterError("a type this store does not bind; times are DateTime('UTC')")
     text = _checked(value, str, "text")
     try:
@@ -132,29 +206,38 @@ def decode_rows(body: bytes) -> tuple[tuple[str, ...], tuple[str, ...], list[tup
         return (), (), []
     lines = body.decode("utf-8", "surrogateescape").rstrip("\n").split("\n")
     names, types, *rows = json.loads(f"[{','.join(lines)}]")
-    readers = [_reader(kind) for kind in types]
     columns = zip(*rows, strict=True)
+    return tuple(names), tuple(types), read_rows(types, columns, _READERS)
+
+
+Leaves = Mapping[str, Callable[[object], object]]
+"""What makes a value of the form in which an engine gave it, by the name of its type; nothing where they are equal."""
+
+
+def read_rows(types: Sequence[str], columns: Iterable[Iterable[object]], leaves: Leaves) -> list[tuple[object, ...]]:
+    """Rows of values from columns as an engine gave them; `leaves` for simple types, the rest is made up of them."""
+    readers = [_reader(kind, leaves) for kind in types]
     read = [column if reader is None else map(reader, column) for reader, column in zip(readers, columns, strict=False)]
-    return tuple(names), tuple(types), list(zip(*read, strict=True))
+    return list(zip(*read, strict=True))
 
 
-def _reader(kind: str) -> Callable[[object], object] | None:
-    """What makes a value of its JSON form, or None where they are the same."""
+def _reader(kind: str, leaves: Leaves) -> Callable[[object], object] | None:
+    """What makes a value of the form in which it came, or None where they are the same."""
     if (inner := _inner(kind, "LowCardinality")) is not None:
-        return _reader(inner)
+        return _reader(inner, leaves)
     if (inner := _inner(kind, "Nullable")) is not None:
-        present = _reader(inner)
+        present = _reader(inner, leaves)
         return present and (lambda value: None if value is None else present(value))
     if (inner := _inner(kind, "Array")) is not None:
-        element = _reader(inner)
+        element = _reader(inner, leaves)
         return element and (lambda value: [element(v) for v in value])  # type: ignore[attr-defined]
     if (inner := _inner(kind, "Tuple")) is not None:
-        parts = [_reader(_ELEMENT_NAME.sub("", part)) for part in _split(inner)]
+        parts = [_reader(_ELEMENT_NAME.sub("", part), leaves) for part in _split(inner)]
         return lambda value: tuple(r(v) if r else v for r, v in zip(parts, value, strict=True))  # type: ignore[call-overload]
-    return _READERS.get(kind.split("(")[0])
+    return leaves.get(kind.split("(")[0])
 
 
-_READERS: dict[str, Callable[[object], object]] = {
+_READERS: Leaves = {
     "Date": lambda value: date.fromisoformat(str(value)),
     "Date32": lambda value: date.fromisoformat(str(value)),
     "DateTime": lambda value: _EPOCH + timedelta(seconds=int(str(value))),
@@ -163,13 +246,17 @@ _READERS: dict[str, Callable[[object], object]] = {
     "Float64": lambda value: float(str(value)),
     "Decimal": lambda value: Decimal(str(value)),
     "FixedString": lambda value: str(value).encode("utf-8", "surrogateescape"),
-    "String": lambda value: _readable(str(value)),
+    "String": lambda value: _mended(str(value)),
 }
 
 
-def _readable(text: str) -> str:
-    """Text whose broken UTF-8, if any, is replaced, so that it can be written again."""
-    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+def _mended(text: str) -> str:
+    return text if text.isascii() else readable(text.encode("utf-8", "surrogateescape"))
+
+
+def readable(text: object) -> str:
+    """Bytes as text; broken UTF-8, if any, is replaced, so that it can be written again."""
+    return bytes(text).decode("utf-8", "replace")  # type: ignore[call-overload, no-any-return]
 
 
 def _inner(kind: str, wrapper: str) -> str | None:

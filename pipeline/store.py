@@ -18,14 +18,14 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, Self
 
-from pipeline import schema
+from pipeline import ddl, schema, upkeep
 from pipeline.engine import MAKING, Engine, Handle, StoreBusy, StoreError, complaint
 from pipeline.native import ColumnError, Values, encode_block
-from pipeline.sqltext import READ_FORMAT, READ_SETTINGS, ParameterError, decode_rows, encode_parameters
+from pipeline.sqltext import READ_FORMAT, READ_SETTINGS, ParameterError, bound, decode_rows, encode_parameters
 
 __all__ = ["ChdbStore", "Result", "Store", "StoreBusy", "StoreError", "batches", "open_store"]
 
@@ -61,8 +61,15 @@ class Store(Protocol):
         """
         ...
 
+    def delete(self, table: str, where: str, params: Mapping[str, object]) -> None:
+        """Delete the rows of a table for which `where` holds; when it has returned they are gone. Raises `StoreError`.
+
+        `params` are bound to the `{name:Type}` of `where`. Doing it again does no harm.
+        """
+        ...
+
     def execute(self, ddl: str) -> None:
-        """Run one statement that changes tables or partitions. Raises `StoreError`."""
+        """Run one statement that changes tables or partitions, and may be run again. Raises `StoreError`."""
         ...
 
     def close(self) -> None:
@@ -89,7 +96,7 @@ def open_store(path: Path) -> ChdbStore:
     """
     store = ChdbStore(path.resolve())
     try:
-        _prepare(store)
+        store.bring_up()
     except BaseException:
         store.close()
         raise
@@ -99,8 +106,33 @@ def open_store(path: Path) -> ChdbStore:
 class ChdbStore:
     """A `Store` on the process's engine. Made by `open_store`; a context manager that closes itself."""
 
+    dialect = ddl.CHDB
+
     def __init__(self, path: Path) -> None:
         self._engine = Engine.join(path, self)
+
+    def bring_up(self) -> None:
+        """Make the tables, or bring them to the present schema. Raises StoreError."""
+        mark = self.path / MAKING
+        new = not any((self.path / "metadata").glob(f"{schema.DATABASE}*"))
+        try:
+            if new:
+                mark.touch()
+            upkeep.bring_up(self, self.dialect, self._need_room)
+            if new and any(path.stat().st_size == 0 for path in self.path.rglob("*.sql")):  # the engine does not say so
+                raise StoreError("the disk filled up while the tables were made; make room and try again")
+            mark.unlink(missing_ok=True)
+        except StoreError as error:
+            text = str(error)
+            raise StoreError(text if text.startswith(str(self.path)) else f"{self.path}: {text}") from error.__cause__
+
+    def _need_room(self) -> None:
+        free = shutil.disk_usage(self.path).free
+        if free < ROOM_BYTES:
+            raise StoreError(
+                f"only {free >> 20} MiB are free on that disk, too few to make or change tables safely; "
+                f"make room for {ROOM_BYTES >> 20} MiB"
+            )
 
     @property
     def path(self) -> Path:
@@ -111,7 +143,7 @@ class ChdbStore:
         """See `Store.query`; gives up after `QUERY_SECONDS`."""
         settings = READ_SETTINGS | {"max_execution_time": str(QUERY_SECONDS), "readonly": "1"}
         try:
-            texts = encode_parameters(sql, params or {})
+            texts = encode_parameters(sql, params or {}, complete=True)
         except ParameterError as error:
             raise StoreError(str(error)) from None
         with self._handle() as handle:
@@ -140,6 +172,18 @@ class ChdbStore:
                     f"SETTINGS insert_deduplication_token = {token}, max_block_size = {rows}, max_threads = 1"
                 )
         return rows
+
+    def select(self, sql: str) -> list[tuple[object, ...]]:
+        """Rows of a statement of ours without parameters."""
+        return self.query(sql).rows
+
+    def delete(self, table: str, where: str, params: Mapping[str, object]) -> None:
+        """See `Store.delete`."""
+        try:
+            text = bound(f"ALTER TABLE {schema.DATABASE}.`{table}` DELETE WHERE {where}", params)
+        except ParameterError as error:
+            raise StoreError(str(error)) from None
+        self.execute(f"{text} SETTINGS mutations_sync = 2")
 
     def execute(self, ddl: str) -> None:
         """See `Store.execute`."""
@@ -175,47 +219,3 @@ def _in_memory(block: bytes) -> Iterator[str]:
         file.write(block)
         file.flush()
         yield f"/proc/self/fd/{file.fileno()}"
-
-
-def _prepare(store: ChdbStore) -> None:
-    """Make the tables of a new store; refuse those of a newer version, or that are not as declared."""
-    found = store.query(
-        "SELECT table, name, type FROM system.columns WHERE database = {database:String} ORDER BY table, position",
-        {"database": schema.DATABASE},
-    ).rows
-    columns = [(str(table), str(name), str(kind)) for table, name, kind in found]
-    version = 0
-    if any(table == "schema_version" for table, _, _ in columns):
-        ((newest,),) = store.query(f"SELECT max(version) FROM {schema.DATABASE}.schema_version").rows
-        version = int(str(newest))
-    try:
-        schema.check_version(version)
-    except schema.SchemaError as error:
-        raise StoreError(f"{store.path}: {error}") from None
-    if version < schema.VERSION:  # new, or of an older version
-        _make_tables(store, version)
-    elif wrong := schema.differences(columns):
-        raise StoreError(
-            f"{store.path}: its tables are not those of schema {schema.VERSION}: {'; '.join(wrong[:5])}; "
-            "choose a new folder and replay the captures"
-        )
-
-
-def _make_tables(store: ChdbStore, version: int) -> None:
-    """Tables of this schema, from those of `version`; 0 is a new store, made anew if it could not be made whole."""
-    free = shutil.disk_usage(store.path).free
-    if free < ROOM_BYTES:
-        raise StoreError(
-            f"{store.path}: only {free >> 20} MiB are free on that disk, too few to make or change tables safely; "
-            f"make room for {ROOM_BYTES >> 20} MiB"
-        )
-    mark = store.path / MAKING
-    if version == 0:
-        mark.touch()
-    for statement in schema.upgrade_statements(version, schema.CHDB):
-        store.execute(statement)
-    applied: dict[str, Values] = {"version": [schema.VERSION], "applied": [datetime.now(UTC)]}
-    store.insert("schema_version", applied, f"version/{schema.VERSION}")
-    if any(path.stat().st_size == 0 for path in store.path.rglob("*.sql")):  # the engine does not say so
-        raise StoreError(f"{store.path}: the disk filled up while the tables were made; make room and try again")
-    mark.unlink(missing_ok=True)

@@ -225,6 +225,9 @@ class MemoryStore:
         ]
         return Result(names, tuple("" for _ in names), rows)
 
+    def delete(self, table: str, where: str, params: Mapping[str, object]) -> None:
+        raise StoreError(where)
+
     def execute(self, ddl: str) -> None:
         raise StoreError(ddl)
 

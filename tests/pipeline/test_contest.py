@@ -204,6 +204,10 @@ class Breaks:
         self._spend()
         return self._store.insert(table, columns, batch)
 
+    def delete(self, table: str, where: str, params: Mapping[str, object]) -> None:
+        self._spend()
+        self._store.delete(table, where, params)
+
     def execute(self, ddl: str) -> None:
         self._spend()
         self._store.execute(ddl)

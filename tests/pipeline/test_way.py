@@ -17,7 +17,7 @@ from pipeline.outcomes import Rulebook
 from pipeline.profile import load_profile
 from pipeline.pseudonym import Pseudonyms
 from pipeline.rules import CITED
-from pipeline.schema import BY_NAME, CHDB, differences, upgrade_statements
+from pipeline.schema import BY_NAME
 from pipeline.store import ChdbStore, Result, open_store
 from pipeline.why import why_episode, why_minute
 from pipeline.whycells import why_cell
@@ -89,6 +89,9 @@ class Fragile:
 
     def query(self, sql: str, params: Mapping[str, object] | None = None) -> Result:
         return self.store.query(sql, params)
+
+    def delete(self, table: str, where: str, params: Mapping[str, object]) -> None:
+        self.store.delete(table, where, params)
 
     def execute(self, ddl: str) -> None:
         self.store.execute(ddl)
@@ -212,10 +215,7 @@ def test_a_store_of_the_version_before_is_brought_up_and_answers(store: ChdbStor
     for column in added:
         store.execute(f"ALTER TABLE schoolgate.minute_mark DROP COLUMN {column}")
     store.execute("ALTER TABLE schoolgate.episode DROP COLUMN sums")
-    for statement in upgrade_statements(1, CHDB):
-        store.execute(statement)
-    columns = store.query("SELECT table, name, type FROM system.columns WHERE database = 'schoolgate'").rows
-    assert differences((str(table), str(name), str(kind)) for table, name, kind in columns) == []
+    store.bring_up()
     ((pseudonym, at),) = store.query(
         "SELECT pseudonym, min(minute) FROM schoolgate.minute_mark WHERE school = 'older' GROUP BY pseudonym"
     ).rows

@@ -1,0 +1,56 @@
+"""Every named question has the same answer on chDB and on a ClickHouse server that holds the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from dashboards.queries import questions
+from pipeline.store import ChdbStore, Store, StoreError
+from tests.dashboards import sample_store
+from tests.dashboards.test_queries import VALUES
+from tests.pipeline.engines import QUESTIONS_LACKING, engine
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with engine("server", tmp_path_factory.mktemp("server")) as found:
+        sample_store.fill(found.store)
+        yield found.store
+
+
+@pytest.mark.parametrize("name", questions())
+def test_a_question_has_the_same_answer(store: ChdbStore, server: Store, name: str) -> None:
+    if name in QUESTIONS_LACKING:
+        pytest.skip(QUESTIONS_LACKING[name])
+    question = questions()[name]
+    values = {parameter: VALUES[parameter] for parameter in question.params}
+    ours, theirs = store.query(question.sql, values), server.query(question.sql, values)
+    assert theirs.rows == ours.rows
+    assert theirs.columns == ours.columns
+    assert ours.rows
+
+
+EVIL = ["' OR 1 = 1 --", "\\' OR 1 = 1 --", "x'); DROP TABLE schoolgate.use_day; --", "{zone:String}", "\\", "\0", "é'"]
+
+
+@pytest.mark.parametrize("evil", EVIL)
+@pytest.mark.parametrize("name", [name for name, question in questions().items() if "school" in question.params])
+def test_a_school_that_is_sql_is_a_school_without_rows(store: ChdbStore, server: Store, name: str, evil: str) -> None:
+    question = questions()[name]
+    values = {parameter: VALUES[parameter] for parameter in question.params} | {"school": evil}
+    for one in (store, server):
+        nobody = one.query(question.sql, values | {"school": "nobody"}).rows
+        assert one.query(question.sql, values).rows == nobody
+        assert one.query("SELECT count() > 0 FROM schoolgate.use_day").rows == [(1,)]
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_a_zone_that_is_sql_is_refused(store: ChdbStore, server: Store, evil: str) -> None:
+    question = questions()["day_stored"]
+    values = {parameter: VALUES[parameter] for parameter in question.params} | {"zone": evil}
+    for one in (store, server):
+        with pytest.raises(StoreError, match=r"(?i)zone|load"):
+            one.query(question.sql, values)
+        assert one.query("SELECT count() > 0 FROM schoolgate.use_day").rows == [(1,)]
