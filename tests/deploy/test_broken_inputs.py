@@ -73,6 +73,8 @@ def asked(school: Path, *words: str) -> Result:
 @pytest.mark.parametrize("name", TABLES)
 def test_a_broken_table_is_one_message(school: Path, tmp_path: Path, name: str) -> None:
     for what, (make, message) in BREAK.items():
+        if what == "only a header" and len(lines_of(name)) < 10:
+            continue  # of a short list that all rows go is nothing strange; the import waits and says so
         path = tmp_path / name
         path.write_bytes(make(name))
         done = asked(school, str(path))
