@@ -136,7 +136,7 @@ class Assessor:
         silent = ~self._monitored(use.minute)
         count("minutes_before_notice", use.minute, ours & use.active & ~ignored & silent)
 
-        findings = self._findings(use.take(use.active & ~ignored & ~silent))
+        findings = self.judged(use.take(use.active & ~ignored & ~silent))
         ours = np.isin(start_of(findings.use.minute), windows)
         outcomes, labels = self._outcomes(findings, ours)
         at = levels(outcomes, labels)
@@ -159,11 +159,6 @@ class Assessor:
                 rows[start][table] = self._completed(table, start, columns)
         return rows
 
-    def judged(self, use: Use) -> Findings:
-        """Minutes of use, found before, by the files that are in force now; `use.who` are persons, `use.note` as in
-        pipeline.users."""
-        return self._findings(use)
-
     @property
     def teller(self) -> Teller:
         """Says in rows what is kept under pseudonyms."""
@@ -175,7 +170,7 @@ class Assessor:
         """Every minute that is judged, with its outcome: what `rows` adds up. Never to be stored as it is."""
         use, _ = self._use(traffic, clients)
         ignored = self._actions[use.service] == ACTIONS.index(Action.IGNORE)
-        return self._findings(use.take(use.active & ~ignored & self._monitored(use.minute)))
+        return self.judged(use.take(use.active & ~ignored & self._monitored(use.minute)))
 
     # ------------------------------------------------------------------------------------------------- who and where
 
@@ -211,8 +206,8 @@ class Assessor:
 
     # -------------------------------------------------------------------------------------------------- the judgement
 
-    def _findings(self, use: Use) -> Findings:
-        """Decides rows of active use."""
+    def judged(self, use: Use) -> Findings:
+        """Decides rows of active use; `use.who` and `use.note` as in pipeline.users."""
         person = person_of(use.who, len(self.school.staff))
         placed = self._place(person, use.minute)
         counted = np.zeros(len(use), bool)
@@ -306,9 +301,3 @@ class Assessor:
         if table != "coverage":
             shared |= self.versions
         return columns | {name: [value] * n for name, value in shared.items()}
-
-
-def window_starts(traffic: Traffic, counts: Counter[tuple[int, str]]) -> I64:
-    """Starts of the windows that have anything to store, sorted."""
-    counted = np.array([start for start, _ in counts], np.int64)
-    return np.unique(np.concatenate([start_of(traffic.minute), counted])) // WINDOW_MIN * WINDOW_MIN

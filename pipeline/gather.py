@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from pipeline.rules import PRIMARY_ROLES, SUPPORT_ROLES
 from pipeline.traffic import I64, NEVER, Traffic, merge
-from pipeline.windows import WINDOW_MIN
+from pipeline.windows import WINDOW_MIN, start_of
 from sensor.words import Evidence, Segment
 
 _PRIMARY, _SUPPORT, _NEITHER = 0, 1, 2
@@ -154,3 +154,9 @@ def _count(minute: I64, segment: I64, **metrics: npt.NDArray[np.bool_]) -> Count
         for position in np.flatnonzero(number).tolist():
             counts[int(starts[position]) * WINDOW_MIN, metric] += int(number[position])
     return counts
+
+
+def window_starts(traffic: Traffic, counts: Counter[tuple[int, str]]) -> I64:
+    """Starts of the windows that have anything to store, sorted."""
+    counted = np.array([start for start, _ in counts], np.int64)
+    return np.unique(np.concatenate([start_of(traffic.minute), counted])) // WINDOW_MIN * WINDOW_MIN

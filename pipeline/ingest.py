@@ -27,8 +27,8 @@ import pyarrow.compute as pc
 
 from pipeline import dualrun
 from pipeline.aggregate import Columns
-from pipeline.assess import Assessor, Rows, window_starts
-from pipeline.gather import Clients, gather
+from pipeline.assess import Assessor, Rows
+from pipeline.gather import Clients, gather, window_starts
 from pipeline.pause import filled
 from pipeline.register import Register
 from pipeline.store import Store, batches

@@ -145,7 +145,7 @@ def test_a_correction_is_applied_and_past_minutes_are_re_tagged_by_command(kept:
     """Somebody with an episode was away that day, as is found out later."""
     school, store = tmp_path / "school", tmp_path / "store"
     shutil.copytree(kept.school, school)
-    shutil.copytree(kept.store, store)
+    shutil.copytree(kept.store, store, symlinks=True)
     (school / "audit.jsonl").unlink(missing_ok=True)
     episode = kept.tables["episode"][0]
     keys, ids = Pseudonyms(school / "pseudonym-keys.json"), read_school(school).school.numbers

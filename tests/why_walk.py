@@ -81,7 +81,7 @@ def cells(store: ChdbStore, school: str) -> Iterator[tuple[str, dict[str, Any], 
                 parts[outcome, reason] += int(minutes)
             told = {(c["outcome"], c["reason"]): c["minutes"] for c in found.facts["counts"]} if found else {}  # type: ignore[attr-defined]
             wanted = {"table": table, "minutes": int(row["total"])}
-            yield table, row, found if told == dict(parts) else None, wanted
+            yield table, row, found if told == {key: n for key, n in parts.items() if n} else None, wanted
 
 
 def main(path: str, school: str, seed: str) -> None:

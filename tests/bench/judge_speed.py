@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipeline.assess import Assessor, window_starts
-from pipeline.gather import Clients, gather
+from pipeline.assess import Assessor
+from pipeline.gather import Clients, gather, window_starts
 from pipeline.identity import Bindings, parse_bindings
 from pipeline.profile import load_profile
 from pipeline.pseudonym import Pseudonyms

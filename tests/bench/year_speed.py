@@ -19,8 +19,8 @@ from pathlib import Path
 from random import Random
 
 from pcaps.sample_school.facts import HERE
-from pipeline.assess import Assessor, window_starts
-from pipeline.gather import Clients, gather
+from pipeline.assess import Assessor
+from pipeline.gather import Clients, gather, window_starts
 from pipeline.place import Planner
 from pipeline.profile import load_profile
 from pipeline.pseudonym import Pseudonyms

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.activity import Limits, Use, find_use
-from pipeline.assess import Assessor, Rows, window_starts
-from pipeline.gather import Clients, gather
+from pipeline.assess import Assessor, Rows
+from pipeline.gather import Clients, gather, window_starts
 from pipeline.judge import Circumstances, decide, parts
 from pipeline.profile import Profile, load_profile
 from pipeline.pseudonym import Pseudonyms

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 import pipeline
 from pipeline.aggregate import SEVERITY, Labels, Outcomes, levels, people_groups
-from pipeline.assess import Assessor, window_starts
-from pipeline.gather import Clients, gather
+from pipeline.assess import Assessor
+from pipeline.gather import Clients, gather, window_starts
 from pipeline.outcomes import STEPS, Rulebook, as_markdown, as_text, every_rule, step_of
 from pipeline.profile import Profile, load_profile
 from pipeline.school import School
