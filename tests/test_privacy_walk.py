@@ -13,22 +13,31 @@ import json
 import re
 import shutil
 import stat
+from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from deploy.alerting import texts_of
 from deploy.assembly import read_school
 from pcaps.sample_school.facts import SAMPLE_DAY
+from pipeline.alerts.copies import copy_changes
+from pipeline.alerts.outbox import Outbox
+from pipeline.alerts.raising import Alerts
 from pipeline.feeds.reading import FEEDS
 from pipeline.notice import SOURCES
 from pipeline.pseudonym import Pseudonyms
 from pipeline.schema import BY_NAME
+from pipeline.store import open_store
 from pipeline.words import Reason
 from sensor.catalogue import load_catalogue
+from sensor.slices import pack_address
 from tests import canary_feeds
 from tests.conftest import SampleDay
 from tests.deploy.command import Contents, contents, many, schoolgate_well
+from tests.pipeline.alarming import Alarm
 
 DAY, SCHOOL = SAMPLE_DAY.isoformat(), "ysgol-enghraifft"
 PLANTED = {  # file -> columns whose cells are replaced; nothing of them may go anywhere
@@ -123,6 +132,21 @@ def words_of(folder: Path, day: SampleDay) -> dict[str, set[str]]:
     return words
 
 
+def raise_alert(folder: Path, store: Path) -> str:
+    """An edit by somebody with a lease, told and copied into the store."""
+    files = read_school(folder)
+    settings = files.settings.alerts
+    at = datetime(SAMPLE_DAY.year, SAMPLE_DAY.month, SAMPLE_DAY.day, 10, tzinfo=UTC).timestamp()
+    with closing(Outbox(settings.folder)) as outbox, open_store(store) as opened:
+        alerts = Alerts(outbox, settings.folder, files.school, settings, texts_of(files.settings))
+        why = ("10.20.1.99 at 00:16:3e:00:10:62 sent 5,124 B",)
+        alert = alerts.edit(Alarm(time=at, client=pack_address("10.20.1.99"), why=why), at)
+        assert alert is not None
+        alerts.plan(at, ["mail"])
+        assert copy_changes(outbox, opened, SCHOOL) == 2
+    return alert.id
+
+
 @pytest.fixture(scope="module", params=["aggregate", "pseudonymous"])
 def world(request: pytest.FixtureRequest, sample_day: SampleDay, tmp_path_factory: pytest.TempPathFactory) -> World:
     root = tmp_path_factory.mktemp("walk")
@@ -145,6 +169,7 @@ def world(request: pytest.FixtureRequest, sample_day: SampleDay, tmp_path_factor
     world.texts["replay"] = said.stdout + said.stderr
     at, contest = ["--school", str(folder)], "c" + hashlib.sha256(f"{SCHOOL}/{episode}/0".encode()).hexdigest()[:10]
     with_store = [*at, "--store", str(store)]
+    alert = raise_alert(folder, store)
     asked = ["--case", "2026/7", "--reason", "complaint", "--text", TEXT, "--from", DAY, "--to", DAY]
     commands = {
         "lookup request": ["lookup", "request", *with_store, "--as", NM, *asked, "--episode", episode],
@@ -167,6 +192,9 @@ def world(request: pytest.FixtureRequest, sample_day: SampleDay, tmp_path_factor
         "feeds as data": ["feeds", *at, "--json"],
         "list": ["why", "--store", str(store), "--day", DAY, "--list"],
         "why": ["why", episode, "--store", str(store)],
+        "alerts": ["alerts", "list", *at],
+        "alerts as data": ["alerts", "list", *at, "--json"],
+        "alert": ["alerts", "show", alert, *at],
         "report": ["report", "--week", "2026-W47", "--store", str(store), "--out", "-"],
         "audit show": ["audit", "show", *at, "--as", DPO],
         "audit verify": ["audit", "verify", *at, "--json"],
