@@ -27,12 +27,12 @@ from pathlib import Path
 from pcaps.use.browser import Browser
 from pcaps.use.network import ip, within
 from pcaps.wikiedit import mirror, truth
-from pcaps.wikiedit.network import Network, client_address, client_namespace
+from pcaps.wikiedit.network import PREFIX, Network, client_address, client_namespace
 from pcaps.wikiedit.people import Person
 from pcaps.wikiedit.sinks import HOOK_PORT, MAIL_PORT
 from pcaps.wikiedit.website import PEOPLE, Website
 
-MONITOR, WATCHED, MIRROR = "wl-monitor", "mon0", "src0"
+MONITOR, WATCHED, MIRROR = f"{PREFIX}-monitor", "mon0", "src0"
 SCHOOL = Path(__file__).parent.parent / "sample_school" / "school"
 PATIENCE_S = 300.0
 WITHIN_S = 10.0

@@ -6,6 +6,7 @@ is off everywhere.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from types import TracebackType
 
 from pcaps.use.network import ip, within
 
-SERVER, LINE = "wl-server", "wl-line"
+PREFIX = os.environ.get("WIKI_LABORATORY", "wl")  # another one for a second laboratory on the same machine
+SERVER, LINE = f"{PREFIX}-server", f"{PREFIX}-line"
 TEXT, UPLOAD = "10.99.0.10", "10.99.0.11"
 TEXT_HOSTS = (
     "en.wikipedia.org",
@@ -44,7 +46,7 @@ def client_address(number: int) -> str:
 
 def client_namespace(number: int) -> str:
     """The namespace of a client, counted from 1."""
-    return f"wl-c{number}"
+    return f"{PREFIX}-c{number}"
 
 
 class Network:
@@ -66,9 +68,8 @@ class Network:
     def _build(self) -> None:
         if Path(f"/run/netns/{SERVER}").exists():
             self._names.clear()
-            mend = (
-                "for n in $(ip netns | grep -o '^wl-[^ ]*'); do ip netns pids $n | xargs -r kill; ip netns del $n; done"
-            )
+            each = f"for n in $(ip netns | grep -o '^{PREFIX}-[^ ]*')"
+            mend = f"{each}; do ip netns pids $n | xargs -r kill; ip netns del $n; done"
             raise RuntimeError(f"{SERVER} is there: another laboratory runs, or one was killed; if none runs: {mend}")
         for name in (SERVER, LINE):
             ip("netns", "add", name)
