@@ -9,17 +9,17 @@ belong to no service, and no row can make them part of one. It does not know peo
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Generic, Literal, NoReturn, TypeVar
+from typing import Generic, Literal, TypeVar
 
+from sensor.cataloguerows import CatalogueError as CatalogueError
+from sensor.cataloguerows import fail, rows, word
 from sensor.exempt import SHIPPED as EXEMPT
 from sensor.exempt import exempt_sites, is_exempt, shipped_sites
 from sensor.words import Action, Kind, Role, Watch
@@ -44,10 +44,6 @@ class Match(StrEnum):
     SUFFIX = "suffix"  # the name itself and everything below it
     FULL = "full"  # exactly this name
     PATTERN = "pattern"  # `a.*.b.c`: first label a, then one label or more, then b.c
-
-
-class CatalogueError(ValueError):
-    """A catalogue file cannot be used; the message is `FILE:LINE: what is wrong; mend`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +188,7 @@ def load_catalogue(extra: Path | None = None, exempt: Iterable[str] = (), conten
     with_primary = {hit.service for hit in domains.values() if hit is not None and hit.role is Role.PRIMARY}
     for service, (path, line) in lines.items():
         if service not in with_primary:
-            _fail(path, line, f"service {service!r} has no primary domain", "add a row with role primary for it")
+            fail(path, line, f"service {service!r} has no primary domain", "add a row with role primary for it")
     digest = hashlib.sha256()
     for data in contents:
         digest.update(data + b"\0")
@@ -208,10 +204,10 @@ _Where = dict[str, tuple[Path, int]]
 def _services(path: Path) -> tuple[dict[str, Service], _Where]:
     services: dict[str, Service] = {}
     lines: _Where = {}
-    for line, row in _rows(path, ("service", "name", "kind", "status", "action", "about"), ()):
+    for line, row in rows(path, ("service", "name", "kind", "status", "action", "about"), ()):
         name = row["service"]
         if name in services:
-            _fail(path, line, f"service {name!r} is listed twice", "keep one of the rows")
+            fail(path, line, f"service {name!r} is listed twice", "keep one of the rows")
         services[name] = _service(path, line, row, None)
         lines[name] = path, line
     return services, lines
@@ -221,17 +217,17 @@ def _service(path: Path, line: int, row: Mapping[str, str], known: Service | Non
     """The service that a row describes; where the row is empty, `known` speaks."""
     name = row["service"]
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name) or name == NO_SERVICE:
-        _fail(path, line, f"service {name!r} is no id", "use up to 40 of a-z, 0-9, _ and -, and not the word 'none'")
+        fail(path, line, f"service {name!r} is no id", "use up to 40 of a-z, 0-9, _ and -, and not the word 'none'")
     if known is None:
         if not row.get("name") or not row.get("kind"):
-            _fail(path, line, f"service {name!r} is not known", "fill in name and kind to add it, or correct the id")
+            fail(path, line, f"service {name!r} is not known", "fill in name and kind to add it, or correct the id")
         known = Service(name, row["name"], Kind.OTHER, Action.TAG, Status.ACTIVE, "")
     return Service(
         id=name,
         name=row.get("name") or known.name,
-        kind=_word(path, line, "kind", row.get("kind") or known.kind, Kind),
-        action=_word(path, line, "action", row.get("action") or known.action, Action),
-        status=_word(path, line, "status", row.get("status") or known.status, Status),
+        kind=word(path, line, "kind", row.get("kind") or known.kind, Kind),
+        action=word(path, line, "action", row.get("action") or known.action, Action),
+        status=word(path, line, "status", row.get("status") or known.status, Status),
         about=row.get("about") or known.about,
     )
 
@@ -239,43 +235,43 @@ def _service(path: Path, line: int, row: Mapping[str, str], known: Service | Non
 def _domains(path: Path, services: Mapping[str, Service]) -> tuple[dict[_Key, Hit | None], date]:
     domains: dict[_Key, Hit | None] = {}
     newest = date.min
-    for line, row in _rows(path, ("service", "domain", "match", "role", "source", "checked_on"), ()):
+    for line, row in rows(path, ("service", "domain", "match", "role", "source", "checked_on"), ()):
         key = _key(path, line, row)
         if key in domains:
-            _fail(path, line, f"{key[1]!r} is listed twice", "keep one of the rows")
+            fail(path, line, f"{key[1]!r} is listed twice", "keep one of the rows")
         if row["service"] not in services:
-            _fail(path, line, f"service {row['service']!r} is not known", "add it to services.csv or correct the id")
-        domains[key] = Hit(row["service"], _word(path, line, "role", row["role"], Role))
+            fail(path, line, f"service {row['service']!r} is not known", "add it to services.csv or correct the id")
+        domains[key] = Hit(row["service"], word(path, line, "role", row["role"], Role))
         try:
             newest = max(newest, date.fromisoformat(row["checked_on"]))
         except ValueError:
-            _fail(path, line, f"checked_on {row['checked_on']!r} is no date", "write it as YYYY-MM-DD")
+            fail(path, line, f"checked_on {row['checked_on']!r} is no date", "write it as YYYY-MM-DD")
     return domains, newest
 
 
 def _blind(path: Path) -> dict[_Key, Blindness]:
     words: dict[str, Blindness] = {"doh": "doh", "vpn": "vpn", "ech": "ech"}
     blind: dict[_Key, Blindness] = {}
-    for line, row in _rows(path, ("domain", "match", "blindness", "about", "source", "checked_on"), ()):
+    for line, row in rows(path, ("domain", "match", "blindness", "about", "source", "checked_on"), ()):
         key = _key(path, line, row)
         if key in blind:
-            _fail(path, line, f"{key[1]!r} is listed twice", "keep one of the rows")
+            fail(path, line, f"{key[1]!r} is listed twice", "keep one of the rows")
         if row["blindness"] not in words:
-            _fail(path, line, f"blindness {row['blindness']!r} is not known", f"use one of {', '.join(words)}")
+            fail(path, line, f"blindness {row['blindness']!r} is not known", f"use one of {', '.join(words)}")
         blind[key] = words[row["blindness"]]
     return blind
 
 
 def _wikis(path: Path) -> dict[_Key, _Watched]:
     wikis: dict[_Key, _Watched] = {}
-    for line, row in _rows(path, ("domain", "match", "watch", "show", "about"), ()):
+    for line, row in rows(path, ("domain", "match", "watch", "show", "about"), ()):
         key = _key(path, line, row)
         if key in wikis:
-            _fail(path, line, f"{key[1]!r} is listed twice", "keep one of the rows")
+            fail(path, line, f"{key[1]!r} is listed twice", "keep one of the rows")
         if row["show"] not in ("host", "domain"):
-            _fail(path, line, f"show {row['show']!r} is not known", "use one of host, domain")
+            fail(path, line, f"show {row['show']!r} is not known", "use one of host, domain")
         shown = row["domain"] if row["show"] == "domain" else ""
-        wikis[key] = _Watched(_word(path, line, "watch", row["watch"], Watch), shown)
+        wikis[key] = _Watched(word(path, line, "watch", row["watch"], Watch), shown)
     return wikis
 
 
@@ -291,7 +287,7 @@ def _overlay(
     about = ("name", "kind", "status", "action", "about")
     seen: set[_Key] = set()
     columns = ("service", "domain", "match", "role"), ("watch", "source", "checked_on", *about)
-    for line, row in _rows(path, *columns, data):
+    for line, row in rows(path, *columns, data):
         service = row["service"]
         if service != NO_SERVICE and (service not in services or any(row.get(column) for column in about)):
             services[service] = _service(path, line, row, services.get(service))
@@ -300,11 +296,11 @@ def _overlay(
                 continue
         key = _key(path, line, row)
         if key in seen:
-            _fail(path, line, f"{key[1]!r} is listed twice", "keep one of the rows")
+            fail(path, line, f"{key[1]!r} is listed twice", "keep one of the rows")
         seen.add(key)
-        domains[key] = None if service == NO_SERVICE else Hit(service, _word(path, line, "role", row["role"], Role))
+        domains[key] = None if service == NO_SERVICE else Hit(service, word(path, line, "role", row["role"], Role))
         if row.get("watch"):
-            wikis[key] = _Watched(_word(path, line, "watch", row["watch"], Watch))
+            wikis[key] = _Watched(word(path, line, "watch", row["watch"], Watch))
 
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -313,59 +309,12 @@ _PATTERN = re.compile(rf"{_LABEL}\.\*(?:\.{_LABEL}){{2,}}")
 
 
 def _key(path: Path, line: int, row: Mapping[str, str]) -> _Key:
-    match = _word(path, line, "match", row["match"], Match)
+    match = word(path, line, "match", row["match"], Match)
     name = row["domain"].lower().removesuffix(".")
     if match is Match.PATTERN:
         if not _PATTERN.fullmatch(name):
-            _fail(path, line, f"{row['domain']!r} is no pattern", "write it as first.*.example.com")
+            fail(path, line, f"{row['domain']!r} is no pattern", "write it as first.*.example.com")
     elif len(name) > 253 or not _HOST.fullmatch(name):
         mend = "write the host name alone, such as example.com, without https://, path, port or *"
-        _fail(path, line, f"{row['domain']!r} is no host name", mend)
+        fail(path, line, f"{row['domain']!r} is no host name", mend)
     return match, name
-
-
-W = TypeVar("W", bound=StrEnum)
-
-
-def _word(path: Path, line: int, column: str, text: str, words: type[W]) -> W:
-    try:
-        return words(text)
-    except ValueError:
-        _fail(path, line, f"{column} {text!r} is not known", f"use one of {', '.join(words)}")
-
-
-def _rows(
-    path: Path, required: tuple[str, ...], optional: tuple[str, ...], data: bytes | None = None
-) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file as (line, cells by column), cells stripped, empty rows left out. `data`: its bytes."""
-    try:
-        text = (path.read_bytes() if data is None else data).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        _fail(path, line, "the file is not UTF-8", "save it as 'CSV UTF-8'")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header = [cell.strip() for cell in next(reader, [])]
-        missing = [column for column in required if column not in header]
-        strange = [column for column in header if column not in required + optional]
-        if missing or strange or len(set(header)) < len(header):
-            wrong = f"the header row is {','.join(header)!r}"
-            _fail(
-                path,
-                1,
-                wrong,
-                f"it must be {','.join(required)}" + (", then any of " + ",".join(optional)) * bool(optional),
-            )
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) != len(header):
-                wrong = f"{len(cells)} cells instead of {len(header)}"
-                _fail(path, reader.line_num, wrong, "put cells that contain a comma in double quotes")
-            yield reader.line_num, dict(zip(header, (cell.strip() for cell in cells), strict=True))
-    except csv.Error as error:
-        _fail(path, reader.line_num, f"the row cannot be read ({error})", "mend its quotes")
-
-
-def _fail(path: Path, line: int, wrong: str, mend: str) -> NoReturn:
-    raise CatalogueError(f"{path}:{line}: {wrong}; {mend}")

@@ -1,8 +1,8 @@
 """The meter: drives the kernel over blocks, does the rare work that the kernel leaves, and hands out slices.
 
 One `Meter` belongs to one stream of packets (a ring or a capture) and one thread. `feed` takes a block; slices go to
-`give` as soon as the kernel's buffer of them is full, or at `flush`. Slices of flows whose name is still being looked
-for wait here, bounded. Flows without a name get one from DNS if this client was told one.
+`give` as soon as the kernel's buffer of them is full, or at `flush`; what is found out later about their flows is in
+`sensor.settling`.
 
 It knows the catalogue only as `lookup`; segments are laid over later, in `sensor.sense`.
 """
@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from sensor import gaps, kernel, late, layout, table, walk
+from sensor import gaps, kernel, layout, table, walk
 from sensor.dns import Answers
 from sensor.duplicates import new_recent
 from sensor.fragments import as_block
 from sensor.frames import Batch, new_batch
 from sensor.memory import as_slices, new_flows, new_index, new_slices, new_todo
 from sensor.namebook import Lookup, NameBook
-from sensor.names import OUTER
 from sensor.openings import Openings
-from sensor.readers import DNS, Finding, Readers
+from sensor.readers import Readers
+from sensor.settling import Settling
 from sensor.sightings import Sightings
 from sensor.uploads import Uploads
 from sensor.wire import SKIP_NAMES, SKIP_TRUNCATED
@@ -33,9 +33,6 @@ Give = Callable[[layout.Slices, int], None]  # raw slices and how many; the memo
 
 SLICE_BUFFER = 1 << 12  # raw slices between drains: half a megabyte, so that they stay in the second-level cache
 TODO_BUFFER = 1 << 12
-MAX_WAITING = 1 << 18  # slices that wait for a name
-MAX_FOUND = 1 << 14  # names found for flows whose slices may still lie in the kernel's buffer
-WAIT_NS = 60 * layout.SECOND  # how long they wait at most
 NAME_CAPACITY = 1 << 17
 MAX_NESTED = 8  # fragments of fragments of fragments in tunnels
 SWEEP_EVERY = 300 * layout.SECOND  # of packet time, in a capture; a live sensor sweeps every minute
@@ -78,8 +75,6 @@ class Meter:
         self._batch = new_batch()
         self._uploads = uploads
         self._book = NameBook(lookup, self._limits.names, uploads.number_of if uploads else lambda name: 0)
-        on_told = self._learn if uploads else None
-        self.readers = Readers(self._settle, self._limits.dns_names, on_answers, on_told, sightings)
         self._flows = new_flows(
             min(self._limits.first_flows, self._limits.max_flows),
             self._limits.max_flows,
@@ -90,15 +85,15 @@ class Meter:
         self._todo = new_todo(TODO_BUFFER)
         self.counters = np.zeros(layout.COUNTERS, np.int64)
         self._openings = Openings()
+        self._settling = Settling(
+            self._book, self._openings, self.counters, lambda: self._flows, lambda: self.readers.dns.memory
+        )
+        on_told = self._learn if uploads else None
+        self.readers = Readers(self._settling.settle, self._limits.dns_names, on_answers, on_told, sightings)
         self._recent = new_recent()
         self._gaps = gaps.new_gaps()
         self._interfaces = walk.new_interfaces()
         self._sweep_at = 0
-        self._findings: list[tuple[int, ...]] = []  # not yet told to the table; see late.settle
-        self._found: dict[int, tuple[int, int]] = {}  # flow -> name and flags that Python read since the last drain
-        self._waiting = np.zeros((0, layout.SLICE), np.uint64)
-        self.dropped_waiting = 0
-        self.flows_ech = 0  # flows whose only name hides another
         self.swept_until = 0  # minute: every slice of an earlier minute has been written
 
     # -- driving the kernel -------------------------------------------------------------------------------------
@@ -127,16 +122,16 @@ class Meter:
             self.counters,
         )  # fmt: skip
         self._book.learn()
-        self._note_openings()
+        self._settling.note_openings(self._todo)
         self.readers.work(self._todo, buffer)
-        self._tell_table()
+        self._settling.tell_table()
         self._follow(buffer)
         if status == layout.TABLE_FULL:
             self._make_room()
         elif status == layout.NAMES_FULL:
             self._drain(force=True)  # what was found speaks of names by their present numbers
             self._book.forget(self._flows.halves[:, layout.NAME])
-            self._waiting.view(np.uint32)[:, layout.S_NAME] = 0  # their flows say it anew
+            self._settling.forget_names()
         elif status == layout.SWEEP_DUE:
             due, self._sweep_at = self._sweep_at, (self.latest_ns // SWEEP_EVERY + 1) * SWEEP_EVERY
             if due:
@@ -234,10 +229,8 @@ class Meter:
     @property
     def complete_until(self) -> int:
         """Unix seconds: every slice of a minute that ended by then has been given out."""
-        minute = self.swept_until
-        if len(self._waiting):
-            minute = min(minute, int(self._waiting.view(np.uint32)[:, layout.S_MINUTE].min()))
-        return minute * 60
+        waiting = self._settling.first_minute
+        return 60 * (self.swept_until if waiting is None else min(self.swept_until, waiting))
 
     @property
     def latest_ns(self) -> int:
@@ -261,6 +254,16 @@ class Meter:
     def hellos_dropped(self) -> int:
         """Hellos that were not put together for want of room."""
         return self.readers.dropped_looking + int(self._todo.gather.state[layout.GATHER_LOST])
+
+    @property
+    def flows_ech(self) -> int:
+        """Flows whose only name hides another."""
+        return self._settling.flows_ech
+
+    @property
+    def dropped_waiting(self) -> int:
+        """Slices that waited for a name and for which there was no room."""
+        return self._settling.dropped
 
     # -- looking on (sensor.explain) ----------------------------------------------------------------------------
 
@@ -295,119 +298,15 @@ class Meter:
         self._flows = self._flows._replace(index=new_index(len(self._flows.index)))
         table.fill_index(self._flows, int(self.counters[layout.C_ROWS]))
 
-    def _settle(self, words: list[int], finding: Finding) -> None:
-        """Note what the readers found for a flow: for the table, and for slices of it that have not been given out."""
-        number = self._book.number_of(finding.name) if finding.name else 0
-        uid = words[layout.T_UID]
-        flags = finding.evidence << layout.EVIDENCE_SHIFT
-        flags |= (layout.PARTIAL if finding.partial else 0) | (layout.ECH if finding.ech else 0)
-        sender = words[layout.T_FROM_B]
-        if number:
-            flags |= layout.WATCHED if self._book.table.watch[number] > 0 else 0
-            self._found[uid] = number, flags
-            if finding.hello and self._book.table.service[number] == 0:
-                row, client = words[layout.T_ROW], (words[2 * sender], words[2 * sender + 1])
-                self._openings.note(client, words[layout.T_TIME], int(self._flows.cold[row, layout.VLAN]))
-        self._findings.append((words[layout.T_ROW], uid, number, flags, int(finding.done), sender, finding.hello))
-
-    def _note_openings(self) -> None:
-        """Keep those notes of the kernel whose names turned out to be in no catalogue."""
-        count = int(self._todo.opened[0])
-        if count:
-            self._openings.add(self._todo.openings, count, self._book.table.service)
-            self._todo.opened[0] = 0
-
-    def _tell_table(self) -> None:
-        """Carry what was found to the flows; many at once, as a call of the kernel costs more than a finding."""
-        if self._findings:
-            late.settle(self._flows, np.array(self._findings, np.int64), self.counters)
-            self._findings.clear()
-
-    # -- slices -------------------------------------------------------------------------------------------------
-
     def _drain(self, *, force: bool = False, final: bool = False) -> None:
         """Give slices out: named ones always, late ones when there are many, or by force."""
         count = int(self._out.count[0])
         if count:
-            self._give_named(count)
+            self._give(*self._settling.named(self._out, count))
             self._out.count[0] = 0
         count = int(self._late.count[0])
-        if force or count > SLICE_BUFFER // 2 or len(self._found) > MAX_FOUND:
-            rows = np.concatenate([self._waiting, self._late.words[:count]])
+        if force or count > SLICE_BUFFER // 2 or self._settling.many_found:
+            known = self._settling.resolved(self._late.words[:count], final=final)
             self._late.count[0] = 0
-            if len(rows):
-                known = self._resolve(rows, final)
+            if len(known):
                 self._give(as_slices(known), len(known))
-            self._found.clear()
-
-    def _give_named(self, count: int) -> None:
-        """Give out the kernel's named slices; a name that turned out to hide another makes its slices wait."""
-        if self._book.has_outer:
-            rows = self._out.words[:count]
-            outer = self._is_outer(rows)
-            if outer.any():
-                self._waiting = np.concatenate([self._waiting, rows[outer]])
-                rows = rows[~outer]
-                self._give(as_slices(rows), len(rows))
-                return
-        self._give(self._out, count)
-
-    def _is_outer(self, rows: Any) -> Any:
-        return self._book.table.service[rows.view(np.uint32)[:, layout.S_NAME]] == OUTER
-
-    def _resolve(self, rows: Any, final: bool) -> Any:
-        """Names for rows written before their flow had one; those still looked for go back to wait."""
-        view = as_slices(rows)
-        late.refresh(self._flows, view)
-        self._name_ended(view)
-        outer = self._is_outer(rows)
-        nameless = (view.halves[:, layout.S_NAME] == 0) | outer
-        waiting = nameless & (view.halves[:, layout.S_FLAGS] & layout.LOOK_MASK != layout.LOOK_DONE)
-        waiting &= self.counters[layout.C_LATEST] - view.signed[:, layout.S_LAST] < WAIT_NS
-        if final:
-            waiting[:] = False
-        over = nameless & ~waiting
-        self.flows_ech += int(np.count_nonzero(over & outer & (view.halves[:, layout.S_FLAGS] & layout.OLD == 0)))
-        ports = rows[:, 4] >> np.uint64(32) & np.uint64(0xFFFF)
-        told = over & self.readers.dns.memory.may_know(rows[:, 1], rows[:, 3])
-        for port in layout.DNS_PORTS:
-            told &= ports != port
-        self._name_from_dns(view, np.flatnonzero(told))
-        late.give_up(self._flows, view, over, self._book.table.service)
-        self._waiting = rows[waiting]
-        if len(self._waiting) > MAX_WAITING:
-            self.dropped_waiting += len(self._waiting) - MAX_WAITING
-            self._waiting = self._waiting[-MAX_WAITING:]
-        return rows[~waiting]
-
-    def _name_ended(self, view: layout.Slices) -> None:
-        """Names for flows that ended before Python had read them, in the same block."""
-        if not self._found:
-            return
-        halves = view.halves
-        ended = np.flatnonzero(
-            (halves[:, layout.S_NAME] == 0) & (halves[:, layout.S_FLAGS] & layout.LOOK_MASK == layout.LOOK_DONE)
-        )
-        for n in ended[np.isin(halves[ended, layout.S_UID], list(self._found))]:
-            halves[n, layout.S_NAME], flags = self._found[int(halves[n, layout.S_UID])]
-            halves[n, layout.S_FLAGS] |= flags
-
-    def _name_from_dns(self, view: layout.Slices, which: Any) -> None:
-        """The last resort for flows without a name: what this client was told about this server (design: DNS evidence).
-
-        Names of different services for one address are doubt, and doubt is no name.
-        """
-        for n in which:
-            row = view.words[n]
-            client, server = row[0:2].byteswap().tobytes(), row[2:4].byteswap().tobytes()
-            began = int(view.signed[n, layout.S_FLOW_FIRST]) / layout.SECOND
-            told = self.readers.dns.memory.names(client, server, began)
-            services = {self._book.lookup(name) for name in told}
-            if len(services) == 1 and OUTER not in services:
-                view.halves[n, layout.S_NAME] = self._book.number(told[0])
-                if services == {0} and not view.halves[n, layout.S_FLAGS] & layout.OLD:
-                    opened = int(view.signed[n, layout.S_FLOW_FIRST])
-                    self._openings.note((int(row[0]), int(row[1])), opened, int(row[layout.S_VLAN]))
-                view.halves[n, layout.S_FLAGS] = (
-                    int(view.halves[n, layout.S_FLAGS]) & ~layout.EVIDENCE_MASK | DNS << layout.EVIDENCE_SHIFT
-                )

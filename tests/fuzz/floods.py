@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from sensor import meter, readers, walk
+from sensor import readers, settling, walk
 from sensor.meter import MeterLimits
 from sensor.sense import Sensor
 from sensor.slices import pack_address
@@ -53,7 +53,7 @@ def resident() -> int:
 def small_caps() -> None:
     """Bounds that a small flood reaches."""
     readers.MAX_LOOKING = 1 << 11
-    meter.MAX_WAITING = 1 << 12
+    settling.MAX_WAITING = 1 << 12
 
 
 def run(flood: str, flows: int, per_ms: int, limits: MeterLimits) -> dict[str, Any]:
