@@ -2,9 +2,11 @@
 
 Theory of operation. The search goes behind VLAN tags (the outer one is not in the frame, the kernel has taken it out),
 PPPoE and MPLS, and into up to two tunnels of the kinds that mirrors use: GRE, ERSPAN I, II and III, VXLAN, Geneve,
-TZSP, IP in IP. `sensor.tunnels` knows more, and what is in those goes by the addresses outside, as does what is no IP.
-There are no loops in this machine, so each level is written out once more. Every load is checked against the packet's
-length first, as one outside would end the program. It does not know what is done with the addresses.
+TZSP, IP in IP. `sensor.tunnels` knows more (GTP-U, Teredo, CAPWAP, L2TP, NSH, MPLS in UDP, Ethernet in IP): those count
+by the addresses outside, so that all clients behind one such tunnel meet one worker, and an exempt one inside it is not
+recognised. What is no IP, ARP among it, has no address here. There are no loops in this machine, so each level is
+written out once more. Every load is checked against the packet's length first, as one outside would end the program. It
+does not know what is done with the addresses.
 
 Sources: RFC 2784, 2890 (GRE), draft-foschiano-erspan-03, RFC 7348 4.1, 5 (VXLAN), RFC 8926 3.4 (Geneve), RFC 2516 4
 (PPPoE), RFC 3032 2.1 (MPLS), RFC 8200 4; Linux Documentation/networking/filter.rst.

@@ -6,7 +6,8 @@ school's own resolver) or neither does, it is the end with the higher port numbe
 ports, or where there are none, the end with the lower address. So both directions, and everything of one client, lead
 to one worker. Later fragments of such a pair have no ports and go by the lower address; those between a client and the
 outside are not affected. Fragments of a tunnel's outer IPv4 packets are joined by the kernel first
-(PACKET_FANOUT_FLAG_DEFRAG); those of outer IPv6 packets are not, and go by the tunnel's addresses.
+(PACKET_FANOUT_FLAG_DEFRAG); those of outer IPv6 packets are not, and go by the tunnel's addresses. ARP goes to the
+first worker. GTP-U, Teredo, CAPWAP and other rare tunnels are not looked into: one such tunnel is one client.
 
 `exempt_program` refuses packets with either end in an exempt network, at every level of `sensor.cbpf_addresses`: what a
 tunnel from an exempt address carries is refused too.

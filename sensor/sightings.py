@@ -10,7 +10,8 @@ hardware address: one that has more is a router or answers for others, and who r
 has. Of a storm the kernel hands over so many packets a second (`sensor.todo`). A pair that was silent for an hour is
 forgotten.
 
-It holds no names: hosts' names in DHCP are not read. It does not know whose devices these are.
+It holds no names: hosts' names in DHCP are not read. It does not know whose devices these are. Several workers each
+tell what they see; what they say together is put together by who reads it.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def _splice(out: bytearray, chance: random.Random, others: Sequence[bytes]) -> N
 
 
 def _append(out: bytearray, chance: random.Random, others: Sequence[bytes]) -> None:
-    out += chance.choice(others) if others else out
+    out += chance.choice(others) if others else bytes(out)
 
 
 _STEPS = (_byte, _byte, _bit, _word, _word, _word, _cut, _delete, _repeat, _move, _splice, _append)
