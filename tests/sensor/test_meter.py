@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor import meter, readers, walk
+from sensor import readers, settling, walk
 from sensor.layout import GATHER_PLACES
 from sensor.meter import MeterLimits
 from sensor.sense import Sensor
@@ -416,7 +416,7 @@ def test_half_hellos_that_the_kernel_gathers_are_bounded_and_counted() -> None:
 
 
 def test_slices_that_wait_are_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meter, "MAX_WAITING", 50)
+    monkeypatch.setattr(settling, "MAX_WAITING", 50)
     sensor = new_sensor()
     talks = [Talk(client_port=1024 + n).open(n / 100).up(n / 100, HELLO[:80]) for n in range(200)]
     feed(sensor, by_time(*talks))
