@@ -144,7 +144,8 @@ def _update(buf, flows, batch, i, names, out, late, todo, limits, counters):
     # up & (size > 0): one branch, seldom taken, instead of two coin tosses
     if up & (size > 0) and _burst(flows, row, batch.time[i], size):
         if flows.halves[row, NAME]:
-            note_opening(batch, i, flows.halves[row, NAME], names, todo)
+            if limits.note_openings:
+                note_opening(batch, i, flows.halves[row, NAME], names, todo)
         elif tcp and is_wiki_pair(todo, batch, i, b):
             flags |= WATCHED
             flows.halves[row, FLAGS] |= WATCHED

@@ -52,6 +52,7 @@ class MeterLimits:
     first_flows: int = 1 << 16  # room in the index at the start; it grows as it must
     claimed_flows: int = 0  # rows whose memory is there from the start
     drop_duplicates: bool = True
+    note_openings: bool = True  # without a catalogue no site is another one
 
 
 class Meter:
@@ -143,6 +144,11 @@ class Meter:
     def _learn(self, client: bytes, answers: Answers, now: float) -> None:
         if self._uploads:
             self._uploads.learn(self._todo, client, answers, now)
+
+    def load(self) -> None:
+        """Have the compiled parts there that only watched flows need."""
+        if self._uploads:
+            self._uploads.load(self._flows, self._book.table, self._todo)
 
     def _follow(self, buffer: Any) -> None:
         """Hand on the packets of watched flows."""
@@ -283,6 +289,7 @@ class Meter:
             int(self._emit_all),
             self._sweep_at,
             int(self._limits.drop_duplicates),
+            int(self._limits.note_openings),
         )
 
     def _make_room(self) -> None:
