@@ -170,9 +170,10 @@ def load_catalogue(extra: Path | None = None, exempt: Iterable[str] = (), conten
     """The shipped catalogue, with the school's own rows from `extra` laid over it, without the exempt sites: those of
     sensor.exempt and these. With `content`, as if these bytes were what `extra` holds.
 
-    `extra` has the columns `service,domain,match,role` and, as far as wanted, `watch` (what a wiki's host is watched
-    for: `text` for the school's own MediaWiki), `source,checked_on` and those of `services.csv`: `name`, `kind`, `status`, `action`, `about`. Filled in, the latter define a new service or change a
-    known one; such a row may leave the domain empty. The service `none` takes names out of the catalogue.
+    `extra` has the columns `service,domain,match,role` and, as far as wanted, `source,checked_on`, `watch` and those of
+    `services.csv`: `name`, `kind`, `status`, `action`, `about`. Filled in, the latter define a new service or change a
+    known one; such a row may leave the domain empty. `watch` says what a wiki's host is watched for: `text` for the
+    school's own MediaWiki. The service `none` takes names out of the catalogue.
     Raises CatalogueError for the first row that cannot be used, OSError if a file cannot be read.
     """
     files = [SHIPPED / name for name in ("services.csv", "domains.csv", "blind.csv", "wikis.csv")]

@@ -4,8 +4,9 @@ Theory of operation. Each whole record goes to a short log of its connection and
 unit opens at a client's record that is larger than its usual request. Requests of browsers are small (headers are
 packed: 50-350 B) unless cookies are huge; so where the median is small, LEAST_UPLOAD is much, and where it is not, a
 record counts that differs from the median by a fifth, either way (the body of a request is smaller than such headers).
-A connection that never sends many requests at once is a script's, or at its beginning: there, any burst of more than
-one record opens a unit, as a script's edit may be tiny. What follows without an answer belongs to the same burst.
+A connection that has never sent many requests at once is
+a script's, or at its beginning: there, any burst of more than one record opens a unit once it is answered, as a
+script's edit may be tiny. What follows without an answer belongs to the same burst.
 Percentiles are of the client's last records before. The detector decides; this is to miss nothing.
 
 It does not know flows, names or bytes. See sensor.watch for the memory.
@@ -108,10 +109,10 @@ def _append(w, u, time, known, size):
     unit = w.unit[u]
     n = unit[U_COUNT]
     rows = w.records[u]
-    if n > UNIT_RECORDS // 2 and size <= LARGE and rows[n - 1, R_SIZE] <= LARGE:
-        if time - rows[n - 1, R_TIME] < RUN_GAP and rows[n - 1, R_SIZE] > LARGEST:
-            rows[n - 1, R_SIZE] += size
-            return
+    run = n > UNIT_RECORDS // 2 and size <= LARGE and LARGEST < rows[n - 1, R_SIZE] <= LARGE
+    if run and time - rows[n - 1, R_TIME] < RUN_GAP:
+        rows[n - 1, R_SIZE] += size
+        return
     if n >= UNIT_RECORDS:
         unit[U_DROPPED] += 1
         return
@@ -209,13 +210,9 @@ def _add_up(w, c, since, time, known, size):
         k[K_IN_BURST] += 1
     if k[K_IN_BURST] >= WIDE and k[K_BURST] < WIDE * 1000:
         k[K_WIDE] = 1
-    if k[K_RUN] == 0:
-        first = k[K_CLIENTS] < FIRST_RECORDS
-        upload = k[K_WIDE] == 0 and not first and k[K_BURST] >= LEAST_BODY
-        if size >= (LEAST_FIRST if first else LEAST_UPLOAD):
-            usual = _percentile(w.scratch, _sort_usual(w, c, USUAL), 50)
-            upload = upload or usual < LEAST_UPLOAD or size * 100 > usual * 120 or size * 100 < usual * 85
-        if upload:
+    if k[K_RUN] == 0 and size >= (LEAST_FIRST if k[K_CLIENTS] < FIRST_RECORDS else LEAST_UPLOAD):
+        usual = _percentile(w.scratch, _sort_usual(w, c, USUAL), 50)
+        if usual < LEAST_UPLOAD or size * 100 > usual * 120 or size * 100 < usual * 85:
             _open_unit(w, c, k[K_BURST_SINCE], known)
             k[K_RUN] = 1
     if 20 < size < 9000:
@@ -264,6 +261,9 @@ def add_record(w, c, side, length, end, time, now):
     soonest = (3 * (k[K_RTT] if k[K_RTT] else ASSUMED_RTT)) // 4
     if k[K_PENDING] >= 0 and size > 53 and time - k[K_SEEN] > soonest:
         end_up(w, c, k[K_SEEN], now)  # there is an answer: the rest was sent, and we have missed it
-    if size > 250 and time - k[K_BURST_AT] > soonest:
+    if size > 250 and k[K_BURST_AT] and time - k[K_BURST_AT] > soonest:
+        narrow = k[K_WIDE] == 0 and k[K_RUN] == 0 and k[K_CLIENTS] > FIRST_RECORDS
+        if narrow and k[K_IN_BURST] > 1 and k[K_BURST] >= LEAST_BODY:
+            _open_unit(w, c, k[K_BURST_SINCE], now)
         k[K_BURST_AT] = 0  # what the client sends next is something new
     _log(w, c, time, now, -size)

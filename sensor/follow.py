@@ -1,9 +1,9 @@
 """From packets of watched flows to their connections: the way into sensor.records.
 
-`follow` goes through Todo.watched. The first packet of a flow takes a place for its connection (`_meet`) if its name is a
-wiki's, and leaves a cue; flows whose name is another one after all, or whose host gives no more than a cue, are watched
-no longer. Only for a flow without a name it stops: Python knows what DNS said (sensor.uploads). Places are bounded: if
-none is free, the one of the next few that has been silent for longest is taken, and counted.
+`follow` goes through Todo.watched. The first packet of a flow takes a place for its connection (`_meet`) if its name
+is a wiki's, and leaves a cue; flows whose name is another one after all, or whose host gives no more than a cue, are
+watched no longer. Only for a flow without a name it stops: Python knows what DNS said (sensor.uploads). Places are
+bounded: if none is free, the one of the next few that has been silent for longest is taken, and counted.
 """
 
 from __future__ import annotations

@@ -273,7 +273,9 @@ def look_tcp(buf, flows, row, batch, i, names, todo, counters):
         late = not known and not flags & PAYLOAD_SEEN  # perhaps the later part of a hello, come first
         http = _http_like(buf, p, end)
         if 0 < ahead < 65536 or short or late or http or _header_like(buf, p, end):
-            flags = (flags & ~LOOK_MASK) | LOOK_PYTHON | (WATCHED if http or 0 < ahead else 0)
+            flags = (
+                (flags & ~LOOK_MASK) | LOOK_PYTHON | (WATCHED if http or ahead > 0 or (short and first == 22) else 0)
+            )
         elif known and ahead == 0:
             flows.cold[row, PROGRESS] += batch.payload_length[i] - (p - batch.payload[i])
             if flows.cold[row, PROGRESS] > LOOK_BYTES:

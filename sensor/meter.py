@@ -143,6 +143,11 @@ class Meter:
         if self._uploads:
             self._uploads.learn(self._todo, client, answers, now)
 
+    def load(self) -> None:
+        """Have the compiled parts there that only watched flows need."""
+        if self._uploads:
+            self._uploads.load(self._flows, self._book.table, self._todo)
+
     def _follow(self, buffer: Any) -> None:
         """Hand on the packets of watched flows."""
         if self._todo.watching[0]:

@@ -1,7 +1,7 @@
 """Edits of a wiki that are sent in the clear: POST requests to MediaWiki, and how they were answered.
 
-`Posts` follows one connection of plain HTTP/1. Of a client's segment that begins a POST request it reads the request
-line and, for the script interface (api.php), the beginning of the body: is it an edit or not. Of the next segment of the
+`Posts` follows one connection of plain HTTP/1. Of a client's segment that begins a POST request it reads the first line
+and, for the script interface (api.php), the beginning of the body: is it an edit or not. Of the next segment of the
 server that begins an answer it reads the status. Nothing is kept but that, the moment and the verdict; never a title,
 a path or a text. The form of the pages says so in its address (`action=submit`), for a preview too, which is answered
 with 200; what was saved is answered with a redirection.
@@ -92,9 +92,10 @@ class Posts:
         if path.endswith(b"/api.php"):
             if not action:
                 end = self._head.find(b"\r\n\r\n")
-                body = self._head[end + 4 :] if end >= 0 else b""
-                action = _ACTION.search(body[:MAX_BODY]) or _PART.search(body[:MAX_BODY])
-                if not action and not over and len(body) < MAX_BODY and len(self._head) < MAX_HEAD:
+                body = self._head[end + 4 :][:MAX_BODY] if end >= 0 else b""
+                action = _ACTION.search(body) or _PART.search(body)
+                cut = not action or action.end() == len(body)  # the word may go on in the next segment
+                if cut and not over and len(body) < MAX_BODY and len(self._head) < MAX_HEAD:
                     return
             edit = bool(action) and action[1].decode() in EDITS  # type: ignore[index]
         elif action:

@@ -287,7 +287,7 @@ def _note_holes(s, start, length):
 @kernel
 def _read_hello(w, c, buf, p, end):
     """A ServerHello: does it choose TLS 1.3? (RFC 8446 4.1.3, 4.2.1)"""
-    if load8(buf, p, end) != HANDSHAKE or load8(buf, p + 5, end) != SERVER_HELLO:
+    if load8(buf, p + 5, end) != SERVER_HELLO or p + 5 + load16(buf, p + 3, end) > end:
         return
     q = p + 9 + 2 + 32
     q += 1 + load8(buf, q, end)

@@ -108,6 +108,7 @@ class Sensor:
         nothing = new_slices(1)
         self.meter.feed(np.zeros(0, np.uint8), 0, 0, walk.new_state())
         self.meter.sweep(0, 0)
+        self.meter.load()
         self._collect(nothing, 0)
         late.settle(self.meter.flows, np.zeros((0, 7), np.int64), self.meter.counters)
         late.refresh(self.meter.flows, as_slices(nothing.words[:0]))

@@ -99,6 +99,19 @@ def _summary(unit: _Unit, until: int) -> tuple[int, int, int]:
     return up, 0, 0
 
 
+def _in_order(times: list[int], sizes: list[int]) -> list[int]:
+    """Times of records, none before an earlier one of its direction: a later part of the stream may have come first."""
+    up = down = 0
+    ordered = []
+    for time, size in zip(times, sizes, strict=True):
+        if size > 0:
+            up = time = max(up, time)
+        else:
+            down = time = max(down, time)
+        ordered.append(time)
+    return ordered
+
+
 class Units:
     """See the module's header. `segment_of(client, vlan)` names a client's segment; `key` makes ids unguessable."""
 
@@ -146,7 +159,8 @@ class Units:
                 if len(self._earlier) > MAX_CLIENTS:
                     self._earlier.popitem(last=False)
             rows = self._watch.records[slot, : words[watch.U_COUNT]]
-            unit.times, unit.known, unit.sizes = (rows[:, n].tolist() for n in range(3))
+            times, unit.known, unit.sizes = (rows[:, n].tolist() for n in range(3))
+            unit.times = _in_order(times, unit.sizes)
 
     def _ends(self, unit: _Unit) -> int:
         """When it is over: its window, its connection, or its place was needed."""

@@ -22,6 +22,7 @@ import numpy as np
 
 from sensor import layout, watch
 from sensor.catalogue import Wiki
+from sensor.collect import release
 from sensor.columns import Segments, new_columns, unpack
 from sensor.dns import Answers
 from sensor.dnsmemory import DnsMemory
@@ -89,8 +90,15 @@ class Uploads:
         }
 
     def load(self, flows: layout.Flows, names: Names, todo: layout.Todo) -> None:
-        """Have the compiled parts there before the first packet."""
-        follow(self._watch, flows, names, todo, 0, np.zeros(0, np.uint8))
+        """Have the compiled parts there before the first packet; `todo` is empty."""
+        small = watch.new_watch(1, 2)
+        small.followed[1] = 1
+        follow(small, flows, names, todo, 0, np.zeros(0, np.uint8))
+        admit(small, flows, todo, 0, 1, EVIDENCE.index(Evidence.DNS), 0)  # row 0 is no flow
+        dismiss(small, flows, 0)
+        forget(small, 1, 0)
+        sweep(small, 0, IDLE, CLOSED_IDLE)
+        release(small, 0)
         self._pair(bytes(16), bytes(16))
 
     # -- packets ------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from sensor.slices import WORD, field_of
 
+_I64 = pa.list_(pa.field("item", pa.int64(), nullable=False))
 _I32 = pa.list_(pa.field("item", pa.int32(), nullable=False))
 UNIT_SCHEMA = pa.schema(
     [
@@ -44,10 +45,10 @@ UNIT_SCHEMA = pa.schema(
         field_of("p85", pa.int32(), "85th percentile of the last 32"),
         field_of("rec_dt_us", _I32, "records from 3 s before to 20 s after `opened`: when, relative to it; a client's "
                "record has the time of its last byte, a server's of its first"),
-        field_of("rec_size", _I32, "plaintext bytes, + from the client, - from the server; after 256 records, large "
-                 "ones of the server within 50 ms count as one; at most 512 records"),
-        field_of("prev_dt_us", pa.list_(pa.field("item", pa.int64(), nullable=False)), "up to four earlier units of this "
-               "client on any wiki connection, latest first: how long before this one they opened"),
+        field_of("rec_size", _I32, "plaintext bytes, + from the client, - from the server; at most 512 records, and "
+                 "after 256, large ones of the server within 50 ms count as one"),
+        field_of("prev_dt_us", _I64, "up to four earlier units of this client on any wiki connection, latest first: "
+                 "how long before this one they opened"),
         field_of("prev_up", _I32, "bytes that they sent up"),
         field_of("prev_reply", _I32, "bytes of the first record of the answer; 0 none seen"),
     ]

@@ -30,9 +30,10 @@ LOOK_BACK = 3 * SECOND  # before
 ASSUMED_RTT = 100_000_000
 
 # A connection; the first eight words, one cache line, are what a record needs. K_TLS13: does it use TLS 1.3, -1: nobody
-# has seen, PLAIN: it is HTTP in the clear. K_ROW: of the flow table, 0 = this place is free. K_UNIT: OPEN_UNITS places in `unit`, plus one. K_PENDING: size of the
-# client's record that is not whole yet, or -1; when its header came, its last byte so far, its end. K_BURST: bytes of a
-# burst without its first record, when that began, when the last one was whole. K_FACT: what each of its units repeats.
+# has seen, PLAIN: it is HTTP in the clear. K_ROW: of the flow table, 0 = this place is free. K_UNIT: OPEN_UNITS places
+# in `unit`, plus one. K_PENDING: size of the client's record that is not whole yet, or -1; when its header came
+# (K_SINCE), its last byte so far, its end. K_BURST: bytes of a burst without its first record, when that began, when
+# the last one was whole. K_RUN: the burst has opened a unit. K_FACT: what each of its units repeats.
 K_HASH, K_LAST, K_TLS13, K_RTT, K_PENDING, K_BURST_AT, K_LOGGED, K_OPEN = 0, 1, 2, 3, 4, 5, 6, 7
 K_SINCE, K_SEEN, K_END, K_CLIENTS, K_USUAL, K_RUN, K_BURST, K_BURST_SINCE = 8, 9, 10, 11, 12, 13, 14, 15
 K_IN_BURST, K_WIDE, K_ROW, K_CLOSED, K_UNIT = 16, 17, 18, 19, 20
@@ -51,8 +52,8 @@ UP, DOWN = 0, 1
 # A piece: where it begins, its length, when it came, its first four and last four bytes, its candidates.
 P_START, P_LENGTH, P_TIME, P_FIRST, P_LAST, P_COUNT, P_CANDIDATE = 0, 1, 2, 3, 4, 5, 6
 PIECE = P_CANDIDATE + CANDIDATES
-# A unit. U_STATE: 0 free, 1 open, 2 closed (at U_CLOSED). U_BEFORE: records from before it opened. U_LOST: bytes missing
-# when it opened, U_MISSING: when its connection was forgotten. U_DROPPED: records that had no room.
+# A unit. U_STATE: 0 free, 1 open, 2 closed (at U_CLOSED). U_BEFORE: records from before it opened. U_LOST: bytes
+# missing when it opened, U_MISSING: when it was closed. U_DROPPED: records that had no room.
 U_STATE, U_PLACE, U_OPENED, U_COUNT, U_BEFORE, U_LOST, U_MISSING, U_DROPPED = 0, 1, 2, 3, 4, 5, 6, 7
 U_P15, U_P50, U_P70, U_P85, U_SERIAL, U_CLIENTS, U_CLOSED, U_RTT, U_TLS13, U_FACT = 8, 9, 10, 11, 12, 13, 14, 15, 16, 17
 UNIT = U_FACT + FACTS + 4

@@ -20,7 +20,7 @@ from sensor.sense import Sensor
 from sensor.settings import SegmentRule
 from sensor.uploadtables import Tables
 
-STEP = 1 << 16  # bytes at a time: a name that Python reads must be known before much of its flow has passed
+STEP = 1 << 13  # bytes at a time: a name that Python reads must be known before much of its flow has passed
 LIMITS = MeterLimits(names=1 << 14, first_flows=1 << 11)
 
 

@@ -12,13 +12,21 @@ from typing import Any
 import numpy as np
 
 from sensor import frames, layout, load
+from sensor.catalogue import Wiki
 from sensor.dns import Answers
 from sensor.meter import Meter, MeterLimits
 from sensor.readers import EVIDENCE_CODES
+from sensor.sense import segment_table
+from sensor.uploads import Uploads
+from sensor.words import Watch
 
 SKIP_FRAGMENT = frames.SKIP_FRAGMENT
 LIMITS = MeterLimits(max_flows=64, names=1 << 8, first_flows=16, dns_names=16)
 READS_A_PACKET, READS_A_BYTE = 4000, 40  # more than any honest packet needs; quadratic work exceeds it soon
+
+
+def _wiki_of(name: str) -> Wiki | None:
+    return Wiki("wiki", Watch.TEXT, name) if len(name) % 2 else None
 
 
 class Watched:
@@ -34,6 +42,7 @@ class Watched:
             LIMITS,
             emit_all=True,
             on_answers=self._count,
+            uploads=Uploads(_wiki_of, segment_table(()), LIMITS.max_flows),
         )
         self.reads = 0
 

@@ -18,9 +18,11 @@ from sensor.ring import RingError
 from sensor.settings import SensorSettings
 from sensor.sightings import FOLDER
 from sensor.spool import Spool
+from sensor.uploadtables import UNIT_SCHEMA
 from sensor.worker import Worker, WorkerPlan
 from tests.sensor.building import START, Packet, Talk, client_hello, pcap
 from tests.sensor.lending import on_wire, request
+from tests.sensor.wiki_traffic import SECRET, packets_of, visit
 
 HELLO = client_hello("www.facebook.com")
 
@@ -189,6 +191,37 @@ def test_the_first_worker_counts_what_the_card_drops(
     assert counted(tables, "ring_freezes") == 1
     clock.now = 0
     assert counted(work(monkeypatch, tmp_path / "1", Wire(clock, []), 60, number=1), "nic_drops") == 0
+
+
+def test_upload_units_are_in_the_spool_within_two_seconds_beside_the_slices(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    packets = packets_of(visit())
+    wire = Wire(clock, [(n / 2 + 0.5, part) for n in range(50) if (part := _between(packets, n / 2, n / 2 + 0.5))])
+    written: dict[Path, float] = {}
+
+    def look(clock: Clock) -> None:
+        for path in tmp_path.glob("uploads-*.arrow"):
+            written.setdefault(path, clock.now)
+
+    wire.then = look
+    work(monkeypatch, tmp_path, wire, 40)
+    units = Spool(tmp_path, prefix="uploads-units-")
+    rows = [(row, written[path]) for path in units.files() for row in units.read(path).to_pylist()]
+    assert len({row["unit"] for row, _ in rows}) == 2
+    assert all(at - (row["known"] - START) <= 2.0 for row, at in rows)
+    for path in units.files():
+        table = units.read(path)
+        assert table.schema.remove_metadata() == UNIT_SCHEMA.remove_metadata()
+        assert table.schema.metadata == {b"sensor": b"mon0"}
+        assert SECRET[:6] not in path.read_bytes()
+        assert b"CANARY" not in path.read_bytes()
+    cues = Spool(tmp_path, prefix="uploads-cues-")
+    assert [row["cue"] for path in cues.files() for row in cues.read(path).to_pylist()] == ["wiki_open"]
+
+
+def _between(packets: list[Packet], start: float, end: float) -> list[Packet]:
+    return [packet for packet in packets if START + start <= packet.time / 1e9 < START + end]
 
 
 def test_what_is_held_is_written_while_the_interface_is_away(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 from collections.abc import Callable
 
 from scapy.layers.inet import IP, TCP, fragment
@@ -29,6 +30,7 @@ from tests.sensor.building import (
     quic_datagrams,
 )
 from tests.sensor.lending import PC, ack, advertisement, lent6, on_wire, reply, request, solicitation
+from tests.sensor.wiki_traffic import cut, joined, packets_of, repeated, shuffled, visit
 from tests.sensor.wrappings import LINKS, OVER_IP, OVER_LINK, TEREDO, Wrap
 
 HELLO = client_hello("www.facebook.com")
@@ -177,6 +179,15 @@ def raw(header: bytes, link: int) -> Callable[[], bytes]:
     return lambda: pcap([Packet(p.time, header + p.frame[14:]) for p in pieces()], link=link)
 
 
+def wiki() -> list[Packet]:
+    """An upload to a wiki, out of order, in part twice, some of it merged; and one of which something is missing."""
+    chance, said = random.Random(7), [s for s in visit() if s.time < 7 and (s.up or len(s.data) < 1400)]
+    mixed = packets_of(shuffled(repeated(said, chance), chance))
+    other = packets_of(joined(cut([s for s in said if s.up], 900)), port=50001)
+    lost = packets_of([s for n, s in enumerate(said) if n % 9 != 5], port=50002)
+    return sorted([*mixed, *other, *lost], key=lambda packet: packet.time)
+
+
 def on(link: int, wrap: Wrap) -> Callable[[], bytes]:
     """The pieces on another link."""
     return lambda: pcap([Packet(p.time, bytes(wrap(IP(p.frame[14:])))) for p in pieces()], link=link)
@@ -191,6 +202,7 @@ CAPTURES: dict[str, Callable[[], bytes]] = {
     "datagrams": lambda: pcap(datagrams()),
     "crowd": lambda: pcap(crowd()),
     "shapes": lambda: pcap(shapes()),
+    "wiki": lambda: pcap(wiki()),
     "tunnels": lambda: pcap(tunnels()),
     "fragments": lambda: pcap(fragments()),
     "neighbours": lambda: pcap(neighbours()),

@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from sensor.capture import CaptureError, open_capture
+from sensor.catalogue import Wiki
 from sensor.layout import Slices
 from sensor.load import INTERPRETED
 from sensor.meter import Meter, MeterLimits
 from sensor.sightings import Sightings, Watched
+from sensor.sense import segment_table
+from sensor.uploads import Uploads
+from sensor.words import Watch
 
 LIMITS = MeterLimits(names=1 << 13, first_flows=1 << 7)
 SHOWN = 200  # slices given in full; of more, a digest
@@ -47,6 +51,10 @@ def _metered(path: Path) -> dict[str, Any]:
         number = numbers.setdefault(name, len(numbers) + 1)
         return number if len(name) % 3 else 0
 
+    def wiki_of(name: str) -> Wiki | None:
+        return Wiki("wiki", Watch.TEXT, name) if len(name) % 2 else None
+
+    uploads = Uploads(wiki_of, segment_table(()), LIMITS.max_flows)
     meter = Meter(
         lookup,
         give,
@@ -54,11 +62,13 @@ def _metered(path: Path) -> dict[str, Any]:
         emit_all=True,
         on_answers=lambda client, server, said: answers.append(f"{client.hex()} {server.hex()} {said!r}"),
         sightings=seen,
+        uploads=uploads,
     )
     for _ in capture.read(meter.feed):
         pass
     meter.finish()
     opened, count = meter.take_openings()
+    uploads.finish(meter.latest_ns)
     return {
         "slices": rows,
         "digest": digest.hexdigest(),
@@ -68,6 +78,8 @@ def _metered(path: Path) -> dict[str, Any]:
         "sightings": repr(seen.take().to_pylist()),
         "sightings counted": dict(seen.counts),
         "counters": meter.counters.tolist(),
+        "uploads": [repr(table.to_pylist()) for table in uploads.take()],
+        "uploaded": uploads.counters(),
         "skipped": [list(pair) for pair in meter.skipped()],
         "note": capture.note,
     }
