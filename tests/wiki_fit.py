@@ -30,15 +30,15 @@ from pipeline.wiki.unit import Unit
 MORE, LESS = 1, -1  # more of it speaks for a save, or less of it
 EDGES: dict[str, dict[str, tuple[int, tuple[float, ...]]]] = {
     "form": {
-        "body": (MORE, (250, 600, 900, 1500)),
-        "answer": (LESS, (0.07, 0.11, 0.2, 0.4)),
+        "body": (MORE, (1500,)),
+        "answer": (LESS, (0.28, 0.4)),
         "gap": (LESS, (0.03, 0.12, 0.2, 0.35)),
         "requests": (LESS, (2, 3, 6)),
         "order": (LESS, (1, 2, 4)),
         "later": (LESS, (1, 2)),
         "credit": (MORE, (0.5,)),
-        "think": (LESS, (2.5, 6)),
-        "wait": (LESS, (1.0, 2.5)),
+        "think": (LESS, (6, 12)),
+        "wait": (LESS, (2.5, 4)),
         "in_stream": (LESS, (0.5,)),
         "stashed": (MORE, (0.5,)),
     },
@@ -61,10 +61,11 @@ EDGES: dict[str, dict[str, tuple[int, tuple[float, ...]]]] = {
         "later": (LESS, (1, 2)),
     },
     "bare": {
-        "answer": (LESS, (0.07, 0.12, 0.2)),
+        "body": (MORE, (200, 600)),
+        "answer": (LESS, (0.07, 0.12, 0.2, 0.3)),
         "quiet": (MORE, (0.25, 0.8)),
         "asked": (LESS, (1, 2)),
-        "think": (LESS, (2.5, 6)),
+        "think": (LESS, (6, 12)),
         "order": (LESS, (1, 2)),
         "later": (LESS, (1,)),
         "credit": (MORE, (0.5,)),

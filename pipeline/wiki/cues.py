@@ -28,6 +28,7 @@ from enum import StrEnum
 from pipeline.wiki.constants import Sizes
 from pipeline.wiki.exchange import HEADER, PAGE, TINY, Answer, Exchange
 
+SHORTEST_FORM = 900  # log-ins and preferences are shorter; the shortest that saves is the mobile editor's
 MEMORY_S = 600.0  # earlier uploads of the same client are remembered for this long
 
 
@@ -75,6 +76,7 @@ def candidates(exchange: Exchange, past: Sequence[Past], now: float, sizes: Size
         and _far(exchange.body, sizes.visual_body) <= 0.35
         and exchange.largest_before < PAGE
     )
+    saved = sizes.saved if http2 else sizes.saved_plain
     for answer in exchange.answers:
         shared = common | {
             "think": answer.think,
@@ -82,7 +84,7 @@ def candidates(exchange: Exchange, past: Sequence[Past], now: float, sizes: Size
             "later": float(answer.later),
             "in_stream": float(answer.in_stream),
         }
-        if answer.turned and answer.size <= sizes.saved * 2:
+        if answer.turned and exchange.body >= SHORTEST_FORM and _far(answer.size, sizes.saved) <= 0.5:
             values = shared | {
                 "body": float(exchange.body),
                 "answer": _far(answer.size, sizes.saved),
@@ -111,7 +113,9 @@ def candidates(exchange: Exchange, past: Sequence[Past], now: float, sizes: Size
             yield Candidate(Shape.REPLY, exchange, answer, values, answer.at + 0.25)
         if exchange.body >= 100 and not answer.turned and answer.size <= sizes.saved * 2:
             values = shared | {
-                "answer": _far(answer.size, sizes.saved if http2 else sizes.saved_plain),
+                "body": float(exchange.body),
+                # thanks and watching have short bodies and similar answers: theirs must fit better
+                "answer": _far(answer.size, saved) * (0.55 if exchange.body > HEADER else 1.0),
                 "quiet": answer.quiet or 9.0,
                 "asked": float(answer.asked),
             }

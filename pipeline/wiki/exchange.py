@@ -38,7 +38,7 @@ AGAIN_S = 0.5  # a turn's request comes within this
 LONGEST_S = 18.0  # the slowest save waited for
 PAGE_S = 6.0  # the page asked for upon an answer comes within this
 ANSWERS = 24  # looked at for one exchange
-_CREDIT_SIZES = tuple(-CREDIT * n for n in range(1, 4))  # 52 is also the end of a TLS handshake
+_CREDIT_SIZES = (-13, -26, -35, -39, -43)  # also with SETTINGS' (9) or PING's (17) acknowledgement; 52 ends a handshake
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +178,8 @@ def _kinds(sizes: Sequence[int], huge: tuple[float, float] | None, http2: bool) 
 
     In HTTP/2 a flight begins with headers; a body that HTTP/1.1 sends goes out with its headers or right behind them.
     """
+    if huge is None and http2 and HUGE <= sizes[0] < LARGEST_HEADER:
+        huge = (0.82 * sizes[0], 1.22 * sizes[0])
     kinds = ["h" if s <= HEADER else "?" if huge and huge[0] <= s <= huge[1] else "d" for s in sizes]
     return ["h", *kinds[1:]] if kinds[0] == "?" or (http2 and sizes[0] < LARGEST_HEADER) else kinds
 
@@ -201,14 +203,16 @@ def _credit(
 def _posts(sizes: Sequence[int], kinds: list[str], credit: int) -> tuple[list[int], int]:
     """The bodies in a flight, and the number of its header records."""
     sure = sum(1 for i, kind in enumerate(kinds) if kind == "d" and (i == 0 or kinds[i - 1] != "d"))
+    ends = ["d" not in kinds[i + 1 : i + 2] for i in range(len(kinds))]
+    for i in range(1, len(sizes)):  # a short form behind a huge header
+        if kinds[i] == "h" and ends[i] and kinds[i - 1] != "d" and sizes[i - 1] > HEADER and sure < credit:
+            kinds[i - 1], kinds[i] = "h", "d"
+            sure += 1
     for i, kind in enumerate(kinds):
         if kind == "?":
             is_data = kinds[i - 1] == "h" and sizes[i - 1] > HEADER and sure < credit
             kinds[i] = "d" if is_data else "h"
             sure += is_data
-        elif kind == "h" and i and kinds[i - 1] == "h" and sizes[i - 1] > HEADER and sure < credit:
-            kinds[i] = "d"  # a short form behind a huge header
-            sure += 1
     if not sure and credit and len(sizes) > 1:
         kinds[-1] = "d"  # a few words, shorter than most headers
     bodies: list[int] = []

@@ -106,6 +106,14 @@ def read_sessions(folder: Path) -> dict[str, Session]:
     }
 
 
+def page_view_times(folder: Path) -> dict[str, list[float]]:
+    """When pages were viewed, by session."""
+    times: dict[str, list[float]] = defaultdict(list)
+    for row in _rows(folder / "page_views.jsonl", ("sid", "time")):
+        times[row["sid"]].append(float(row["time"]))
+    return times
+
+
 def score(sessions: Iterable[Session], alarms: Mapping[str, Sequence[float]]) -> Result:
     """Alarm times by session against the truth."""
     kinds: dict[str, list[int]] = defaultdict(lambda: [0, 0])

@@ -6,7 +6,8 @@ All times are Unix seconds unless they are said to be relative.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +61,6 @@ def units_of(table: Any) -> Iterator[Unit]:
     """The units of the sensor's Arrow table, in its order."""
     for row in table.to_pylist():
         opened = row["opened"]
-        records = [(t / 1e6, s) for t, s in zip(row["rec_dt_us"], row["rec_size"], strict=True)]
         earlier = zip(row["prev_dt_us"], row["prev_up"], row["prev_reply"], strict=True)
         yield Unit(
             unit=row["unit"],
@@ -74,7 +74,7 @@ def units_of(table: Any) -> Iterator[Unit]:
             wiki=row["host"],
             rtt=row["rtt_us"] / 1e6,
             usual=row["p50"],
-            records=tuple(sorted(records, key=_time)),
+            records=_in_order(row["rec_dt_us"], row["rec_size"]),
             earlier=tuple(Past(opened - age / 1e6, up, reply) for age, up, reply in earlier),
         )
 
@@ -92,6 +92,17 @@ def requests_of(table: Any) -> Iterator[Request]:
             row["time"], row["known"], bytes(row["client"]), row["segment"], row["service"], row["host"], row["edit"],
             row["status"],
         )  # fmt: skip
+
+
+def _in_order(times_us: Iterable[int], sizes: Iterable[int]) -> tuple[Record, ...]:
+    """Records in the order of time. Those of one direction keep the order of their bytes, in which they are given:
+    where packets overtook each other, a record may have been whole before the one ahead of it."""
+    latest = [-math.inf, -math.inf]
+    records = []
+    for time_us, size in zip(times_us, sizes, strict=True):
+        latest[size > 0] = max(latest[size > 0], time_us / 1e6)
+        records.append((latest[size > 0], size))
+    return tuple(sorted(records, key=_time))
 
 
 def _time(record: Record) -> float:
