@@ -27,6 +27,7 @@ COMMANDS = {
     "rules": ("rules", "Print the rules as sentences, with the school's limits."),
     "sites": ("sites", "List or check the register of official school sites."),
     "catalogue": ("catalogue", "List the services, add or re-grade one, see the effect first, take it back."),
+    "wiki": ("wiki", "Edits of wikis: find them in captures, measure how well, fit it to your network."),
     "feeds": ("feeds", "Show each identity feed: records, age, clock, what was refused and dropped."),
     "doctor": ("doctor", "Check machine, mirror port and sensor: what is wrong, what to do."),
     "alerts": ("alerts", "List, show and acknowledge alerts, and try their channels."),

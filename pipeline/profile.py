@@ -77,6 +77,19 @@ class Doubt(_Table):
     confident_minutes: Annotated[int, pydantic.Field(ge=1, le=60)] = 5
 
 
+class Edits(_Table):
+    """From which probability a wiki's edit is called so (clause 6.11); `confirmed` is not a matter of probability."""
+
+    possible: Annotated[float, pydantic.Field(ge=0.05, le=0.99)] = 0.4
+    likely: Annotated[float, pydantic.Field(ge=0.05, le=0.999)] = 0.6
+
+    @pydantic.model_validator(mode="after")
+    def _ordered(self) -> Edits:
+        if self.possible > self.likely:
+            raise ValueError("edits.possible is more than edits.likely; what is likely must be possible too")
+        return self
+
+
 class _Service(_Table):
     id: str
     down_bytes: Count | None = None
@@ -91,6 +104,7 @@ class _File(_Table):
     time: _Time
     use: _Use = _Use()
     doubt: Doubt = Doubt()
+    edits: Edits = Edits()
     kinds: dict[Kind, Action] = {}
     official_sites: SiteRules = SiteRules()
     service: tuple[_Service, ...] = ()
@@ -129,6 +143,7 @@ class Profile:
     episode_minutes: int
     dns_named_flows: bool
     doubt: Doubt
+    edits: Edits
     services: Mapping[str, _Service]
     kinds: Mapping[Kind, Action]
     official_sites: SiteRules
@@ -240,6 +255,7 @@ def parse_profile(data: bytes, source: str) -> Profile:
         episode_minutes=checked.use.episode_minutes,
         dns_named_flows=checked.use.dns_named_flows,
         doubt=checked.doubt,
+        edits=checked.edits,
         services=MappingProxyType({s.id: s for s in checked.service}),
         kinds=MappingProxyType(checked.kinds),
         official_sites=checked.official_sites,

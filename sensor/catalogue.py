@@ -22,7 +22,7 @@ from typing import Generic, Literal, NoReturn, TypeVar
 
 from sensor.exempt import SHIPPED as EXEMPT
 from sensor.exempt import exempt_sites, is_exempt, shipped_sites
-from sensor.words import Action, Kind, Role
+from sensor.words import Action, Kind, Role, Watch
 
 SHIPPED = Path(__file__).parent / "services"
 NO_SERVICE = "none"  # as a row's service: these names belong to no service, whatever a shorter row says
@@ -70,6 +70,23 @@ class Hit:
     role: Role
 
 
+@dataclass(frozen=True, slots=True)
+class Wiki:
+    """A host of a wiki: service, what it is watched for, and the name it is shown by."""
+
+    service: str
+    watch: Watch
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """A row of wikis.csv; `domain` is shown instead of the host if it is not empty."""
+
+    watch: Watch
+    domain: str = ""
+
+
 T = TypeVar("T")
 _Key = tuple[Match, str]
 
@@ -113,6 +130,7 @@ class Catalogue:
         domains: Mapping[_Key, Hit | None],
         blind: Mapping[_Key, Blindness],
         exempt: frozenset[str] = frozenset(),
+        wikis: Mapping[_Key, _Watched] | None = None,
     ) -> None:
         self.version = version
         self._exempt = exempt
@@ -120,11 +138,22 @@ class Catalogue:
         self.hosts = domains
         self._domains = _Names(domains)
         self._blind = _Names(blind)
+        self._wikis = _Names(wikis or {})
 
     def lookup(self, host: str) -> Hit | None:
         """The service and role of `host`, or None. Any text is answered: case and one trailing dot do not matter."""
         hit = self._domains.find(host)
         return None if hit is None or is_exempt(host.lower(), self._exempt) else hit
+
+    def wiki(self, host: str) -> Wiki | None:
+        """What `host` is to a wiki whose edits can be told from reads (sensor.uploads); None for all other names.
+
+        A mobile host counts as its wiki (en.m.wikipedia.org: en.wikipedia.org)."""
+        row = self._wikis.find(host)
+        hit = self.lookup(host) if row else None
+        if row is None or hit is None or (row.watch is Watch.TEXT and hit.role not in _TEXT_ROLES):
+            return None
+        return Wiki(hit.service, row.watch, row.domain or _without_mobile(host.lower().removesuffix(".")))
 
     def blindness(self, host: str) -> Blindness | None:
         """What a connection to `host` hides from a sensor: `doh` (DNS inside HTTPS), `vpn` (a tunnel or relay),
@@ -132,24 +161,34 @@ class Catalogue:
         return self._blind.find(host)
 
 
+_TEXT_ROLES = (Role.PRIMARY, Role.API, Role.AUTH)
+
+
+def _without_mobile(host: str) -> str:
+    """Labels `m` are of the mobile view (wikitech.wikimedia.org/wiki/Mobile_domain)."""
+    labels = host.split(".")
+    return ".".join(label for n, label in enumerate(labels) if label != "m" or n > 1)
+
+
 def load_catalogue(extra: Path | None = None, exempt: Iterable[str] = (), content: bytes | None = None) -> Catalogue:
     """The shipped catalogue, with the school's own rows from `extra` laid over it, without the exempt sites: those of
     sensor.exempt and these. With `content`, as if these bytes were what `extra` holds.
 
-    `extra` has the columns `service,domain,match,role` and, as far as wanted, `source,checked_on` and those of
-    `services.csv`: `name`, `kind`, `status`, `action`, `about`. Filled in, the latter define a new service or change a
+    `extra` has the columns `service,domain,match,role` and, as far as wanted, `watch` (what a wiki's host is watched
+    for: `text` for the school's own MediaWiki), `source,checked_on` and those of `services.csv`: `name`, `kind`, `status`, `action`, `about`. Filled in, the latter define a new service or change a
     known one; such a row may leave the domain empty. The service `none` takes names out of the catalogue.
     Raises CatalogueError for the first row that cannot be used, OSError if a file cannot be read.
     """
-    files = [SHIPPED / name for name in ("services.csv", "domains.csv", "blind.csv")]
+    files = [SHIPPED / name for name in ("services.csv", "domains.csv", "blind.csv", "wikis.csv")]
     files.append(EXEMPT)
     services, lines = _services(files[0])
     domains, checked = _domains(files[1], services)
     blind = _blind(files[2])
+    wikis = _wikis(files[3])
     contents = [path.read_bytes() for path in files]
     if extra is not None:
         contents.append(extra.read_bytes() if content is None else content)
-        _overlay(extra, contents[-1], services, lines, domains)
+        _overlay(extra, contents[-1], services, lines, domains, wikis)
     with_primary = {hit.service for hit in domains.values() if hit is not None and hit.role is Role.PRIMARY}
     for service, (path, line) in lines.items():
         if service not in with_primary:
@@ -160,7 +199,7 @@ def load_catalogue(extra: Path | None = None, exempt: Iterable[str] = (), conten
     sites = exempt_sites(exempt)
     if own := sites - shipped_sites():
         digest.update("\n".join(sorted(own)).encode())
-    return Catalogue(f"{checked:%Y-%m-%d}.{digest.hexdigest()[:6]}", services, domains, blind, sites)
+    return Catalogue(f"{checked:%Y-%m-%d}.{digest.hexdigest()[:6]}", services, domains, blind, sites, wikis)
 
 
 _Where = dict[str, tuple[Path, int]]
@@ -227,17 +266,31 @@ def _blind(path: Path) -> dict[_Key, Blindness]:
     return blind
 
 
+def _wikis(path: Path) -> dict[_Key, _Watched]:
+    wikis: dict[_Key, _Watched] = {}
+    for line, row in _rows(path, ("domain", "match", "watch", "show", "about"), ()):
+        key = _key(path, line, row)
+        if key in wikis:
+            _fail(path, line, f"{key[1]!r} is listed twice", "keep one of the rows")
+        if row["show"] not in ("host", "domain"):
+            _fail(path, line, f"show {row['show']!r} is not known", "use one of host, domain")
+        shown = row["domain"] if row["show"] == "domain" else ""
+        wikis[key] = _Watched(_word(path, line, "watch", row["watch"], Watch), shown)
+    return wikis
+
+
 def _overlay(
     path: Path,
     data: bytes,
     services: dict[str, Service],
     lines: _Where,
     domains: dict[_Key, Hit | None],
+    wikis: dict[_Key, _Watched],
 ) -> None:
-    """Lays the rows of a school's own file over `services`, `lines` and `domains`."""
+    """Lays the rows of a school's own file over `services`, `lines`, `domains` and `wikis`."""
     about = ("name", "kind", "status", "action", "about")
     seen: set[_Key] = set()
-    columns = ("service", "domain", "match", "role"), ("source", "checked_on", *about)
+    columns = ("service", "domain", "match", "role"), ("watch", "source", "checked_on", *about)
     for line, row in _rows(path, *columns, data):
         service = row["service"]
         if service != NO_SERVICE and (service not in services or any(row.get(column) for column in about)):
@@ -250,6 +303,8 @@ def _overlay(
             _fail(path, line, f"{key[1]!r} is listed twice", "keep one of the rows")
         seen.add(key)
         domains[key] = None if service == NO_SERVICE else Hit(service, _word(path, line, "role", row["role"], Role))
+        if row.get("watch"):
+            wikis[key] = _Watched(_word(path, line, "watch", row["watch"], Watch))
 
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"

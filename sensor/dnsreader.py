@@ -19,14 +19,17 @@ MDNS, LLMNR = 5353, 5355
 MAX_STREAMS = 512  # TCP connections whose messages are being put together; 128 kB each at most
 
 OnAnswers = Callable[[bytes, bytes, Answers], None]
+OnTold = Callable[[bytes, Answers, float], None]
 
 
 class DnsReader:
-    """See the module's header. `on_answers(client, server, answers)` is told of each message that could be read."""
+    """See the module's header. `on_answers(client, server, answers)` is told of each message that could be read,
+    `on_told(client, answers, now)` of each that teaches names."""
 
-    def __init__(self, capacity: int, on_answers: OnAnswers | None = None) -> None:
+    def __init__(self, capacity: int, on_answers: OnAnswers | None = None, on_told: OnTold | None = None) -> None:
         self.memory = DnsMemory(capacity)
         self._on_answers = on_answers
+        self._on_told = on_told
         self._streams: OrderedDict[int, DnsStream] = OrderedDict()
         self.answers = 0
         self.unreadable = 0
@@ -49,6 +52,8 @@ class DnsReader:
             self._on_answers(client, server, answers)
         if port not in (MDNS, LLMNR):
             self.memory.learn(client, answers, now)
+            if self._on_told:
+                self._on_told(client, answers, now)
         elif not _is_multicast(client):
             self.memory.learn_local(client, answers, now)
 

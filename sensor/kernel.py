@@ -72,13 +72,14 @@ from sensor.layout import (
     TABLE_FULL,
     TODO_DNS,
     TODO_FULL,
+    WATCHED,
 )
 from sensor.load import inlined, kernel, prefetch
 from sensor.looking import look_tcp
 from sensor.lookudp import look_udp
 from sensor.names import COUNT, MAX_NAME, USED_BYTES
 from sensor.table import clear, emit, open_minute, pass_minute, place, probe, remove
-from sensor.todo import note_opening, push_fragment, push_todo
+from sensor.todo import is_wiki_pair, note_handshake, note_opening, push_fragment, push_todo, push_watched
 from sensor.walk import FORMAT, FORMAT_PCAP, FORMAT_PCAPNG, walk_pcap, walk_pcapng, walk_ring
 from sensor.wire import SKIP_DUPLICATE, SKIP_FRAGMENT
 
@@ -133,14 +134,20 @@ def _update(buf, flows, batch, i, names, out, late, todo, limits, counters):
         if control & (SYN | ACK) == SYN:
             flows.cold[row, NEXT_SEQUENCE] = (batch.sequence[i] + 1) & LOW32
             flags = flags & ~CLIENT_IS_B | SYN_SEEN | (CLIENT_IS_B if b else 0)
+        if control & SYN:
+            note_handshake(todo, batch, i)
         if control & (FIN | RST):
             flags |= CLOSED
         flows.halves[row, FLAGS] = flags
     size = batch.payload_length[i]
     up = (flags & CLIENT_IS_B) == b  # CLIENT_IS_B is bit 0
     # up & (size > 0): one branch, seldom taken, instead of two coin tosses
-    if up & (size > 0) and _burst(flows, row, batch.time[i], size) and flows.halves[row, NAME]:
-        note_opening(batch, i, flows.halves[row, NAME], names, todo)
+    if up & (size > 0) and _burst(flows, row, batch.time[i], size):
+        if flows.halves[row, NAME]:
+            note_opening(batch, i, flows.halves[row, NAME], names, todo)
+        elif tcp and is_wiki_pair(todo, batch, i, b):
+            flags |= WATCHED
+            flows.halves[row, FLAGS] |= WATCHED
     if not tcp and size > 0:
         source = np.int64(k4 >> np.uint64(32)) & 0xFFFF if b else np.int64(k4 >> np.uint64(48))
         if source in DNS_PORTS:
@@ -148,8 +155,11 @@ def _update(buf, flows, batch, i, names, out, late, todo, limits, counters):
     if flags & LOOK_MASK != LOOK_DONE and batch.payload_end[i] > batch.payload[i]:
         if tcp:
             look_tcp(buf, flows, row, batch, i, names, todo, counters)
+            flags = np.int64(flows.halves[row, FLAGS])
         else:
             look_udp(buf, flows, row, batch, i, todo, counters)
+    if flags & WATCHED and (size > 0 or control & (SYN | FIN | RST)):
+        push_watched(todo, batch, i, flows, row, flags, (flags & CLIENT_IS_B) == b)
 
 
 @inlined
@@ -194,7 +204,7 @@ def _why_stop(flows, names, out, late, todo, limits, counters):
         return SLICES_FULL
     if todo.count[0] + 2 * BATCH > len(todo.words):  # a packet may leave two, as an answer or with what came before
         return TODO_FULL
-    if todo.opened[0] + 2 * BATCH > len(todo.openings):
+    if todo.opened[0] + 2 * BATCH > len(todo.openings) or todo.watching[0] + BATCH > len(todo.watched):
         return TODO_FULL
     if names.state[COUNT] + BATCH > len(names.hash) or names.state[USED_BYTES] + BATCH * MAX_NAME > len(names.arena):
         return NAMES_FULL

@@ -35,6 +35,8 @@ IS_TCP = 1 << 14
 ECH = 1 << 15  # the hello carried encrypted_client_hello (RFC 9849): real or GREASE, nobody outside can tell
 EVIDENCE_SHIFT, EVIDENCE_MASK = 16, 7 << 16
 LOOKED_SHIFT, LOOKED_MASK = 19, 63 << 19
+WATCHED = 1 << 25  # its packets go to the list of sensor.records: it leads to a wiki, or may
+WATCH_TOLD = 1 << 26  # one of them has gone there
 MAX_LOOKED = 12  # datagrams of a UDP flow
 LOOK_BUDGET = 48  # of a TCP flow; see sensor.looking
 LOOK_BYTES = 16384  # client bytes of a TCP flow
@@ -59,6 +61,20 @@ GATHER_FREE, GATHER_USED, GATHER_HANDED = 0, 1, 2
 GATHER_PLACES, GATHER_BYTES = 4096, 4096
 # Indices into Gather.state. LOST: hellos whose place another took.
 GATHER_FREE_COUNT, GATHER_HAND, GATHER_LOST = 0, 1, 2
+
+# A packet of a watched flow. W_LENGTH: of its payload on the wire; W_FLAGS: of TCP, and W_FROM_CLIENT, and W_FIRST for
+# the first of its flow.
+W_TIME, W_PAYLOAD, W_END, W_LENGTH, W_SEQUENCE, W_HASH, W_ROW, W_FLAGS = 0, 1, 2, 3, 4, 5, 6, 7
+WATCH_ITEM = 8
+W_FROM_CLIENT, W_FIRST = 1 << 8, 1 << 9
+WATCH_BUFFER = 1 << 12
+# What a name is to be watched for (Names.watch): not at all, yes, or nobody has asked the catalogue yet.
+WATCH_NO, WATCH_YES, WATCH_ASK = 0, 1, 2
+# A handshake: the flow's hash, the SYN's time (-1: it was sent twice, so nobody knows which was answered), the time
+# from it to the SYN/ACK. A new flow takes the place of an older one.
+H_HASH, H_SYN, H_RTT = 0, 1, 2
+HANDSHAKES = 1 << 12
+PAIRS = 1 << 12  # of client and server, mixed into one number: the client was told that the server is a wiki
 
 # Counters. NAMEABLE: flows that carried something a name can be read from.
 C_PACKETS, C_BYTES, C_FLOWS, C_NAMED, C_EVICTED = 0, 1, 2, 3, 4
@@ -133,6 +149,10 @@ class Todo(NamedTuple):
     openings: Any  # uint64[OPENINGS, OPENING]: who has just asked a site that no catalogue entry is known to want
     opened: Any  # int64[1]: how many there are
     heard: Any  # uint64[HEARD]: by client, the last second in which that was noted, both mixed into one number
+    watched: Any  # int64[WATCH_BUFFER, WATCH_ITEM]: packets of watched flows, oldest first
+    watching: Any  # int64[1]: how many there are
+    handshakes: Any  # int64[HANDSHAKES, 4]
+    pairs: Any  # uint64[PAIRS]
 
 
 class Limits(NamedTuple):

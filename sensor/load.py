@@ -40,6 +40,7 @@ KERNEL_SOURCES = (
     "columns.py",
     "gaps.py",
     "openings.py",
+    "records.py",
 )
 
 

@@ -57,6 +57,7 @@ from sensor.layout import (
     TODO_GATHERED,
     TODO_STREAM,
     UID,
+    WATCHED,
 )
 from sensor.load import kernel, load8, load32
 from sensor.names import INCOMPLETE, MAX_NAME, NOT_HELLO, find_hello_name, intern
@@ -141,12 +142,13 @@ def _is_filler(buf, batch, i, p, end):
 
 @kernel
 def _named(flows, row, batch, i, names, buf, start, length, end, todo, counters):
-    """Give the flow of packet `i` the name at buf[start : start + length]."""
+    """Give the flow of packet `i` the name at buf[start : start + length]; returns the flags that come with it."""
     name = intern(names, buf, start, length, end)
     if name and flows.halves[row, NAME] == 0:
         counters[C_NAMED] += 1
         note_opening(batch, i, name, names, todo)
     flows.halves[row, NAME] = name
+    return 1 << EVIDENCE_SHIFT | (WATCHED if names.watch[np.uint64(name)] else 0)
 
 
 @kernel
@@ -164,7 +166,7 @@ def _gather_more(buf, flows, row, batch, i, sequence, names, todo, counters, fil
     if how == GAP:
         _push_gathered(todo, batch, i, flows, row)
         _push_segment(todo, batch, i, flows, row, filler)
-        flows.halves[row, FLAGS] = (flags & ~LOOK_MASK) | LOOK_PYTHON
+        flows.halves[row, FLAGS] = (flags & ~LOOK_MASK) | LOOK_PYTHON | WATCHED
         return
     start = place * GATHER_BYTES
     end = start + gather.places[place, G_HELD]
@@ -173,8 +175,8 @@ def _gather_more(buf, flows, row, batch, i, sequence, names, todo, counters, fil
         return
     what, at, length, ech, _ = find_hello_name(gather.bytes, start, end)
     if 0 < length <= MAX_NAME:
-        _named(flows, row, batch, i, names, gather.bytes, at, length, end, todo, counters)
-        flags = (flags & ~EVIDENCE_MASK) | 1 << EVIDENCE_SHIFT
+        given = _named(flows, row, batch, i, names, gather.bytes, at, length, end, todo, counters)
+        flags = (flags & ~EVIDENCE_MASK) | given
     if ech:
         flags |= ECH
     if whole or what == NOT_HELLO:
@@ -253,15 +255,15 @@ def look_tcp(buf, flows, row, batch, i, names, todo, counters):
             from_client = True
     if what != NOT_HELLO:
         if 0 < length <= MAX_NAME:
-            _named(flows, row, batch, i, names, buf, start, length, end, todo, counters)
-            flags = (flags & ~EVIDENCE_MASK) | 1 << EVIDENCE_SHIFT
+            given = _named(flows, row, batch, i, names, buf, start, length, end, todo, counters)
+            flags = (flags & ~EVIDENCE_MASK) | given
         if ech:
             flags |= ECH
         if what != INCOMPLETE:
             flags = (flags & ~LOOK_MASK) | LOOK_DONE
         else:
             gathered = ahead == 0 and _begin_gathering(buf, p, end, sequence, flows, row, b, todo, size)
-            flags = (flags & ~LOOK_MASK) | (PARTIAL | LOOK_GATHER if gathered else LOOK_PYTHON)
+            flags = (flags & ~LOOK_MASK) | (PARTIAL | LOOK_GATHER if gathered else LOOK_PYTHON | WATCHED)
     elif not flags & SYN_SEEN and 0x170301 <= load32(buf, p, end) >> 8 <= 0x170304:
         flags = (flags & ~LOOK_MASK) | LOOK_DONE  # in the middle of a TLS connection
     elif from_client:
@@ -269,8 +271,9 @@ def look_tcp(buf, flows, row, batch, i, names, todo, counters):
         begins = (65 <= first <= 90 or first == 13 or first == 32) and not flags & PAYLOAD_SEEN
         short = end - p < 6 and (first == 22 or begins)  # too short to show what it begins
         late = not known and not flags & PAYLOAD_SEEN  # perhaps the later part of a hello, come first
-        if 0 < ahead < 65536 or short or late or _http_like(buf, p, end) or _header_like(buf, p, end):
-            flags = (flags & ~LOOK_MASK) | LOOK_PYTHON
+        http = _http_like(buf, p, end)
+        if 0 < ahead < 65536 or short or late or http or _header_like(buf, p, end):
+            flags = (flags & ~LOOK_MASK) | LOOK_PYTHON | (WATCHED if http or 0 < ahead else 0)
         elif known and ahead == 0:
             flows.cold[row, PROGRESS] += batch.payload_length[i] - (p - batch.payload[i])
             if flows.cold[row, PROGRESS] > LOOK_BYTES:

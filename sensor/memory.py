@@ -127,6 +127,10 @@ def new_todo(rows: int) -> layout.Todo:
         openings,
         np.zeros(1, np.int64),
         np.zeros(layout.HEARD, np.uint64),
+        np.zeros((layout.WATCH_BUFFER, layout.WATCH_ITEM), np.int64),
+        np.zeros(1, np.int64),
+        np.zeros((layout.HANDSHAKES, 4), np.int64),
+        np.zeros(layout.PAIRS, np.uint64),
     )
 
 

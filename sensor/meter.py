@@ -25,6 +25,7 @@ from sensor.namebook import Lookup, NameBook
 from sensor.names import OUTER
 from sensor.openings import Openings
 from sensor.readers import DNS, Finding, Readers
+from sensor.uploads import Uploads
 from sensor.wire import SKIP_NAMES, SKIP_TRUNCATED
 
 Give = Callable[[layout.Slices, int], None]  # raw slices and how many; the memory is used again afterwards
@@ -65,14 +66,16 @@ class Meter:
         emit_all: bool = False,
         on_answers: Callable[[bytes, bytes, Answers], None] | None = None,
         seed: int = 0,
+        uploads: Uploads | None = None,
     ) -> None:
         self._give = give
         self._limits = limits or MeterLimits()
         self._emit_all = emit_all
         self._seed = np.uint64(seed)
         self._batch = new_batch()
-        self._book = NameBook(lookup, self._limits.names)
-        self.readers = Readers(self._settle, self._limits.dns_names, on_answers)
+        self._uploads = uploads
+        self._book = NameBook(lookup, self._limits.names, uploads.is_watched if uploads else lambda name: False)
+        self.readers = Readers(self._settle, self._limits.dns_names, on_answers, self._learn if uploads else None)
         self._flows = new_flows(
             min(self._limits.first_flows, self._limits.max_flows),
             self._limits.max_flows,
@@ -123,6 +126,7 @@ class Meter:
         self._note_openings()
         self.readers.work(self._todo, buffer)
         self._tell_table()
+        self._follow(buffer)
         if status == layout.TABLE_FULL:
             self._make_room()
         elif status == layout.NAMES_FULL:
@@ -135,6 +139,17 @@ class Meter:
                 self.sweep(self.latest_ns, due // layout.MINUTE_NS)
         self._drain()
         return status, position
+
+    def _learn(self, client: bytes, answers: Answers, now: float) -> None:
+        if self._uploads:
+            self._uploads.learn(self._todo, client, answers, now)
+
+    def _follow(self, buffer: Any) -> None:
+        """Hand on the packets of watched flows."""
+        if self._todo.watching[0]:
+            if self._uploads:
+                self._uploads.follow(self._flows, self._todo, buffer, self._book.text, self.readers.dns.memory)
+            self._todo.watching[0] = 0
 
     def _meter_datagrams(self) -> None:
         """Meter what fragments were put together to, as if it had been captured so; its frames are counted already."""
@@ -283,6 +298,7 @@ class Meter:
         flags |= (layout.PARTIAL if finding.partial else 0) | (layout.ECH if finding.ech else 0)
         sender = words[layout.T_FROM_B]
         if number:
+            flags |= layout.WATCHED if self._book.table.watch[number] == layout.WATCH_YES else 0
             self._found[uid] = number, flags
             if finding.hello and self._book.table.service[number] == 0:
                 row, client = words[layout.T_ROW], (words[2 * sender], words[2 * sender + 1])

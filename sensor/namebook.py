@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sensor.layout import WATCH_NO, WATCH_YES
 from sensor.names import COUNT, MAX_NAME, OUTER, intern, new_names
 
 Lookup = Callable[[str], int]  # host name -> 0, 1 + index of a (service, role) pair, or OUTER, DOH, VPN
@@ -26,8 +27,9 @@ def name_text(raw: bytes) -> str:
 class NameBook:
     """See the module's header. `table` is what the kernel works on; it is replaced by `forget`."""
 
-    def __init__(self, lookup: Lookup, capacity: int) -> None:
+    def __init__(self, lookup: Lookup, capacity: int, is_watched: Callable[[str], bool]) -> None:
         self.lookup = lookup
+        self._is_watched = is_watched
         self._capacity = capacity
         self.table = new_names(capacity, capacity * 32)
         self._text: list[str] = [""]
@@ -46,6 +48,7 @@ class NameBook:
             text = name_text(names.arena[start : start + int(names.length[number])].tobytes())
             self._text.append(text)
             names.service[number] = service = self.lookup(text)
+            names.watch[number] = WATCH_YES if self._is_watched(text) else WATCH_NO
             self.has_outer |= service == OUTER
 
     def number_of(self, raw: bytes) -> int:
@@ -68,20 +71,26 @@ class NameBook:
         return number
 
     def forget(self, column: Any) -> None:
-        """The table is full: keep one name for each (service, role), and mend a column of name numbers (uint32)."""
+        """The table is full: keep one name for each (service, role), watched or not, and mend a column of name numbers (uint32)."""
+        said = self._said()
         keep: dict[int, str] = {}
         for number in range(1, len(self._text)):
-            keep.setdefault(int(self.table.service[number]), self._text[number])
+            keep.setdefault(said[number], self._text[number])
         if 2 * len(keep) >= len(self._text) - 1:  # little to forget, as when every name is a service of its own
             self._enlarge()
             return
-        old_service = self.table.service[: len(self._text)].copy()
         self.table = new_names(self._capacity, self._capacity * 32)
         self._text = [""]
         self._numbers.clear()
         fresh = {service: self.number(text) for service, text in keep.items()}
-        mapped = np.array([0, *(fresh[int(s)] for s in old_service[1:])], np.uint32)
+        mapped = np.array([0, *(fresh[s] for s in said[1:])], np.uint32)
         column[:] = mapped[column]
+
+    def _said(self) -> list[int]:
+        """What the catalogue says of each name, as one number: its service, and whether it is watched."""
+        count, names = len(self._text), self.table
+        said: list[int] = (names.service[:count].astype(np.int64) * 4 + names.watch[:count]).tolist()
+        return said
 
     def _enlarge(self) -> None:
         """A table of twice the size; every name keeps its number."""
@@ -90,4 +99,5 @@ class NameBook:
             start, length = int(old.start[number]), int(old.length[number])
             intern(larger, old.arena, start, length, start + length)
         larger.service[: len(self._text)] = old.service[: len(self._text)]
+        larger.watch[: len(self._text)] = old.watch[: len(self._text)]
         self.table = larger

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sensor.layout import WATCH_ASK, WATCH_NO
 from sensor.load import fold, inlined, kernel, load8, load16, load64
 
 NOT_HELLO, WHOLE, NAMELESS, INCOMPLETE = 0, 1, 2, 3
@@ -38,6 +39,7 @@ class Names(NamedTuple):
     arena: Any  # uint8
     service: Any  # int32 per id: negative as above, 0 = in no catalogue, else 1 + index of (service, role)
     state: Any  # int64: COUNT, USED_BYTES, KEY
+    watch: Any  # uint8 per id: WATCH_NO, WATCH_YES or WATCH_ASK (sensor.layout)
 
 
 def new_names(capacity: int, arena_bytes: int) -> Names:
@@ -50,10 +52,12 @@ def new_names(capacity: int, arena_bytes: int) -> Names:
         np.zeros(arena_bytes, np.uint8),
         np.full(capacity, SERVICE_UNKNOWN, np.int32),
         np.zeros(3, np.int64),
+        np.full(capacity, WATCH_ASK, np.uint8),
     )
     names.state[COUNT] = 1
     names.state[KEY] = secrets.randbits(63) | 1  # or somebody could choose names that all fall into one place
     names.service[0] = 0
+    names.watch[0] = WATCH_NO
     return names
 
 
@@ -126,6 +130,7 @@ def intern(names, buf, start, length, end):
     names.start[new] = base
     names.length[new] = length
     names.service[new] = SERVICE_UNKNOWN
+    names.watch[new] = WATCH_ASK
     names.state[COUNT] = new + 1
     names.state[USED_BYTES] = base + length
     return new

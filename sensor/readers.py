@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sensor import layout
-from sensor.dnsreader import DnsReader, OnAnswers
+from sensor.dnsreader import DnsReader, OnAnswers, OnTold
 from sensor.dtls import DtlsHello
 from sensor.fragments import Reassembler
 from sensor.gather import free_place
@@ -54,13 +54,14 @@ class Readers:
         settle: Callable[[list[int], Finding], None],
         dns_names: int,
         on_answers: OnAnswers | None = None,
+        on_told: OnTold | None = None,
     ) -> None:
         self._settle = settle
         self._looking: OrderedDict[int, Looker] = OrderedDict()
         self._client_of: dict[int, int] = {}
         self._held_by: dict[int, int] = {}
         self._held = 0
-        self.dns = DnsReader(dns_names, on_answers)
+        self.dns = DnsReader(dns_names, on_answers, on_told)
         self.fragments = Reassembler()
         self.dropped_looking = 0
         self._found = set[int]()  # flows of the present list whose hello is whole: the kernel does not know it yet

@@ -28,6 +28,7 @@ from sensor.openings import MARK
 from sensor.readers import EVIDENCE_CODES
 from sensor.settings import SegmentRule, SensorSettings
 from sensor.slices import slice_table
+from sensor.uploads import Uploads
 from sensor.words import Role, Segment
 
 SEGMENT_CODES = tuple(Segment)
@@ -88,7 +89,10 @@ class Sensor:
         self._role_of = np.zeros(1, np.int16)
         self._services: list[str] = []
         self._chunks: list[tuple[Columns, int]] = []  # columns and the rows of them that are filled
-        self.meter = Meter(self._lookup, self._collect, limits, seed=seed)
+        limits = limits or MeterLimits()
+        key = seed.to_bytes(8, "big") if seed else b""
+        self.uploads = Uploads(catalogue.wiki, self._segments, limits.max_flows, key)
+        self.meter = Meter(self._lookup, self._collect, limits, seed=seed, uploads=self.uploads)
         self.feed = self.meter.feed
         self.feed_capture = functools.partial(self.meter.feed, to_sweep=True)
 
@@ -164,6 +168,7 @@ class Sensor:
             "dns_streams_dropped": dns.dropped_streams,
             "dns_evicted": dns.memory.evicted,
             "dns_evicted_noisy": dns.memory.evicted_noisy,
+            **self.uploads.counters(),
         }
 
     def table(self) -> pa.Table:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sensor.frames import SYN, TCP
+from sensor.frames import ACK, SYN, TCP
 from sensor.layout import (
     C_DOQ,
     C_DOT,
@@ -22,11 +22,18 @@ from sensor.layout import (
     CLIENTS,
     DOQ_DRAFT_PORTS,
     DOT_PORT,
+    FLAGS,
+    H_HASH,
+    H_RTT,
+    H_SYN,
+    HANDSHAKES,
+    HASH,
     HEARD,
     NEXT_SEQUENCE,
     O_NAME,
     O_TIME,
     O_VLAN,
+    PAIRS,
     SECOND,
     T_END,
     T_FILLER,
@@ -42,8 +49,19 @@ from sensor.layout import (
     TODO_DNS_TCP,
     TODO_FRAGMENT,
     UID,
+    W_END,
+    W_FIRST,
+    W_FLAGS,
+    W_FROM_CLIENT,
+    W_HASH,
+    W_LENGTH,
+    W_PAYLOAD,
+    W_ROW,
+    W_SEQUENCE,
+    W_TIME,
+    WATCH_TOLD,
 )
-from sensor.load import fold, kernel, load16
+from sensor.load import fold, inlined, kernel, load16
 from sensor.names import SERVICE_UNKNOWN
 
 
@@ -78,6 +96,58 @@ def push_fragment(todo, batch, i):
     row[T_END] = batch.payload_end[i]
     todo.words[n, T_VLAN] = batch.vlan[i]
     todo.count[0] += 1
+
+
+@inlined
+def push_watched(todo, batch, i, flows, row, flags, from_client):
+    """Put packet `i` of a watched flow on the list of sensor.records. There is room: `advance` sees to that."""
+    n = np.uint64(todo.watching[0])
+    item = todo.watched[n]
+    item[W_TIME] = batch.time[i]
+    item[W_PAYLOAD] = batch.payload[i]
+    item[W_END] = batch.payload_end[i]
+    item[W_LENGTH] = batch.payload_length[i]
+    item[W_SEQUENCE] = (batch.sequence[i] + (1 if batch.flags[i] & SYN else 0)) & 0xFFFFFFFF
+    item[W_HASH] = flows.signed[row, HASH]
+    item[W_ROW] = row
+    item[W_FLAGS] = batch.flags[i] | (W_FROM_CLIENT if from_client else 0)
+    if flags & WATCH_TOLD == 0:
+        item[W_FLAGS] |= W_FIRST
+        flows.halves[row, FLAGS] |= WATCH_TOLD
+    todo.watching[0] += 1
+
+
+@kernel
+def note_handshake(todo, batch, i):
+    """Remember when a connection was asked for, and how long the answer took."""
+    h = np.int64(batch.hash[i] >> np.uint64(1))
+    item = todo.handshakes[np.uint64(h & (HANDSHAKES - 1))]
+    now = batch.time[i]
+    if batch.flags[i] & ACK == 0:
+        item[H_SYN] = -1 if item[H_HASH] == h and item[H_RTT] == 0 else now
+        item[H_HASH] = h
+        item[H_RTT] = 0
+    elif item[H_HASH] == h and item[H_RTT] == 0 and item[H_SYN] >= 0:
+        item[H_RTT] = now - item[H_SYN]
+
+
+@kernel
+def mix_pair(client_high, client_low, server_high, server_low):
+    """A client and a server as one number, never 0."""
+    client = fold(client_high ^ np.uint64(0x9E3779B97F4A7C15), client_low ^ np.uint64(0xC2B2AE3D27D4EB4F))
+    server = fold(server_high ^ np.uint64(0x165667B19E3779F9), server_low ^ np.uint64(0x27D4EB2F165667C5))
+    return fold(client ^ np.uint64(0xD6E8FEB86659FD93), server) | np.uint64(1)
+
+
+@kernel
+def is_wiki_pair(todo, batch, i, from_b):
+    """Is the sender of packet `i` a client that was told that its server is a wiki?"""
+    key = batch.key
+    if from_b:
+        pair = mix_pair(key[i, 2], key[i, 3], key[i, 0], key[i, 1])
+    else:
+        pair = mix_pair(key[i, 0], key[i, 1], key[i, 2], key[i, 3])
+    return todo.pairs[pair >> np.uint64(52)] == pair
 
 
 @kernel

@@ -35,6 +35,17 @@ class Role(StrEnum):
     SHARED = "shared"
 
 
+class Watch(StrEnum):
+    """What a wiki's host is watched for. On connections to TEXT, AUTH and CXSERVER hosts uploads are looked for."""
+
+    TEXT = "text"
+    AUTH = "auth"
+    HCAPTCHA = "hcaptcha"
+    CXSERVER = "cxserver"
+    UPLOAD_MEDIA = "upload_media"
+    BEACON = "beacon"
+
+
 class Action(StrEnum):
     """What is done with use of a service unless the school says otherwise."""
 

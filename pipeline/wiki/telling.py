@@ -1,0 +1,127 @@
+"""An alarm's reasons in plain words: what was seen, what it cannot know, how often such an alarm is wrong.
+
+The words name no person, address or page: of an upload the detector knows sizes and times only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pipeline.wiki.constants import Constants, Rates, is_wikimedia
+from pipeline.wiki.cues import Candidate, Shape
+from pipeline.wiki.trial import poisson_upper
+from pipeline.wiki.unit import Unit
+
+CANNOT_KNOW = (
+    "It cannot be seen from outside which page it was, what was written, under which account, or whether it was in a "
+    "personal capacity; a save that changed nothing, a file upload or another form of this shape looks the same."
+)
+TEMPORARY = (
+    "Since 4 November 2025 English Wikipedia shows a temporary account, and not the school's address, for an edit "
+    "without log-in; Wikimedia's other wikis do the same. The address stays visible to some of their administrators."
+)
+ADDRESS = "An edit without log-in may show the school's address on this wiki."
+_HOSTS = {
+    "hcaptcha": "in the ten minutes before it the wiki's test for people without a confirmed account was loaded",
+    "auth": "right after it the wiki's log-in host was asked, as after the first save of a logged-out person",
+    "cxserver": "the wiki's translation tool was in use",
+}
+_FOR = {
+    "stashed": "text of fitting length had been sent ahead, as the edit form does while one types",
+    "typed": "short texts had been sent ahead, as the preview of a reply does",
+}
+_AGAINST = {
+    "order": "other answers came first",
+    "later": "other uploads followed that may have caused the answer",
+    "think": "the answer took long",
+    "wait": "the page took long",
+    "requests": "other requests came between",
+    "in_stream": "the answer came at the end of another one",
+    "answer": "the answer's size is unusual for a save",
+    "gap": "the next request came late",
+    "body": "the upload's size is unusual for a save",
+    "credit": "the server was not seen to take in a body",
+    "since": "the text had been stored long before",
+    "between": "other uploads came between",
+    "asked": "fewer requests followed than usual",
+    "quiet": "something else followed at once",
+}
+
+
+def of_upload(
+    candidate: Candidate, unit: Unit, hosts: Sequence[str], certainty: str, constants: Constants
+) -> tuple[str, ...]:
+    """Why an upload is held to be a save."""
+    evidence = constants.shapes[candidate.shape].evidence(candidate.values)
+    said = [_seen(candidate, unit)]
+    said += [f"For it speaks that {_FOR[cue]}." for cue in _FOR if evidence.get(cue, 0) > 0.2]
+    said += [f"For it speaks that {_HOSTS[host]}." for host in hosts if host in _HOSTS]
+    said += [f"Against it speaks that {_AGAINST[cue]}." for cue in _AGAINST if evidence.get(cue, 0) < -0.3]
+    return (*said, CANNOT_KNOW, *chances(certainty, constants), visible(unit.wiki))
+
+
+def of_request(wiki: str, saved: bool) -> tuple[str, ...]:
+    """Why a request in the clear is held to be a save."""
+    if saved:
+        said = "A form that asks to save an edit was sent without encryption, and answered by the redirect of a save."
+    else:
+        said = "A request to save an edit was sent without encryption; its answer does not show whether it was saved."
+    return (said, CANNOT_KNOW.split(";")[0] + ".", visible(wiki))
+
+
+def _seen(candidate: Candidate, unit: Unit) -> str:
+    exchange, answer = candidate.exchange, candidate.answer
+    up = f"{exchange.body:,} bytes of data went up to {unit.wiki}"
+    think = f"{max(0.0, answer.think):.1f} s later"
+    match candidate.shape:
+        case Shape.FORM:
+            return (
+                f"{up}; {think} came a lone answer of {answer.size:,} bytes, about what the redirect after a save has, "
+                f"and {answer.gap * 1000:.0f} ms after it the next page was asked for."
+            )
+        case Shape.VISUAL:
+            return (
+                f"{up}, about what VisualEditor sends to save a text that it has stored before; {think} began an "
+                f"answer like the rendered page ({answer.size:,} bytes in its first record)."
+            )
+        case Shape.REPLY:
+            return (
+                f"{up}; {think} came an answer of {answer.size:,} bytes, and the page's script then asked for "
+                f"{answer.asked} things at once, as after a reply on a discussion page."
+            )
+        case Shape.BARE:
+            return (
+                f"{up}; {think} came a lone answer of {answer.size:,} bytes, about what a program's edit or a rollback "
+                "is answered with, and nothing was asked for upon it."
+            )
+
+
+def wrong(rates: Rates, edits_per_1000_views: float) -> tuple[float, float]:
+    """The chance that an alarm is wrong where so many of 1,000 views are edits: half a false alarm more than was
+    measured (Jeffreys), and at worst (95 %)."""
+    right = edits_per_1000_views / 1000 * rates.found / rates.saves
+    usual, worst = ((rates.false + 0.5) / rates.views, poisson_upper(rates.false) / rates.views)
+    return usual / (usual + right), worst / (worst + right)
+
+
+def chances(certainty: str, constants: Constants) -> tuple[str, ...]:
+    """The base rate, and the chance that an alarm of this certainty is wrong."""
+    rates = constants.rates.get(certainty)
+    if rates is None:
+        return ()
+    usual, worst = wrong(rates, constants.edits_per_1000_views)
+    return (
+        f"About {constants.edits_per_1000_views:g} of 1,000 page views is an edit. In the laboratory {rates.false} of "
+        f"{rates.views:,} views gave a false alarm of at least this certainty; reckoned with care, {usual:.0%} of such "
+        f"alarms are wrong, at worst {worst:.0%}, and real networks are less tidy. Treat it as a hint, never as proof.",
+    )
+
+
+def visible(wiki: str) -> str:
+    """Who can see where an edit came from."""
+    return TEMPORARY if is_wikimedia(wiki) else ADDRESS
+
+
+def cue_words() -> Mapping[str, str]:
+    """The sentences, for tests that every cue has one."""
+    return {**_FOR, **_AGAINST, **_HOSTS}
