@@ -54,7 +54,7 @@ HELD_AT_MOST = 90
 """Days after which an episode goes although its contest is open."""
 SPOOL_S = 86_400
 ENFORCED = "retention.enforced"
-_SPOOLED = re.compile(r"\d+-.+\.arrow(\.broken)?|\.[^.].*-\d{12}")
+_SPOOLED = re.compile(r"([a-z]+-)*\d+-.+\.arrow(\.broken)?|\.[^.].*-\d{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def _count(store: Store, table: str, where: str) -> int:
 
 
 def _spool(folder: Path, before: int) -> Proof:
-    """Deletes files of slices that were written earlier, those set aside and those half-written too."""
+    """Deletes files of slices and uploads that were written earlier, those set aside and those half-written too."""
 
     def old() -> Iterable[Path]:
         for path in folder.iterdir() if folder.is_dir() else ():

@@ -68,8 +68,8 @@ W_TIME, W_PAYLOAD, W_END, W_LENGTH, W_SEQUENCE, W_HASH, W_ROW, W_FLAGS = 0, 1, 2
 WATCH_ITEM = 8
 W_FROM_CLIENT, W_FIRST = 1 << 8, 1 << 9
 WATCH_BUFFER = 1 << 12
-# What a name is to be watched for (Names.watch): not at all, yes, or nobody has asked the catalogue yet.
-WATCH_NO, WATCH_YES, WATCH_ASK = 0, 1, 2
+# Names.watch: the number of a wiki (sensor.uploads), or that it is none, or that nobody has asked the catalogue yet.
+WATCH_NO, WATCH_ASK = 0, -1
 # A handshake: the flow's hash, the SYN's time (-1: it was sent twice, so nobody knows which was answered), the time
 # from it to the SYN/ACK. A new flow takes the place of an older one.
 H_HASH, H_SYN, H_RTT = 0, 1, 2

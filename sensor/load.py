@@ -40,7 +40,10 @@ KERNEL_SOURCES = (
     "columns.py",
     "gaps.py",
     "openings.py",
+    "watch.py",
+    "collect.py",
     "records.py",
+    "follow.py",
 )
 
 

@@ -74,7 +74,7 @@ class Meter:
         self._seed = np.uint64(seed)
         self._batch = new_batch()
         self._uploads = uploads
-        self._book = NameBook(lookup, self._limits.names, uploads.is_watched if uploads else lambda name: False)
+        self._book = NameBook(lookup, self._limits.names, uploads.number_of if uploads else lambda name: 0)
         self.readers = Readers(self._settle, self._limits.dns_names, on_answers, self._learn if uploads else None)
         self._flows = new_flows(
             min(self._limits.first_flows, self._limits.max_flows),
@@ -148,7 +148,7 @@ class Meter:
         """Hand on the packets of watched flows."""
         if self._todo.watching[0]:
             if self._uploads:
-                self._uploads.follow(self._flows, self._todo, buffer, self._book.text, self.readers.dns.memory)
+                self._uploads.follow(self._flows, self._book.table, self._todo, buffer, self.readers.dns.memory)
             self._todo.watching[0] = 0
 
     def _meter_datagrams(self) -> None:
@@ -298,7 +298,7 @@ class Meter:
         flags |= (layout.PARTIAL if finding.partial else 0) | (layout.ECH if finding.ech else 0)
         sender = words[layout.T_FROM_B]
         if number:
-            flags |= layout.WATCHED if self._book.table.watch[number] == layout.WATCH_YES else 0
+            flags |= layout.WATCHED if self._book.table.watch[number] > 0 else 0
             self._found[uid] = number, flags
             if finding.hello and self._book.table.service[number] == 0:
                 row, client = words[layout.T_ROW], (words[2 * sender], words[2 * sender + 1])

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from sensor.layout import WATCH_NO, WATCH_YES
 from sensor.names import COUNT, MAX_NAME, OUTER, intern, new_names
 
 Lookup = Callable[[str], int]  # host name -> 0, 1 + index of a (service, role) pair, or OUTER, DOH, VPN
@@ -27,9 +26,9 @@ def name_text(raw: bytes) -> str:
 class NameBook:
     """See the module's header. `table` is what the kernel works on; it is replaced by `forget`."""
 
-    def __init__(self, lookup: Lookup, capacity: int, is_watched: Callable[[str], bool]) -> None:
+    def __init__(self, lookup: Lookup, capacity: int, wiki_of: Callable[[str], int]) -> None:
         self.lookup = lookup
-        self._is_watched = is_watched
+        self._wiki_of = wiki_of
         self._capacity = capacity
         self.table = new_names(capacity, capacity * 32)
         self._text: list[str] = [""]
@@ -48,7 +47,7 @@ class NameBook:
             text = name_text(names.arena[start : start + int(names.length[number])].tobytes())
             self._text.append(text)
             names.service[number] = service = self.lookup(text)
-            names.watch[number] = WATCH_YES if self._is_watched(text) else WATCH_NO
+            names.watch[number] = self._wiki_of(text)
             self.has_outer |= service == OUTER
 
     def number_of(self, raw: bytes) -> int:
@@ -71,7 +70,7 @@ class NameBook:
         return number
 
     def forget(self, column: Any) -> None:
-        """The table is full: keep one name for each (service, role), watched or not, and mend a column of name numbers (uint32)."""
+        """The table is full: keep one name for each (service, role) and wiki, and mend a column of name numbers."""
         said = self._said()
         keep: dict[int, str] = {}
         for number in range(1, len(self._text)):
@@ -87,9 +86,9 @@ class NameBook:
         column[:] = mapped[column]
 
     def _said(self) -> list[int]:
-        """What the catalogue says of each name, as one number: its service, and whether it is watched."""
+        """What the catalogue says of each name, as one number: its service, and its wiki."""
         count, names = len(self._text), self.table
-        said: list[int] = (names.service[:count].astype(np.int64) * 4 + names.watch[:count]).tolist()
+        said: list[int] = (names.service[:count].astype(np.int64) * (1 << 16) + names.watch[:count]).tolist()
         return said
 
     def _enlarge(self) -> None:

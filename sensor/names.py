@@ -39,7 +39,7 @@ class Names(NamedTuple):
     arena: Any  # uint8
     service: Any  # int32 per id: negative as above, 0 = in no catalogue, else 1 + index of (service, role)
     state: Any  # int64: COUNT, USED_BYTES, KEY
-    watch: Any  # uint8 per id: WATCH_NO, WATCH_YES or WATCH_ASK (sensor.layout)
+    watch: Any  # int16 per id: see WATCH_NO in sensor.layout
 
 
 def new_names(capacity: int, arena_bytes: int) -> Names:
@@ -52,7 +52,7 @@ def new_names(capacity: int, arena_bytes: int) -> Names:
         np.zeros(arena_bytes, np.uint8),
         np.full(capacity, SERVICE_UNKNOWN, np.int32),
         np.zeros(3, np.int64),
-        np.full(capacity, WATCH_ASK, np.uint8),
+        np.full(capacity, WATCH_ASK, np.int16),
     )
     names.state[COUNT] = 1
     names.state[KEY] = secrets.randbits(63) | 1  # or somebody could choose names that all fall into one place

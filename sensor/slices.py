@@ -17,43 +17,43 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-_WORD = pa.dictionary(pa.int16(), pa.string())
+WORD = pa.dictionary(pa.int16(), pa.string())
 
 
-def _field(name: str, kind: pa.DataType, about: str) -> pa.Field:
+def field_of(name: str, kind: pa.DataType, about: str) -> pa.Field:
     return pa.field(name, kind, nullable=False, metadata={"about": about})
 
 
 SLICE_SCHEMA = pa.schema(
     [
-        _field("minute", pa.uint32(), "clock minute of packet time, in minutes since 1970-01-01 00:00 UTC"),
-        _field("first_ms", pa.uint16(), "first packet, milliseconds after the minute began"),
-        _field("last_ms", pa.uint16(), "last packet, milliseconds after the minute began"),
-        _field("first_of_flow", pa.bool_(), "true for the slice that holds the flow's first packet"),
-        _field("client", pa.binary(16), "address that sent the SYN or first datagram; IPv4 as ::ffff:a.b.c.d"),
-        _field("server", pa.binary(16), "the other address, same form"),
-        _field("client_port", pa.uint16(), "transport port of the client"),
-        _field("server_port", pa.uint16(), "transport port of the server"),
-        _field("transport", pa.uint8(), "IP protocol number: 6 TCP, 17 UDP"),
-        _field("vlan", pa.uint64(), "VLAN stack, see pack_vlan; 0 when untagged"),
-        _field("segment", _WORD, "staff, pupil, guest or unknown: the configured segment of the client"),
-        _field("service", _WORD, "catalogue id of the service; empty: a site in no catalogue was asked, see below"),
-        _field("role", _WORD, "role of the host name (sensor.words.Role)"),
-        _field("evidence", _WORD, "how the name is known (sensor.words.Evidence)"),
-        _field("bytes_up", pa.uint64(), "IP total lengths sent by the client"),
-        _field("bytes_down", pa.uint64(), "IP total lengths sent by the server"),
-        _field("packets_up", pa.uint32(), "packets sent by the client"),
-        _field("packets_down", pa.uint32(), "packets sent by the server"),
-        _field("bursts", pa.uint32(), "client bursts: >= 300 payload bytes sent after >= 1 s of client silence"),
-        _field("burst_seconds", pa.uint64(), "bit s: a burst reached 300 bytes in second s of the minute"),
-        _field("burst_bytes", pa.uint32(), "payload bytes of those bursts"),
-        _field("burst_largest", pa.uint32(), "payload bytes of the largest burst"),
-        _field(
+        field_of("minute", pa.uint32(), "clock minute of packet time, in minutes since 1970-01-01 00:00 UTC"),
+        field_of("first_ms", pa.uint16(), "first packet, milliseconds after the minute began"),
+        field_of("last_ms", pa.uint16(), "last packet, milliseconds after the minute began"),
+        field_of("first_of_flow", pa.bool_(), "true for the slice that holds the flow's first packet"),
+        field_of("client", pa.binary(16), "address that sent the SYN or first datagram; IPv4 as ::ffff:a.b.c.d"),
+        field_of("server", pa.binary(16), "the other address, same form"),
+        field_of("client_port", pa.uint16(), "transport port of the client"),
+        field_of("server_port", pa.uint16(), "transport port of the server"),
+        field_of("transport", pa.uint8(), "IP protocol number: 6 TCP, 17 UDP"),
+        field_of("vlan", pa.uint64(), "VLAN stack, see pack_vlan; 0 when untagged"),
+        field_of("segment", WORD, "staff, pupil, guest or unknown: the configured segment of the client"),
+        field_of("service", WORD, "catalogue id of the service; empty: a site in no catalogue was asked, see below"),
+        field_of("role", WORD, "role of the host name (sensor.words.Role)"),
+        field_of("evidence", WORD, "how the name is known (sensor.words.Evidence)"),
+        field_of("bytes_up", pa.uint64(), "IP total lengths sent by the client"),
+        field_of("bytes_down", pa.uint64(), "IP total lengths sent by the server"),
+        field_of("packets_up", pa.uint32(), "packets sent by the client"),
+        field_of("packets_down", pa.uint32(), "packets sent by the server"),
+        field_of("bursts", pa.uint32(), "client bursts: >= 300 payload bytes sent after >= 1 s of client silence"),
+        field_of("burst_seconds", pa.uint64(), "bit s: a burst reached 300 bytes in second s of the minute"),
+        field_of("burst_bytes", pa.uint32(), "payload bytes of those bursts"),
+        field_of("burst_largest", pa.uint32(), "payload bytes of the largest burst"),
+        field_of(
             "gap_sum",
             pa.float64(),
             "seconds between successive bursts of the flow (the moments when each reached 300 bytes), summed",
         ),
-        _field("gap_sumsq", pa.float64(), "the same squared, summed"),
+        field_of("gap_sumsq", pa.float64(), "the same squared, summed"),
     ]
 )
 

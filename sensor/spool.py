@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.ipc
 
 SUFFIX = ".arrow"
-_NAME = re.compile(rf"\d+-.+{re.escape(SUFFIX)}")
 
 
 class SpoolError(ValueError):
@@ -29,10 +28,13 @@ class SpoolError(ValueError):
 
 
 class Spool:
-    """A spool folder; made if missing. `writer` tells the files of several workers apart."""
+    """A spool folder; made if missing. `writer` tells the files of several workers apart, `prefix` (small letters
+    ending in a hyphen) those of several kinds of table: each kind is numbered, listed and bounded by itself."""
 
-    def __init__(self, folder: Path, cap_bytes: int = 1 << 30, writer: str = "0") -> None:
+    def __init__(self, folder: Path, cap_bytes: int = 1 << 30, writer: str = "0", prefix: str = "") -> None:
         self.folder = folder
+        self._prefix = prefix
+        self._name = re.compile(rf"{prefix}\d+-.+{re.escape(SUFFIX)}")
         self._cap = cap_bytes
         self._writer = writer
         self.dropped = 0
@@ -41,7 +43,7 @@ class Spool:
 
     def hold(self) -> bool:
         """Be the only process that writes under this name, until this object goes; False if another one is."""
-        self._held = (self.folder / f".{self._writer}.lock").open("w")
+        self._held = (self.folder / f".{self._prefix}{self._writer}.lock").open("w")
         try:
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -54,8 +56,8 @@ class Spool:
         """Put a table on disk for good; returns its path. Raises OSError if the disk refuses."""
         if not self._next:
             self._begin()
-        temporary = self.folder / f".{self._writer}-{self._next:012d}"
-        final = self.folder / f"{self._next:012d}-{self._writer}{SUFFIX}"
+        temporary = self.folder / f".{self._prefix}{self._writer}-{self._next:012d}"
+        final = self.folder / f"{self._prefix}{self._next:012d}-{self._writer}{SUFFIX}"
         with temporary.open("wb") as file:
             with pa.ipc.new_file(file, table.schema) as writer:
                 writer.write_table(table)
@@ -68,13 +70,16 @@ class Spool:
         return final
 
     def _begin(self) -> None:
-        self._next = 1 + max((int(path.name.split("-")[0]) for path in self.files()), default=0)
-        for leftover in self.folder.glob(f".{self._writer}-*"):  # half-written when an earlier process died
+        start = len(self._prefix)
+        self._next = 1 + max((int(path.name[start:].split("-")[0]) for path in self.files()), default=0)
+        for leftover in self.folder.glob(
+            f".{self._prefix}{self._writer}-*"
+        ):  # half-written when an earlier process died
             leftover.unlink(missing_ok=True)
 
     def files(self) -> list[Path]:
         """Files waiting, oldest first."""
-        return sorted(path for path in self.folder.iterdir() if _NAME.fullmatch(path.name))
+        return sorted(path for path in self.folder.iterdir() if self._name.fullmatch(path.name))
 
     @staticmethod
     def read(path: Path) -> pa.Table:

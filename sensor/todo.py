@@ -33,7 +33,6 @@ from sensor.layout import (
     O_NAME,
     O_TIME,
     O_VLAN,
-    PAIRS,
     SECOND,
     T_END,
     T_FILLER,

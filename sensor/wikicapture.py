@@ -18,7 +18,7 @@ from sensor.catalogue import Catalogue, load_catalogue
 from sensor.meter import MeterLimits
 from sensor.sense import Sensor
 from sensor.settings import SegmentRule
-from sensor.uploads import Tables
+from sensor.uploadtables import Tables
 
 STEP = 1 << 16  # bytes at a time: a name that Python reads must be known before much of its flow has passed
 LIMITS = MeterLimits(names=1 << 14, first_flows=1 << 11)

@@ -32,6 +32,7 @@ from sensor.settings import SensorSettings
 from sensor.status import Recent, Status, remove_status, write_status
 
 WRITE_EVERY_S = 5.0
+UPLOADS_EVERY_S = 1.0
 LOOK_EVERY_S = 1.0  # at the interface
 MIRROR_EVERY_S = 2.0
 SWEEP_AFTER_S = 2.0  # after the minute ends: packets still in the ring's blocks must come first
@@ -70,7 +71,7 @@ class Worker:
         self._ring: Ring | None = None
         self._index: int | None = None  # of the interface that was last watched
         self._swept = int(time.time()) // 60
-        self._next_write = self._next_look = self._next_mirror = 0.0
+        self._next_write = self._next_uploads = self._next_look = self._next_mirror = 0.0
         self._card_dropped: int | None = None
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
@@ -96,6 +97,7 @@ class Worker:
             self._empty(self._ring)
             self._let_go(self._ring)
         self._sensor.meter.finish()
+        self._write_uploads(int(time.time() * 1e9), over=True)
         self._write()
         remove_status(self._plan.spool, self._plan.name)
 
@@ -107,6 +109,12 @@ class Worker:
         s = self._plan.settings
         self._sensor = sensor_of(s, self._plan.name, secrets.randbits(63))
         self._spool = Spool(self._plan.spool, s.spool_cap_mib << 20, self._plan.name)
+        cap = s.spool_cap_mib << 17  # an eighth of it for each kind
+        self._uploads = {
+            kind: Spool(self._plan.spool, cap, self._plan.name, f"uploads-{kind}-")
+            for kind in ("units", "cues", "http")
+        }
+        self._unwritten_uploads: dict[str, deque[Any]] = {kind: deque() for kind in self._uploads}
         self._mirror = MirrorLook(inside_subnets(s.segments))
         self._recent = Recent()
         self._unwritten: deque[Any] = deque()
@@ -225,6 +233,9 @@ class Worker:
         if seen - SWEEP_AFTER_S >= (self._swept + 1) * 60:
             self._swept = int(seen - SWEEP_AFTER_S) // 60
             self._sensor.meter.sweep(int(now * 1e9), self._swept)
+        if time.monotonic() >= self._next_uploads:
+            self._write_uploads(int(seen * 1e9))
+            self._next_uploads = time.monotonic() + UPLOADS_EVERY_S
         if time.monotonic() >= self._next_write:
             if self._ring:
                 self._count_drops(self._ring)
@@ -260,6 +271,24 @@ class Worker:
                 self._say(f"writing to {self._plan.spool} again", "spool")
         self._sensor.spool_dropped += self._spool.dropped
         self._spool.dropped = 0
+
+    def _write_uploads(self, now_ns: int, *, over: bool = False) -> None:
+        """Write upload units that are due, cues and requests; what the disk refuses is tried again, up to a limit."""
+        uploads = self._sensor.uploads
+        uploads.finish(now_ns) if over else uploads.poll(now_ns)
+        for kind, table in uploads.take()._asdict().items():
+            waiting, spool = self._unwritten_uploads[kind], self._uploads[kind]
+            if table.num_rows:
+                waiting.append(table.replace_schema_metadata({"sensor": self._plan.name}))
+            with contextlib.suppress(OSError):  # _write says so
+                while waiting:
+                    spool.write(waiting[0])
+                    waiting.popleft()
+            if len(waiting) > MAX_UNWRITTEN:
+                waiting.popleft()
+                self._sensor.spool_dropped += 1
+            self._sensor.spool_dropped += spool.dropped
+            spool.dropped = 0
 
     def _tell_status(self) -> None:
         now, plan, clients = time.time(), self._plan, self._mirror.clients()
