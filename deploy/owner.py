@@ -20,7 +20,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from deploy.alerting import Alerting
 from deploy.assembly import SchoolFiles, SchoolWatch
 from deploy.changes import note_changes
-from deploy.detecting import Silent
+from deploy.detecting import live_detector
 from deploy.pages import listen
 from deploy.sensing import Sensing
 from pipeline import retag
@@ -64,7 +64,8 @@ class Owner:
         self._sensing = sensing
         self._spool = Spool(settings.sensor.spool, settings.sensor.spool_cap_mib << 20, "owner")
         self._ingest = Ingest(store, assessor, interface, workers=sensing.names)
-        self._alerting = Alerting(settings, files.folder, assessor, store, Silent(), interface)
+        detector = live_detector(assessor.profile, settings.alerts.wiki_sizes)
+        self._alerting = Alerting(settings, files.folder, assessor, store, detector, interface)
         self._with_pages, self._finish = with_pages, finish
         self._stopping = stopping
         self._lock = threading.Lock()

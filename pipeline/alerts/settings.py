@@ -103,6 +103,10 @@ class AlertSettings(Table):
     quiet_for: Literal["operational", "all"] = Field(
         default="operational", description="What waits in quiet hours: operational alerts, or all."
     )
+    wiki_sizes: PathName = Field(
+        default=Path("wiki-sizes.toml"),
+        description="Sizes of wikis' answers on your network, from `schoolgate wiki calibrate`; it need not exist.",
+    )
     language: Literal["en", "cy"] = Field(
         default="en", description="Language of alerts: en, or cy (Welsh, to be checked by a speaker before use)."
     )

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from pipeline.alerts.alert import Alert, Kind
-from pipeline.alerts.odds import MEASURED, Rates
+from pipeline.alerts.odds import Rates, measured
 from pipeline.alerts.words import WORDS, Language, Words
 
 NAME = "Schoolgate"
@@ -33,7 +33,7 @@ class Texts:
     zone: ZoneInfo
     language: Language = "en"
     keeps: bool = True
-    rates: Mapping[str, Rates] = field(default_factory=lambda: MEASURED)
+    rates: Mapping[str, Rates] = field(default_factory=measured)
 
     @property
     def words(self) -> Words:
@@ -152,8 +152,9 @@ class Texts:
                 words.measured.format(
                     certainty=words.certainty.get(certainty, certainty),
                     found=_share(rates.found),
-                    false=f"{rates.false_per_10k:g}",
-                    upper=f"{rates.upper_per_10k:g}",
+                    false=f"{rates.false_per_10k:.2g}",
+                    upper=f"{rates.upper_per_10k:.2g}",
+                    views=f"{rates.views:,}",
                 )
             )
             lines.append(words.base_bound.format(wrong=_share(wrong), upper=_share(upper)))

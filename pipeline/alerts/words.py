@@ -93,7 +93,7 @@ _EN = Words(
     sure_confirmed="Chance that this alert is wrong: {wrong}. The wiki is not encrypted, so the sending of an "
     "edit form was read itself; whether the wiki took it is not known.",
     measured="On recorded sessions alerts that are at least {certainty} found {found} of all saves, with {false} false "
-    "alarms in 10,000 page views (at most {upper}, 95 % bound).",
+    "alarms in 10,000 page views (at most {upper}, 95 % bound; {views} views, in a laboratory).",
     unmeasured="How often alerts of this certainty are wrong has not been measured.",
     base="Base rate: about 1 edit in 1,000 page views.",
     base_bound="At that rate {wrong} of such alerts are wrong, at the upper bound {upper}; more where people "
@@ -172,7 +172,8 @@ _CY = Words(
     sure_confirmed="Y siawns bod y rhybudd hwn yn anghywir: {wrong}. Nid yw'r wici wedi'i amgryptio, felly darllenwyd "
     "anfon y ffurflen olygu ei hun; ni wyddys a dderbyniodd y wici hi.",
     measured="Ar sesiynau a recordiwyd, cafodd rhybuddion sydd o leiaf yn '{certainty}' {found} o bob golygiad, gyda "
-    "{false} rhybudd ffug mewn 10,000 o dudalennau a welwyd ({upper} ar y mwyaf, terfyn 95 %).",
+    "{false} rhybudd ffug mewn 10,000 o dudalennau a welwyd ({upper} ar y mwyaf, terfyn 95 %; {views} o dudalennau, "
+    "mewn labordy).",
     unmeasured="Nid yw wedi'i fesur pa mor aml y mae rhybuddion mor sicr â hyn yn anghywir.",
     base="Cyfradd sylfaenol: tuag 1 golygiad mewn 1,000 o dudalennau a welwyd.",
     base_bound="Ar y gyfradd honno mae {wrong} o rybuddion o'r fath yn anghywir, {upper} ar y terfyn uchaf; mwy lle "
