@@ -18,8 +18,8 @@ from sensor.catalogue import Wiki
 from sensor.layout import Slices
 from sensor.load import INTERPRETED
 from sensor.meter import Meter, MeterLimits
-from sensor.sightings import Sightings, Watched
 from sensor.sense import segment_table
+from sensor.sightings import Sightings, Watched
 from sensor.uploads import Uploads
 from sensor.words import Watch
 
