@@ -11,9 +11,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
-from pipeline.place import DayPlan, Places, near_a_change
+from pipeline.place import DayPlan, Places, near_a_change, within
 from pipeline.school import School
+from pipeline.sheet import Mask
 from pipeline.words import Allowed, Reason, State
 
 BY_CLAUSE = frozenset({State.NON_WORKING_DAY, State.OUTSIDE_HOURS, State.BREAK, State.LUNCH})
@@ -55,3 +57,14 @@ def allowed_anew(plan: DayPlan, allow: frozenset[State], margin: int, recorded: 
     near = near_a_change(answer, reason, margin)
     answer[near], reason[near] = Allowed.UNKNOWN.code, Reason.BOUNDARY.code
     return replace(plan, allowed=answer, reason=reason)
+
+
+def counted_either_way(plan: DayPlan, people: npt.NDArray[np.integer], allow: frozenset[State], margin: int) -> Mask:
+    """Minutes bool[n, 1440] of these people that are unknown for the margin alone, and within it are either allowed or
+    contracted time without a lesson, which the profile only counts."""
+    state, allowed, reason = (table[people] for table in (plan.state, plan.allowed, plan.reason))
+    near = reason == Reason.BOUNDARY.code
+    mild = np.array([word in allow or word is State.NON_CONTACT for word in State])[state]
+    other = ~mild | ((allowed == Allowed.UNKNOWN.code) & ~near)
+    either: Mask = near & ~within(other, margin)
+    return either
