@@ -2,11 +2,13 @@
 
 Theory of operation. `find_use` makes one row per (who, service, minute) of merged traffic. What counts are requests,
 told apart by the second in which they were sent, and what came in answer. Requests that follow on one to another site
-are that site's doing (E4), those made while the service's page comes up are the page's (E5); what is left are the
-person's own. A minute is active by its own requests and their answers (E3), or with less of them beside an active one;
-not if they come by the clock (E5) or are one for one medium (E6). Active minutes are joined to episodes (E7). Doubt is
-no use. All functions are pure and look at most `windows.REACH_MIN` minutes back and `windows.AHEAD_MIN` ahead, so a
-window has the same rows whatever is judged together with it.
+or to a widget, and those that follow on these, are the other page's doing (E4); those made while the service's page
+comes up are the page's (E5); what is left are the person's own. A page that nobody touches calls home now and then and
+may fetch news once; only a person asks for new pictures again and again, reads page after page, or asks in quick
+succession: by that a minute is active (E3), or with less of it beside such a minute; not if requests come by the clock
+(E5) or are one for one medium (E6). Active minutes are joined to episodes (E7). Doubt is no use. All functions are pure
+and look at most `windows.REACH_MIN` minutes back and `windows.AHEAD_MIN` ahead, so a window has the same rows whatever
+is judged together with it.
 
 It does not know who anybody is, what time of day it is, or what becomes of a minute of use: see pipeline.judge.
 """
@@ -18,27 +20,35 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from pipeline.profile import Doubt, Profile
-from pipeline.traffic import I64, NEVER, Codes, Mask, Traffic
-from pipeline.units import Side, Units, following, requests, second_of, steady
+from pipeline.rules import CONTENT_ROLES
+from pipeline.traffic import I64, NEVER, Codes, Mask, Part, Traffic
+from pipeline.units import Side, Units, following, quick, requests, second_of, steady
 from pipeline.words import Activity
+from sensor.catalogue import Catalogue
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of E2 to E7: two arrays indexed by service, and numbers; `doubt` has those of E4 to E6."""
+    """Limits of E2 to E7: arrays indexed by service, and numbers; `doubt` has those of E4 to E6. pictured: the service
+    has hosts of its own for pictures, films or code."""
 
     down_bytes: I64
     client_bursts: I64
+    answer_bytes: I64
+    pictured: Mask
     support_within_ms: int
     episode_gap_min: int
     doubt: Doubt
 
     @classmethod
-    def of(cls, profile: Profile, services: tuple[str, ...]) -> Limits:
+    def of(cls, profile: Profile, services: tuple[str, ...], catalogue: Catalogue) -> Limits:
         """The profile's limits for this list of service ids."""
+        pictured = {hit.service for hit in catalogue.hosts.values() if hit and hit.role in CONTENT_ROLES}
         return cls(
             down_bytes=np.array([profile.down_bytes_of(s) for s in services], np.int64),
             client_bursts=np.array([profile.client_bursts_of(s) for s in services], np.int64),
+            answer_bytes=np.array([profile.answer_bytes_of(s) for s in services], np.int64),
+            pictured=np.array([s in pictured for s in services], bool),
             support_within_ms=profile.support_within_s * 1000,
             episode_gap_min=profile.episode_gap_min,
             doubt=profile.doubt,
@@ -50,8 +60,8 @@ class Use:
     """One row per (who, service, minute), sorted by these.
 
     activity int8 (pipeline.words.Activity); episode int64, rising from 0, -1 where not active (E7); up, down int64
-    bytes that count (E2); bursts int64, requests to primary hosts (E14); supported bool: supporting hosts count; led
-    bool: another site led to a request (E4); named, note as in Traffic.
+    bytes that count (E2); bursts int64, requests to the service's site (E14); supported bool: hosts for pictures took
+    part; led bool: another site led to a request (E4); named, note as in Traffic.
     """
 
     who: I64
@@ -88,101 +98,161 @@ def find_use(rows: Traffic, limits: Limits) -> Use:
     if not len(rows):
         return _nothing()
     units = Units(rows)
-    primary, support = Side(units, ~rows.support), Side(units, rows.support)
-    near = units.near(primary, support, limits.support_within_ms)
-    down, up = primary.down + support.down * near, primary.up + support.up * near
-    seen = _see(units, primary, support, near, others, limits.doubt)
-    enough = down >= limits.down_bytes[units.service]
-    bursts = requests(primary.asked)
-    active = _active(units, primary, seen, enough, down, up, limits)
+    seen = _see(units, others, limits)
+    surely = _surely(units, seen, limits)
+    active = surely | _beside(units, seen, surely, limits)
+    enough = seen.down >= limits.down_bytes[units.service]
+    bursts = requests(seen.site.asked)
     candidate = enough | (bursts >= limits.client_bursts[units.service])
-    one_shot = enough & (seen.requests <= 1) & (down + up >= limits.doubt.media_bytes)
-    one_shot &= primary.flows + support.flows * near <= 1
+    one_shot = enough & (seen.requests <= 1) & (seen.down + seen.up >= limits.doubt.media_bytes) & (seen.flows <= 1)
     active &= ~one_shot
     activity = np.select(
         [active, ~candidate, one_shot, seen.led > 0],
         [Activity.ACTIVE.code, Activity.INACTIVE.code, Activity.EMBEDDED_MEDIA.code, Activity.EMBEDDED.code],
         Activity.BACKGROUND.code,
     ).astype(np.int8)
-    return Use(
+    use = Use(
         who=units.who,
         service=units.service,
         minute=units.minute,
         activity=activity,
         episode=_episodes(units, active, limits.episode_gap_min),
-        up=up,
-        down=down,
+        up=seen.up,
+        down=seen.down,
         bursts=bursts,
-        supported=near & (support.flows > 0),
+        supported=seen.supported,
         led=seen.led > 0,
-        named=np.bitwise_or.reduceat(rows.named, units.starts),
+        named=np.bitwise_or.reduceat(np.where(rows.part == Part.ASIDE, 0, rows.named), units.starts),
         note=np.maximum.reduceat(rows.note, units.starts),
     )
+    return use.take(seen.contact | (seen.content > 0))
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """Requests of each unit: all that count; those that another site led to; the person's own, of these those to
-    primary and to supporting hosts; and whether the service was opened anew."""
+    """What there is in each unit: the site's side; contact with the site or the interface; bytes and flows that count
+    (E2), whether content is among them, how many flows of content there are; all requests; whether another page led to
+    some; the person's own ones to the site, to site or interface, for content, and all of these; and whether the
+    service was opened anew."""
 
+    site: Side
+    contact: Mask
+    up: I64
+    down: I64
+    flows: I64
+    supported: Mask
+    content: I64
+    content_down: I64
     requests: I64
     led: I64
+    widget: Mask
+    framed: Mask
+    own_site: I64
+    quick: Mask
+    own_contact: I64
+    own_content: I64
     own: I64
-    own_primary: I64
-    own_support: I64
     opened: Mask
 
+    @property
+    def quiet(self) -> Mask:
+        """Few of the requests are another page's doing."""
+        quiet: Mask = 2 * self.led <= self.own
+        return quiet
 
-def _see(units: Units, primary: Side, support: Side, near: Mask, others: Traffic, doubt: Doubt) -> _Seen:
-    """E4, E5: whose doing each request was."""
-    asked_support = np.where(near, support.asked, 0)
-    asked = primary.asked | asked_support
-    led = following(*units.elsewhere(others), doubt.embedded_within_s)
-    opened = second_of(primary.opened)
+
+def _see(units: Units, others: Traffic, limits: Limits) -> _Seen:
+    """E1, E2, E4, E5: what counts, and whose doing each request was."""
+    doubt = limits.doubt
+    site, interface, content, aside, push = (Side(units, part) for part in Part)
+    first, last = np.minimum(site.first, interface.first), np.maximum(site.last, interface.last)
+    near = units.near(first, last, content, limits.support_within_ms)
+    shown = np.where(near, content.asked, 0)
+    asked = site.asked | interface.asked | shown
+    elsewhere, earlier = units.elsewhere(others)
+    began_here = site.asked & ~following(elsewhere, earlier, doubt.embedded_within_s)
+    brought = following(began_here, np.zeros_like(began_here), doubt.embedded_within_s) & ~began_here
+    elsewhere = np.where(limits.pictured[units.service], elsewhere, elsewhere & ~brought)
+    led = following(elsewhere, earlier, doubt.embedded_within_s)
+    led |= following(aside.asked, units.before(aside.asked), doubt.widget_s)
+    led &= asked
+    for _ in range(doubt.embedded_steps):
+        led |= asked & following(led, units.before(led), doubt.embedded_within_s)
+    began = np.minimum(site.opened, interface.opened)
+    opened = second_of(began)
     own = ~(led | following(opened, units.before(opened), doubt.coming_s))
     return _Seen(
+        site=site,
+        contact=first < NEVER,
+        up=site.up + interface.up + content.up * near,
+        down=site.down + interface.down + content.down * near,
+        flows=site.flows + interface.flows + content.flows * near,
+        supported=near & (content.flows > 0),
+        content=content.flows,
+        content_down=content.down * near,
         requests=requests(asked),
-        led=requests(asked & led),
+        led=requests(led),
+        widget=aside.flows > 0,
+        framed=(units.around(aside.flows) > 0) & (units.around(push.flows) == 0),
+        own_site=requests(site.asked & own),
+        quick=quick(site.asked & own, doubt.quick_s),
+        own_contact=requests((site.asked | interface.asked) & own),
+        own_content=requests(shown & own),
         own=requests(asked & own),
-        own_primary=requests(primary.asked & own),
-        own_support=requests(asked_support & own),
-        opened=primary.opened < NEVER,
+        opened=began < NEVER,
     )
 
 
-def _active(units: Units, primary: Side, seen: _Seen, enough: Mask, down: I64, up: I64, limits: Limits) -> Mask:
-    """E3 with E4 and E5: minutes that are active by themselves, and those beside them that show less."""
+def _surely(units: Units, seen: _Seen, limits: Limits) -> Mask:
+    """E3: minutes that are active by themselves."""
+    doubt, least = limits.doubt, limits.down_bytes[units.service]
+    site = units.around(seen.site.flows) > 0
+    looks = (seen.own_content >= 1) & (units.around(seen.own_contact) >= 1) & (units.around(seen.down) >= least)
+    looks &= units.around(seen.own_content) >= np.where(site, doubt.site_looks, doubt.app_looks)
+    pictured = limits.pictured[units.service]
+    reads = (seen.own_site >= 2) & (seen.site.down >= doubt.page_bytes * seen.own_site)
+    more = (seen.own_site >= 3) & (seen.own_content >= 1) & ~seen.framed
+    reads &= ~pictured | (more & (seen.site.down >= 2 * doubt.page_bytes * seen.own_site))
+    watches = (least >= doubt.media_bytes) & (seen.site.down + seen.content_down >= least) & (seen.own_contact >= 1)
+    watches &= (seen.own_site + seen.own_content >= 2) & ~((seen.led > 0) & seen.opened)
+    bursts = limits.client_bursts[units.service]
+    asks = (seen.own_site >= bursts) & (seen.quick | (bursts == 1)) & seen.quiet & ~seen.framed
+    asks &= seen.site.down >= limits.answer_bytes[units.service] * seen.own_site
+    asks &= ~_background(units, seen.site, asks, seen.down + seen.up, doubt)
+    visits = units.before(seen.opened) & (seen.own_site >= 2) & seen.quiet & ~seen.framed
+    visits &= seen.site.down >= doubt.visit_bytes * seen.own_site
+    comes = seen.opened & (seen.down >= least) & (seen.own_site >= 1) & (seen.own >= 3) & seen.quiet & ~seen.framed
+    comes &= (seen.own_content >= 1) | (seen.own_site >= 3)
+    surely: Mask = looks | reads | watches | asks | visits | comes
+    return surely
+
+
+def _beside(units: Units, seen: _Seen, surely: Mask, limits: Limits) -> Mask:
+    """E3: what is enough beside minutes that are active by themselves."""
     doubt, own = limits.doubt, seen.own
-    embedded = (seen.led > 0) & (seen.opened | (seen.led > 1))
-    besides = ~embedded | (seen.own_support >= doubt.embedded_requests)
-    settled = ~seen.opened | (seen.own_support >= 1) | (seen.own_primary > doubt.embedded_requests)
-    by_bytes = enough & (own >= 2) & (seen.own_primary >= 1) & besides & settled
-    by_requests = besides & (seen.own_primary >= limits.client_bursts[units.service])
-    by_requests &= down >= doubt.answer_bytes * seen.own_primary
-    by_requests &= ~_background(units, primary, by_requests, down + up, doubt)
-    surely = by_bytes | by_requests
-    led = seen.opened & (seen.led > 0)
-    less = ~led & ((enough & (own >= 1)) | ((own >= 2) & (down >= doubt.beside_answer_bytes * own)))
-    alone = ~led & enough & (seen.own_primary >= 1)
     before, after = units.before(surely), units.after(surely)
-    active = surely | (less & (before | after)) | (~led & (own >= 2) & before & after)
-    active |= seen.opened & enough & after
-    active |= alone & (units.before(alone) | units.after(alone))
-    return active
+    enough = seen.down >= doubt.beside_bytes
+    alone = seen.quiet | (seen.own_content >= 1) | (own >= 3)
+    less = alone & (own >= 1) & enough
+    less |= seen.quiet & (own >= 2) & (seen.down >= doubt.beside_answer_bytes * own)
+    between = (before | units.before(before)) & after & (own >= 1) & seen.quiet
+    between &= seen.down >= doubt.beside_answer_bytes * own
+    beside: Mask = (less & (before | after)) | between | (seen.opened & enough & after & ~seen.widget)
+    return beside
 
 
-def _background(units: Units, primary: Side, which: Mask, size: I64, doubt: Doubt) -> Mask:
+def _background(units: Units, site: Side, which: Mask, size: I64, doubt: Doubt) -> Mask:
     """E5: of the units in `which`: small requests by the clock, or flows long open that carry next to nothing."""
     background = np.zeros(len(which), bool)
     rows = np.flatnonzero(which)
     if not len(rows):
         return background
-    minutes, asked = doubt.slow_flow_min, primary.asked
+    minutes, asked = doubt.slow_flow_min, site.asked
     slow = rows[units.sum_back(size, rows, minutes) < doubt.slow_bytes_per_s * 60 * minutes]
-    slow = slow[units.sum_back((primary.opened < NEVER).astype(np.int64), slow, minutes + 1) == 0]
-    flows = primary.flows
+    slow = slow[units.sum_back((site.opened < NEVER).astype(np.int64), slow, minutes + 1) == 0]
+    flows = site.flows
     background[slow] = units.sum_back(flows, slow, minutes + 1) > units.sum_back(flows, slow, minutes)
-    small = primary.largest[rows] < doubt.background_burst_bytes
+    small = site.largest[rows] < doubt.background_burst_bytes
     small &= size[rows] < doubt.background_answer_bytes * requests(asked[rows])
     rows = rows[small]
     around = [units.before(asked)[rows], asked[rows], units.after(asked)[rows]]

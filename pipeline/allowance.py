@@ -11,9 +11,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
-from pipeline.place import Codes, DayPlan, Places, near_a_change
+from pipeline.place import Codes, DayPlan, Places, near_a_change, within
 from pipeline.school import School
+from pipeline.sheet import Mask
 from pipeline.words import Allowed, Reason, State
 
 BY_CLAUSE = frozenset({State.NON_WORKING_DAY, State.OUTSIDE_HOURS, State.BREAK, State.LUNCH})
@@ -63,3 +65,14 @@ def answers_anew(
     near = near_a_change(answer, because, margin)
     answer[near], because[near] = Allowed.UNKNOWN.code, Reason.BOUNDARY.code
     return answer, because
+
+
+def counted_either_way(plan: DayPlan, people: npt.NDArray[np.integer], allow: frozenset[State], margin: int) -> Mask:
+    """Minutes bool[n, 1440] of these people that are unknown for the margin alone, and within it are either allowed or
+    contracted time without a lesson, which the profile only counts."""
+    state, allowed, reason = (table[people] for table in (plan.state, plan.allowed, plan.reason))
+    near = reason == Reason.BOUNDARY.code
+    mild = np.array([word in allow or word is State.NON_CONTACT for word in State])[state]
+    other = ~mild | ((allowed == Allowed.UNKNOWN.code) & ~near)
+    either: Mask = near & ~within(other, margin)
+    return either

@@ -29,7 +29,7 @@ from pipeline.aggregate import (
     use_five,
     use_period,
 )
-from pipeline.allowance import ProfilePlaces
+from pipeline.allowance import ProfilePlaces, counted_either_way
 from pipeline.evidence import Added, Findings, Teller
 from pipeline.gather import Clients, Scope
 from pipeline.judge import ACTIONS, Circumstances, decide, parts
@@ -45,7 +45,7 @@ from pipeline.sites import site_people
 from pipeline.traffic import I64, Mask, Traffic, merge, without_idle_openings
 from pipeline.users import Bindings, Sightings, fresh_of, grade_of, identify, nobody_of, person_of
 from pipeline.windows import WINDOW_MIN, start_of
-from pipeline.words import Activity, Outcome, Reason, State
+from pipeline.words import Activity, Allowed, Outcome, Reason, State
 from sensor.catalogue import Catalogue
 from sensor.words import Action, Kind
 
@@ -93,7 +93,7 @@ class Assessor:
         for name, value in (
             ("places", ProfilePlaces(self.school, self.profile.allow)),
             ("scope", Scope(services, self.profile.dns_named_flows)),
-            ("limits", Limits.of(self.profile, services)),
+            ("limits", Limits.of(self.profile, services, self.catalogue)),
             ("rulebook", Rulebook(self.profile, self.school.settings.boundary_margin_min)),
             ("groups", people_groups([person.role for person in self.school.staff])),
             ("_actions", np.array(actions, np.int8)),
@@ -214,7 +214,10 @@ class Assessor:
         official, doubt = counted.copy(), np.zeros(len(use), np.int8)
         for ordinal in np.unique(placed.day).tolist():
             day, rows = date.fromordinal(ordinal), placed.day == ordinal
-            counted |= rows & (placed.state == State.NON_CONTACT.code) & self.profile.counts_non_contact(day)
+            if self.profile.counts_non_contact(day):
+                counted |= rows & (placed.state == State.NON_CONTACT.code) & (placed.allowed == Allowed.NO.code)
+                near = np.flatnonzero(rows & (placed.reason == Reason.BOUNDARY.code))
+                counted[near] = self._either_way(ordinal, person[near], placed.minute[near])
             sites = site_people(self.school, self.profile.official_sites, self.catalogue.services, day)
             for service, people in sites.items():
                 on = rows & (person >= 0) & (use.service == self.scope.services.index(service))
@@ -234,6 +237,13 @@ class Assessor:
         )
         decision = decide(use, circumstances, self.profile.episode_minutes, self.profile.doubt.confident_minutes)
         return Findings(use, person, circumstances, placed.day, placed.minute, decision)
+
+    def _either_way(self, day: int, person: I64, minute: npt.NDArray[np.int16]) -> Mask:
+        """Is a minute near a change only counted, whatever side of it was the right one?"""
+        people, row = np.unique(person, return_inverse=True)
+        margin = self.school.settings.boundary_margin_min
+        either: Mask = counted_either_way(self.places.plan(day), people, self.profile.allow, margin)[row, minute]
+        return either
 
     def _outcomes(self, found: Findings, rows: Mask) -> tuple[Outcomes, Labels]:
         """These rows as input of the sums; a person counts once, however the person was known."""

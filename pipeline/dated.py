@@ -109,8 +109,9 @@ def person_day(rota: Rota, person: int, taken: Mask) -> Sheet:
 
 
 def taken_from_nobody(rota: Rota) -> Mask:
-    """Minutes of duties that somebody took over (duty_swap_to) on a date, while no one else is recorded to have given a
-    duty away (duty_swap_from) in any of the swap's minutes: bool[1440]. A swap without a place may be anywhere."""
+    """Minutes of duties that more people took over (duty_swap_to) on a date than others are recorded to have given away
+    (duty_swap_from) in any of the swap's minutes: bool[1440]. Whose duty was taken over is not known then. A swap
+    without a place may be anywhere."""
     found = blank()
     swaps: dict[ExceptionKind, list[tuple[int, Mask]]] = {ExceptionKind.SWAP_TO: [], ExceptionKind.SWAP_FROM: []}
     for row in rota.school.exceptions_on.get(rota.on.day, ()):
@@ -121,8 +122,9 @@ def taken_from_nobody(rota: Rota) -> Mask:
             elif row.kind is ExceptionKind.SWAP_TO:
                 found[:] = True
     for taker, mask in swaps[ExceptionKind.SWAP_TO]:
-        givers = swaps[ExceptionKind.SWAP_FROM]
-        if not any(giver != taker and (mask & other).any() for giver, other in givers):
+        takers = {who for who, other in swaps[ExceptionKind.SWAP_TO] if (mask & other).any()} | {taker}
+        givers = {who for who, other in swaps[ExceptionKind.SWAP_FROM] if (mask & other).any()}
+        if len(givers - {taker}) < len(takers):
             found |= mask
     return found
 

@@ -14,17 +14,23 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.rules import PRIMARY_ROLES, SUPPORT_ROLES
-from pipeline.traffic import I64, NEVER, Traffic, merge
+from pipeline.rules import ASIDE_ROLES, CONTENT_ROLES, INTERFACE_ROLES, PUSH_ROLES, SITE_ROLES
+from pipeline.traffic import I64, NEVER, Part, Traffic, merge
 from pipeline.windows import WINDOW_MIN, start_of
 from sensor.words import Evidence, Segment
 
-_PRIMARY, _SUPPORT, _NEITHER = 0, 1, 2
+_NO_PART = len(Part)
 _UNLISTED, _ELSEWHERE = -1, -2  # in place of a service: not in the catalogue; another site was opened
 _SEGMENTS = tuple(word.value for word in Segment)
 _EVIDENCE = tuple(word.value for word in Evidence)
 _STAFF, _UNKNOWN = _SEGMENTS.index(Segment.STAFF), _SEGMENTS.index(Segment.UNKNOWN)
-_ROLES: dict[str, int] = {**dict.fromkeys(PRIMARY_ROLES, _PRIMARY), **dict.fromkeys(SUPPORT_ROLES, _SUPPORT)}
+_PARTS: dict[str, Part] = {
+    **dict.fromkeys(SITE_ROLES, Part.SITE),
+    **dict.fromkeys(INTERFACE_ROLES, Part.INTERFACE),
+    **dict.fromkeys(CONTENT_ROLES, Part.CONTENT),
+    **dict.fromkeys(ASIDE_ROLES, Part.ASIDE),
+    **dict.fromkeys(PUSH_ROLES, Part.PUSH),
+}
 _AT_ONCE = 1 << 17  # slices whose columns fit a processor's cache
 _DENSE = 1 << 16  # windows that are counted by position; a wider span (broken clocks) is sorted first
 
@@ -84,11 +90,11 @@ def _gather_some(table: pa.Table, clients: Clients, scope: Scope) -> tuple[Traff
     positions = {service: n for n, service in enumerate(scope.services)}
     segment = _mapped(table, "segment", lambda word: _SEGMENTS.index(word) if word in _SEGMENTS else _UNKNOWN)
     service = _mapped(table, "service", lambda word: positions.get(word, _ELSEWHERE if word == "" else _UNLISTED))
-    role = _mapped(table, "role", lambda word: _ROLES.get(word, _NEITHER))
+    part = _mapped(table, "role", lambda word: _PARTS.get(word, _NO_PART))
     evidence = _mapped(table, "evidence", lambda word: _EVIDENCE.index(word) if word in _EVIDENCE else 0)
     minute = _ints(table, "minute")
     staff, listed, elsewhere = segment == _STAFF, service >= 0, service == _ELSEWHERE
-    scored = role != _NEITHER
+    scored, known = part <= Part.CONTENT, part < _NO_PART
     if not scope.dns_named_flows:
         scored &= evidence != _EVIDENCE.index(Evidence.DNS)
     counts = _count(
@@ -98,7 +104,7 @@ def _gather_some(table: pa.Table, clients: Clients, scope: Scope) -> tuple[Traff
         slices_unscored=staff & listed & ~scored,
         slices_elsewhere=staff & elsewhere,
     )
-    rows = np.flatnonzero(staff & (listed & scored | elsewhere))
+    rows = np.flatnonzero(staff & (listed & (scored | (known & (part > Part.CONTENT))) | elsewhere))
     encoded = table.column("client").chunk(0).take(pa.array(rows)).dictionary_encode()
     number = clients.numbers(encoded.dictionary.to_pylist())
     first = _ints(table, "first_ms", rows)
@@ -109,7 +115,7 @@ def _gather_some(table: pa.Table, clients: Clients, scope: Scope) -> tuple[Traff
         who=number[encoded.indices.to_numpy()] if len(rows) else np.zeros(0, np.int64),
         service=np.where(other, len(scope.services), of),
         minute=minute[rows],
-        support=role[rows] == _SUPPORT,
+        part=np.where(other, 0, part[rows]),
         up=_ints(table, "bytes_up", rows),
         down=_ints(table, "bytes_down", rows),
         first=first,

@@ -28,10 +28,11 @@ _DNS_ONLY = 1 << tuple(Evidence).index(Evidence.DNS)
 class Circumstances:
     """What the caller knows about each row of a Use: int8 codes (pipeline.words) and masks.
 
-    action: position in ACTIONS. grade: Grade; a person counts only with A, B or C. nobody: the Reason why there is no
-    person. official: this person runs a live official site on this service today; doubt: the Reason why the person may
-    have run one (0: there is none). state, allowed, reason: from the place. counted: the profile only counts this state
-    today. fresh: the person had just logged on.
+    action: position in ACTIONS. grade: Grade; a person counts only with A, B or C. nobody: the Reason why there is
+    no person. official: this person runs a live official site on this service today; doubt: the Reason why the
+    person may have run one (0: there is none). state, allowed, reason: from the place. counted: the profile only
+    counts this state today, or this state and time that is allowed lie so near each other that it must be one of
+    them. fresh: the person had just logged on.
     """
 
     action: Codes
@@ -81,7 +82,7 @@ def decide(use: Use, of: Circumstances, episode_minutes: int, confident_minutes:
     settle(~person, Outcome.UNKNOWN, of.nobody)
     settle(of.official, Outcome.OFFICIAL_POSSIBLE, Reason.OFFICIAL_SITE)
     settle(of.allowed == Allowed.YES.code, Outcome.ALLOWED, Reason.ALLOWED_TIME)
-    settle(of.allowed != Allowed.NO.code, Outcome.UNKNOWN, of.reason)
+    settle((of.allowed != Allowed.NO.code) & ~of.counted, Outcome.UNKNOWN, of.reason)
     settle(of.counted, Outcome.COUNT_ONLY, Reason.NON_CONTACT)
     settle(of.grade == Grade.C.code, Outcome.COUNT_ONLY, Reason.ASSIGNED_DEVICE)
     settle(of.doubt != Reason.NONE.code, Outcome.UNKNOWN, of.doubt)

@@ -33,8 +33,8 @@ class Step:
     identity: str
 
 
-def _step(id_: str, outcome: Outcome, reasons: set[Reason], identity: str, template: str) -> Step:
-    return Step(Rule(id_, 1, template), outcome, frozenset(reasons), identity)
+def _step(id_: str, outcome: Outcome, reasons: set[Reason], identity: str, template: str, version: int = 1) -> Step:
+    return Step(Rule(id_, version, template), outcome, frozenset(reasons), identity)
 
 
 STEPS: tuple[Step, ...] = (
@@ -87,14 +87,18 @@ STEPS: tuple[Step, ...] = (
         },
         _PERSON,
         "Use in a minute of which timetable, rota or calendar do not say for certain whether it is allowed is unknown, "
-        "and so is use within {boundary_margin_min} minutes of a change between allowed and not allowed.",
+        "and so is use within {boundary_margin_min} minutes of a change between allowed and not allowed (but see O7).",
+        version=2,
     ),
     _step(
         "O7",
         Outcome.COUNT_ONLY,
         {Reason.NON_CONTACT},
         _PERSON,
-        "Use in contracted time without a lesson or duty is only counted, as long as the policy profile says so.",
+        "Use in contracted time without a lesson or duty is only counted, as long as the policy profile says so; and "
+        "so is use within {boundary_margin_min} minutes of a change between such time and allowed time, where nothing "
+        "else is near, as neither is held against anybody.",
+        version=2,
     ),
     _step(
         "O8",

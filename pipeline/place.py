@@ -228,11 +228,11 @@ def near_a_change(allowed: Codes, reason: Codes, margin: int) -> Mask:
     """Minutes that lie within the margin of their opposite, bool[n, 1440]."""
     no, yes = allowed == Allowed.NO.code, allowed == Allowed.YES.code
     maybe = yes | ((allowed == Allowed.UNKNOWN.code) & ~np.isin(reason, [sure.code for sure in _SURE]))
-    near: Mask = (no & _within(maybe, margin)) | (yes & _within(no, margin))
+    near: Mask = (no & within(maybe, margin)) | (yes & within(no, margin))
     return near
 
 
-def _within(mask: Mask, margin: int) -> Mask:
+def within(mask: Mask, margin: int) -> Mask:
     """Minutes at most `margin` away from one that is set; margin 0 sets nothing else."""
     count = np.zeros((len(mask), DAY_MIN + 1), np.int32)
     np.cumsum(mask, axis=1, out=count[:, 1:])

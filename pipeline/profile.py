@@ -48,7 +48,7 @@ class _Time(_Table):
 
 class _Use(_Table):
     down_bytes: Count = 100_000
-    client_bursts: Count = 4
+    client_bursts: Count = 5
     support_within_s: Annotated[int, pydantic.Field(ge=0, le=60)] = 60
     episode_gap_min: Annotated[int, pydantic.Field(ge=1, le=5)] = 5
     episode_minutes: Annotated[int, pydantic.Field(ge=1, le=60)] = 3
@@ -61,17 +61,24 @@ class Doubt(_Table):
     Sizes in bytes; other units as the names say.
     """
 
+    site_looks: Count = 2
+    app_looks: Count = 4
+    page_bytes: Count = 10_000
     answer_bytes: Count = 800
+    quick_s: Annotated[int, pydantic.Field(ge=2, le=30)] = 10
+    visit_bytes: Count = 5_000
+    beside_bytes: Count = 20_000
     beside_answer_bytes: Count = 1_500
     embedded_within_s: Annotated[int, pydantic.Field(ge=0, le=30)] = 2
-    embedded_requests: Count = 2
+    embedded_steps: Annotated[int, pydantic.Field(ge=0, le=10)] = 2
+    widget_s: Annotated[int, pydantic.Field(ge=0, le=30)] = 3
     coming_s: Annotated[int, pydantic.Field(ge=0, le=30)] = 5
     background_percent: Annotated[int, pydantic.Field(ge=0, le=100)] = 20
     background_bursts: Annotated[int, pydantic.Field(ge=3)] = 4
     background_burst_bytes: Count = 2_000
     background_answer_bytes: Count = 4_000
     slow_flow_min: Annotated[int, pydantic.Field(ge=1, le=10)] = 10
-    slow_bytes_per_s: Count = 1_000
+    slow_bytes_per_s: Count = 20
     log_on_min: Annotated[int, pydantic.Field(ge=0, le=10)] = 2
     media_bytes: Count = 1_000_000
     confident_minutes: Annotated[int, pydantic.Field(ge=1, le=60)] = 5
@@ -94,6 +101,7 @@ class _Service(_Table):
     id: str
     down_bytes: Count | None = None
     client_bursts: Count | None = None
+    answer_bytes: Count | None = None
     action: Action | None = None
 
 
@@ -158,6 +166,11 @@ class Profile:
         own = self.services.get(service)
         return own.client_bursts if own and own.client_bursts else self.client_bursts
 
+    def answer_bytes_of(self, service: str) -> int:
+        """E3: bytes that answer each of these bursts."""
+        own = self.services.get(service)
+        return own.answer_bytes if own and own.answer_bytes else self.doubt.answer_bytes
+
     def action_of(self, service: str, default: Action, kind: Kind | None = None) -> Action:
         """What is done with use of the service: the profile's word, else the catalogue's (`default`) as far as the
         profile's word for the kind lets it."""
@@ -182,6 +195,7 @@ class Profile:
             "episode_gap_min": self.episode_gap_min,
             "episode_minutes": self.episode_minutes,
             **self.doubt.model_dump(),
+            "answer_bytes": self.answer_bytes_of(service),
             "media_kb": f"{self.doubt.media_bytes / 1000:g}",
             "clause": self.clause,
             "allow": ", ".join(state.value for state in State if state in self.allow) or "none",

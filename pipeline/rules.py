@@ -13,8 +13,11 @@ from dataclasses import dataclass
 
 from sensor.words import Role
 
-PRIMARY_ROLES = frozenset({Role.PRIMARY})
-SUPPORT_ROLES = frozenset({Role.CDN, Role.MEDIA, Role.API})
+SITE_ROLES = frozenset({Role.PRIMARY})
+INTERFACE_ROLES = frozenset({Role.API})
+CONTENT_ROLES = frozenset({Role.CDN, Role.MEDIA})
+ASIDE_ROLES = frozenset({Role.WIDGET})
+PUSH_ROLES = frozenset({Role.PUSH})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +45,33 @@ E1 = Rule(
 )
 E2 = Rule(
     "E2",
-    1,
+    2,
     "Bytes from a service's picture, video and programming hosts count only within {support_within_s} seconds of "
-    "contact with the service's own site by the same person.",
+    "contact with the service's own site, or with the interface that its apps call, by the same person.",
 )
 E3 = Rule(
     "E3",
-    2,
-    "A minute is active when the service sent at least {down_kb} KB in answer to two or more requests of the person's "
-    "own, or when the person's device made at least {client_bursts} requests of that sort to the service's own site "
-    "and was answered with {answer_bytes} bytes or more each. Beside such a minute less is enough: {down_kb} KB for "
-    "one request or while the service comes up, or two requests answered with {beside_answer_bytes} bytes or more "
-    "each, or, between two such minutes, two requests; and so are {down_kb} KB for one request in each of two minutes "
-    "that follow on each other.",
+    3,
+    "A minute is active if requests of the person's own show it in one of these ways. Looking: pictures, films or "
+    "code were asked for at {site_looks} or more moments in the minute and the two beside it ({app_looks} or more "
+    "where only the interface for apps was in contact) and {down_kb} KB came in the three. Reading: two or more "
+    "requests to the site were answered with {page_bytes} bytes or more each, where the service has no hosts for "
+    "pictures; else three or more, with twice that, and pictures besides. Watching, where a service of films sent "
+    "{down_kb} KB for two requests. Asking: {client_bursts} or more requests to the site (where more than one is "
+    "asked for, two of them within {quick_s} seconds) were answered with {answer_bytes} bytes or more each. Visiting:"
+    " in the minute after the service was opened two or more requests to the site were answered with {visit_bytes} "
+    "bytes or more each, or in the minute of its opening three or more came after the page, with {down_kb} KB. Beside"
+    " such a minute less is enough: {beside_bytes} bytes for one request, or {beside_answer_bytes} for each of two or"
+    " more, of a single one between two such minutes, or {beside_bytes} for a page that comes up.",
 )
 E4 = Rule(
     "E4",
-    1,
-    "Requests to the service made within {embedded_within_s} seconds after one to another site are that site's doing "
-    "and not the person's own. In a minute with such requests in which the service was opened anew, or with several of "
-    "them, at least {embedded_requests} requests of the person's own to the service's picture and video hosts are "
-    "needed besides; else the minute is not use but embedded in somebody else's page.",
+    2,
+    "Requests to the service made within {embedded_within_s} seconds after one to another site, or within {widget_s} "
+    "seconds after one to a widget of the service, are that page's doing and not the person's own; so are those "
+    "within {embedded_within_s} seconds after them, {embedded_steps} times over. While they are more than half as "
+    "many as the person's own, or while a widget is there and nothing that only the service's own pages hold open, "
+    "requests show use only by looking, or as something less beside a minute of use.",
 )
 E5 = Rule(
     "E5",

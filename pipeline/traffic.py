@@ -1,15 +1,16 @@
 """What users exchanged with services, minute by minute, as columns; and when they opened other sites.
 
-Traffic is rows of (who, service, minute, supporting or not) with sums, extremes and bit sets, all of whole numbers, so
-that `merge` can add up rows of the same key in any order and in any cuts with the same result. `who` is any number that
-stands for one user of the network: a client, or later a person. Rows whose service lies beyond the list of services
-only say in which seconds other sites, in no catalogue, were asked.
+Traffic is rows of (who, service, minute, part of the service) with sums, extremes and bit sets, all of whole numbers,
+so that `merge` can add up rows of the same key in any order and in any cuts with the same result. `who` is any number
+that stands for one user of the network: a client, or later a person. Rows whose service lies beyond the list of
+services only say in which seconds other sites, in no catalogue, were asked.
 This module knows no rules, names, addresses, calendars or time zones; minutes count from 1970-01-01 00:00 UTC.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from enum import IntEnum
 from typing import Self
 
 import numpy as np
@@ -21,19 +22,29 @@ Mask = npt.NDArray[np.bool_]
 
 MINUTE_MS = 60_000
 NEVER = 1 << 30  # milliseconds: later than any packet
-_KEYS = ("who", "service", "minute", "support")
 _ADDED = ("up", "down", "flows")
 _LEAST = ("first", "opened")
 _GREATEST = ("last", "largest", "note")
 _JOINED = ("named", "asked")
 
 
+class Part(IntEnum):
+    """Hosts of a service by what they show: its own site; the interface that programs call; pictures, films and code;
+    what other people's pages have of it (widgets, adverts); and what only holds a line open for news."""
+
+    SITE = 0
+    INTERFACE = 1
+    CONTENT = 2
+    ASIDE = 3
+    PUSH = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Columns of equal length: what one user exchanged in a minute with a service's primary, or supporting, hosts.
+    """Columns of equal length: what one user exchanged in a minute with one part of a service.
 
     who int64 (>= 0); service int64 (position in a list of services; beyond it see above); minute int64;
-    support bool (False: primary). Then int64, times in milliseconds after the minute began:
+    part int64 (Part). Then int64, times in milliseconds after the minute began:
     up, down: bytes. first, last: packets. named: bit set of sensor.words.Evidence positions. note: whatever the caller
     wants back (of merged rows the largest). flows: how many there were. opened: the first packet of the first one that
     began in this minute, else NEVER. asked: the seconds in which a client burst came (bit set). largest: bytes of the
@@ -43,7 +54,7 @@ class Traffic:
     who: I64
     service: I64
     minute: I64
-    support: Mask
+    part: I64
     up: I64
     down: I64
     first: I64
@@ -70,29 +81,30 @@ class Traffic:
     @classmethod
     def none(cls) -> Self:
         """No rows."""
-        return cls(*(np.zeros(0, bool if f.name == "support" else np.int64) for f in fields(cls)))
+        return cls(*(np.zeros(0, np.int64) for _ in fields(cls)))
 
 
 def merge(rows: Traffic) -> Traffic:
-    """Adds up rows with the same who, service, minute and support; sorts by these. Their order does not matter."""
+    """Adds up rows with the same who, service, minute and part; sorts by these. Their order does not matter."""
     if not len(rows):
         return rows
     base = int(rows.minute.min())
     width = int(rows.minute.max()) - base + 1
     kinds = int(rows.service.max()) + 1
-    if (int(rows.who.max()) + 1) * kinds * width * 2 >= 1 << 63:
+    if (int(rows.who.max()) + 1) * kinds * width * len(Part) >= 1 << 63:
         raise ValueError("too many users, services and minutes at once; judge a shorter time")
-    key = ((rows.who * kinds + rows.service) * width + (rows.minute - base)) * 2 + rows.support
+    key = ((rows.who * kinds + rows.service) * width + (rows.minute - base)) * len(Part) + rows.part
     order = np.argsort(key)
     key = key[order]
     starts = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
     found = key[starts]
-    rest = found // 2 // width
+    whole, part = np.divmod(found, len(Part))
+    rest = whole // width
     merged = {
         "who": rest // kinds,
         "service": rest % kinds,
-        "minute": found // 2 % width + base,
-        "support": found % 2 == 1,
+        "minute": whole % width + base,
+        "part": part,
     }
     for names, reduce in ((_ADDED, np.add), (_LEAST, np.minimum), (_GREATEST, np.maximum), (_JOINED, np.bitwise_or)):
         for name in names:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.traffic import I64, MINUTE_MS, NEVER, Mask, Traffic
+from pipeline.traffic import I64, MINUTE_MS, NEVER, Mask, Part, Traffic
 from pipeline.windows import REACH_MIN
 
 SECONDS = 60
@@ -56,13 +56,20 @@ class Units:
         total: I64 = until[rows + 1] - until[low]
         return total
 
-    def near(self, primary: Side, support: Side, within_ms: int) -> Mask:
-        """E2: does a primary host lie near the supporting traffic of each unit? Only the same and the two adjacent
-        minutes matter, as `within_ms` is at most a minute."""
-        near = primary.first < NEVER
-        near[1:] |= self.beside & (support.first[1:] + MINUTE_MS - primary.last[:-1] <= within_ms)
-        near[:-1] |= self.beside & (primary.first[1:] + MINUTE_MS - support.last[:-1] <= within_ms)
+    def near(self, first: I64, last: I64, content: Side, within_ms: int) -> Mask:
+        """E2: does contact with the service, from `first` to `last`, lie near the content of each unit? Only the same
+        and the two adjacent minutes matter, as `within_ms` is at most a minute."""
+        near = first < NEVER
+        near[1:] |= self.beside & (content.first[1:] + MINUTE_MS - last[:-1] <= within_ms)
+        near[:-1] |= self.beside & (first[1:] + MINUTE_MS - content.last[:-1] <= within_ms)
         return near
+
+    def around(self, values: I64) -> I64:
+        """Of each unit the sum of the values of its minute and of the two beside it."""
+        total = values.copy()
+        total[1:] += np.where(self.beside, values[:-1], 0)
+        total[:-1] += np.where(self.beside, values[1:], 0)
+        return total
 
     def elsewhere(self, others: Traffic) -> tuple[I64, I64]:
         """In which seconds of each unit's minute, and of the one before, its user asked other sites."""
@@ -81,9 +88,10 @@ class Units:
 
 
 class Side:
-    """The columns of primary or of supporting rows, one value for each unit."""
+    """The columns of the rows of one part of the services, one value for each unit."""
 
-    def __init__(self, units: Units, where: Mask) -> None:
+    def __init__(self, units: Units, part: Part) -> None:
+        where = np.flatnonzero(units.rows.part == part)
         self._units, self._where, self._at = units, where, units.of_row[where]
         self.first, self.last = self._spread("first", NEVER), self._spread("last", -NEVER)
         self.opened = self._spread("opened", NEVER)
@@ -100,6 +108,16 @@ def requests(asked: I64) -> I64:
     """E14: how many requests the seconds of bursts stand for; those of successive seconds are one."""
     found: I64 = np.bitwise_count(asked & ~(asked << 1)).astype(np.int64)
     return found
+
+
+def quick(asked: I64, within_s: int) -> Mask:
+    """Are there two requests in the seconds of a minute that lie at most so many seconds apart?"""
+    began = asked & ~(asked << 1)
+    found = np.zeros_like(began)
+    for n in range(2, within_s + 1):
+        found |= began & (began << n)
+    close: Mask = found != 0
+    return close
 
 
 def second_of(milliseconds: I64) -> I64:

@@ -1,7 +1,7 @@
 """Windows of packet time: which are closed, which minutes each one needs, what it is called in the store.
 
 Packet time is cut into five-minute windows. The rows of a window are a pure function of the slices of its own minutes,
-of 72 before and of ten after; so whoever computes a window, before or after a crash, alone or together with others,
+of 74 before and of ten after; so whoever computes a window, before or after a crash, alone or together with others,
 gets the same rows. A window is closed when everything it needs has been seen. To say whether a minute is
 active, REACH_MIN minutes before it and AHEAD_MIN after it are needed (rules E2 to E5); so episodes look less far than
 slices are kept. Times here are minutes since 1970-01-01 00:00 UTC. This module knows no traffic, people or store.
@@ -20,7 +20,7 @@ WINDOW_MIN = 5
 LOOK_BACK_MIN = 60
 LOOK_AHEAD_MIN = 10
 _STAMP = len("2026-11-17T09:00Z")
-REACH_MIN, AHEAD_MIN = 12, 2  # how far back and ahead from a minute one must look to say whether it is active
+REACH_MIN, AHEAD_MIN = 14, 2  # how far back and ahead from a minute one must look to say whether it is active
 PART_MIN = 30  # a long episode is told in parts that begin on multiples of this, see pipeline.judge.parts
 
 Minutes = npt.NDArray[np.int64]

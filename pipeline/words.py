@@ -137,7 +137,8 @@ _SENTENCES: dict[Reason, str] = {
     Reason.NON_WORKING_DAY: "This is not a working day for this person.",
     Reason.OUTSIDE_HOURS: "The minute lies outside contracted hours.",
     Reason.SCHEDULED: "The person was scheduled to work in this minute.",
-    Reason.NON_CONTACT: "The minute is contracted time without a lesson; the policy profile only counts it.",
+    Reason.NON_CONTACT: "The minute is contracted time without a lesson, or lies between such and allowed time; the "
+    "policy profile only counts it.",
     Reason.BREAK_NOT_ON_DUTY: "It was break or lunch and the person was not on duty.",
     Reason.DUTY_DATA_MISSING: "It was break or lunch, but there is no duty rota for this date.",
     Reason.AWAY: "The person was absent, on a trip or working at home, so somebody else may have used the device.",

@@ -1,7 +1,7 @@
 """Place and judge: slices a second, one core. Run: python -m tests.bench.judge_speed [MILLIONS] [--json]
 
 Prints gathering (slices to traffic), judging with identity and place (traffic to rows of finished windows), and both
-together. Two hours of a school: 600 staff addresses, eight services, slices in order of time as a sensor writes them.
+together. Two hours of a school: 600 staff addresses, ten services, slices in order of time as a sensor writes them.
 """
 
 from __future__ import annotations

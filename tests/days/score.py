@@ -10,7 +10,9 @@ network. A minute that holds several deeds takes the first label of use, officia
 - Due: use of a tagged service, something done in that minute, not allowed, not counted, clear of boundaries, proved,
   in an episode (gaps up to five minutes) of three or more such minutes. Missed: due, and not judged outside_allowed.
 - Certain: of all minutes of use in which something was done, by anybody on the staff network, those whose outcome is
-  not `unknown`. A minute that was not found is not certain.
+  not `unknown`. A minute that was not found is not certain. Use by a device that no feed ties to a person counts by the
+  outcome that it got, as other use does: of a service that is only counted it is certain. Truth and product have no
+  common name for such a device, so each of its minutes stands for one minute of truth of that service and time.
 """
 
 from __future__ import annotations
@@ -170,7 +172,10 @@ def score(rows: Iterable[dict[str, Any]], judged: Iterable[Minute], day: str) ->
 def _certainty(
     result: Score, cells: dict[Cell, Truth], nameless: list[tuple[dict[str, Any], int]], got: dict[Cell, Minute]
 ) -> None:
-    unknown: Counter[tuple[str, int]] = Counter((m.service, m.minute) for m in got.values() if not m.person)
+    nobodys: dict[bool, Counter[tuple[str, int]]] = {True: Counter(), False: Counter()}
+    for m in got.values():
+        if not m.person:
+            nobodys[m.outcome != "unknown"][m.service, m.minute] += 1
     for (who, service, minute), t in cells.items():
         if t.label not in {"use", "official"} or t.level < 2:
             continue
@@ -180,7 +185,10 @@ def _certainty(
             result.certain[t.behaviour] += 1
         elif m is not None:
             result.why[f"unknown, {m.reason}"] += 1
-        elif unknown[service, minute]:
+        elif nobodys[True][service, minute]:
+            nobodys[True][service, minute] -= 1
+            result.certain[t.behaviour] += 1
+        elif nobodys[False][service, minute]:
             result.why["unknown, no person"] += 1
         else:
             result.unfound[t.behaviour] += 1

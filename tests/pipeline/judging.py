@@ -20,9 +20,9 @@ from pipeline.school import School, parse_school
 from pipeline.settings import SchoolSettings
 from pipeline.store import Result, StoreError
 from pipeline.words import Grade, Reason
-from sensor.catalogue import Catalogue, Service, Status
+from sensor.catalogue import Catalogue, Hit, Match, Service, Status
 from sensor.slices import SLICE_SCHEMA, pack_address
-from sensor.words import Action, Kind
+from sensor.words import Action, Kind, Role
 
 DAY = date(2026, 11, 17)  # a Tuesday; Europe/London is UTC then
 MIDNIGHT = int(datetime(2026, 11, 17, tzinfo=UTC).timestamp()) // 60
@@ -92,12 +92,14 @@ SERVICES = MappingProxyType(
     {
         name: Service(name, name.title(), kind, action, Status.ACTIVE, "")
         for name, kind, action in (
+            ("discord", Kind.CHATROOM, Action.TAG),
             ("facebook", Kind.SOCIAL_NETWORKING, Action.TAG),
             ("instagram", Kind.SOCIAL_NETWORKING, Action.TAG),
             ("tiktok", Kind.CONTENT_SHARING, Action.TAG),
             ("twitch", Kind.CONTENT_SHARING, Action.TAG),
             ("twitter", Kind.MICROBLOG, Action.TAG),
             ("vimeo", Kind.CONTENT_SHARING, Action.COUNT_ONLY),
+            ("whatsapp", Kind.CHATROOM, Action.COUNT_ONLY),
             ("wikipedia", Kind.ENCYCLOPAEDIA, Action.IGNORE),
             ("youtube", Kind.CONTENT_SHARING, Action.COUNT_ONLY),
         )
@@ -105,9 +107,13 @@ SERVICES = MappingProxyType(
 )
 
 
+PICTURED = {"facebook", "twitter", "twitch", "youtube"}  # services with hosts for pictures
+
+
 def small_catalogue() -> Catalogue:
-    """Eight services; host names play no part after the sensor."""
-    return Catalogue("2026-11-17.test", SERVICES, {}, {})
+    """Ten services; of host names only those for pictures, as others play no part after the sensor."""
+    hosts = {(Match.FULL, f"pictures.{name}.example"): Hit(name, Role.CDN) for name in PICTURED}
+    return Catalogue("2026-11-17.test", SERVICES, hosts, {})
 
 
 @dataclass(frozen=True)

@@ -18,27 +18,57 @@ Key = tuple[User, str, int]
 
 @dataclass
 class Seen:
-    """What one user exchanged with one service in one minute."""
+    """What one user exchanged with one service in one minute, by the role of the hosts."""
 
-    primary: list[Slice] = field(default_factory=list)
-    support: list[Slice] = field(default_factory=list)
+    site: list[Slice] = field(default_factory=list)
+    interface: list[Slice] = field(default_factory=list)
+    content: list[Slice] = field(default_factory=list)
+    widget: list[Slice] = field(default_factory=list)
+    push: list[Slice] = field(default_factory=list)
     grade: Grade = Grade.NONE
     reason: Reason = Reason.NO_PERSON
+
+    def side(self, role: str) -> list[Slice]:
+        sides = {"primary": self.site, "api": self.interface, "widget": self.widget, "push": self.push}
+        return sides.get(role, self.content)
+
+    @property
+    def naming(self) -> list[Slice]:
+        return [*self.site, *self.interface, *self.content, *self.push]
+
+    @property
+    def counts(self) -> bool:
+        return bool(self.site or self.interface or self.content)
+
+
+@dataclass(frozen=True)
+class Own:
+    """The person's own requests of a minute, as moments: to the site, to it or its interface, for content, and all."""
+
+    site: list[int]
+    contact: list[int]
+    content: list[int]
+    all: list[int]
+
+
+NONE = Own([], [], [], [])
 
 
 @dataclass(frozen=True)
 class SlowActivity:
-    """What every minute of `seen` looks like. openings: when each user asked other sites, ms since 1970."""
+    """What every minute of `seen` looks like. openings: when each user asked other sites, ms since 1970. pictured:
+    services with hosts for pictures, films or code."""
 
     seen: dict[Key, Seen]
     openings: dict[User, list[int]]
     profile: Profile
+    pictured: set[str]
 
     def of(self, key: Key) -> Activity:
         """The activity of a minute that has traffic."""
         if not self._one_shot(key) and self._active(key):
             return Activity.ACTIVE
-        if not self._enough(key) and len(_moments(self._primary(key))) < self.profile.client_bursts_of(key[1]):
+        if not self._enough(key) and len(_moments(self._site(key))) < self.profile.client_bursts_of(key[1]):
             return Activity.INACTIVE
         if self._one_shot(key):
             return Activity.EMBEDDED_MEDIA
@@ -48,106 +78,183 @@ class SlowActivity:
         if self._surely(key):
             return True
         user, service, minute = key
-        before, after = (user, service, minute - 1), (user, service, minute + 1)
-        if self._less(key) and (self._surely(before) or self._surely(after)):
+        long_ago, before, after = ((user, service, minute + n) for n in (-2, -1, 1))
+        doubt, own, down = self.profile.doubt, self._own(key), self.size(key)[1]
+        answered = down >= doubt.beside_answer_bytes * len(own.all)
+        if self._surely(before) or self._surely(after):
+            if own.all and down >= doubt.beside_bytes and (self._quiet(key) or own.content or len(own.all) >= 3):
+                return True
+            if len(own.all) >= 2 and answered and self._quiet(key):
+                return True
+        # the minute before last counts only if the one before has traffic
+        earlier = self._surely(before) or (before in self.seen and self._surely(long_ago))
+        if earlier and self._surely(after) and own.all and answered and self._quiet(key):
             return True
-        led = self._opened(key) and self._led(key)
-        if len(self._own(key)[0]) >= 2 and not led and self._surely(before) and self._surely(after):
-            return True
-        if self._opened(key) and self._enough(key) and self._surely(after):
-            return True
-        return self._alone(key) and (self._alone(before) or self._alone(after))
+        comes = self._opened(key) and down >= doubt.beside_bytes
+        return comes and self._surely(after) and not self.seen[key].widget
 
     def _surely(self, key: Key) -> bool:
         """E3 by itself."""
         if key not in self.seen:
             return False
-        doubt = self.profile.doubt
-        own, primary, support = (len(found) for found in self._own(key))
-        led, opened = len(self._led(key)), self._opened(key)
-        if (led > 1 or (led and opened)) and support < doubt.embedded_requests:
-            return False
-        settled = not opened or support >= 1 or primary > doubt.embedded_requests
-        if self._enough(key) and own >= 2 and primary >= 1 and settled:
-            return True
-        answered = self.size(key)[1] >= doubt.answer_bytes * primary
-        asked = primary >= self.profile.client_bursts_of(key[1]) and answered
-        return asked and not self._clockwork(key) and not self._slow(key)
+        ways = (self._looks, self._reads, self._watches, self._asks, self._visits, self._comes)
+        return any(way(key) for way in ways)
 
-    def _less(self, key: Key) -> bool:
-        """What is enough beside a minute that is surely active."""
-        own = len(self._own(key)[0])
-        if self._opened(key) and self._led(key):
+    def _looks(self, key: Key) -> bool:
+        """Picture after picture."""
+        doubt, near = self.profile.doubt, self._around(key)
+        if not self._own(key).content or not any(self._own(k).contact for k in near):
             return False
-        answered = self.size(key)[1] >= self.profile.doubt.beside_answer_bytes * own
-        return (self._enough(key) and own >= 1) or (own >= 2 and answered)
+        site = any(self.seen[k].site for k in near)
+        wanted = doubt.site_looks if site else doubt.app_looks
+        sent = sum(self.size(k)[1] for k in near)
+        return sent >= self.profile.down_bytes_of(key[1]) and sum(len(self._own(k).content) for k in near) >= wanted
 
-    def _alone(self, key: Key) -> bool:
-        """What is enough beside another such minute."""
-        if key not in self.seen or (self._opened(key) and self._led(key)):
+    def _reads(self, key: Key) -> bool:
+        """Page after page."""
+        own, least = self._own(key), self.profile.doubt.page_bytes * len(self._own(key).site)
+        if key[1] not in self.pictured:
+            return len(own.site) >= 2 and self._site_down(key) >= least
+        return len(own.site) >= 3 and bool(own.content) and not self._framed(key) and self._site_down(key) >= 2 * least
+
+    def _watches(self, key: Key) -> bool:
+        """Films, of services for which the profile asks for so much."""
+        least, own, row = self.profile.down_bytes_of(key[1]), self._own(key), self.seen[key]
+        if least < self.profile.doubt.media_bytes or (self._led(key) and self._opened(key)):
             return False
-        return self._enough(key) and len(self._own(key)[1]) >= 1
+        sent = self._site_down(key) + (sum(s.down for s in row.content) if self.near(key) else 0)
+        return sent >= least and bool(own.contact) and len(own.site) + len(own.content) >= 2
+
+    def _asks(self, key: Key) -> bool:
+        """Requests in quick succession."""
+        doubt, site = self.profile.doubt, self._own(key).site
+        bursts = self.profile.client_bursts_of(key[1])
+        if len(site) < bursts or not self._quiet(key) or self._framed(key):
+            return False
+        quick = bursts == 1 or any(later - earlier <= doubt.quick_s for earlier, later in pairwise(site))
+        answered = self._site_down(key) >= self.profile.answer_bytes_of(key[1]) * len(site)
+        return quick and answered and not self._clockwork(key) and not self._slow(key)
+
+    def _visits(self, key: Key) -> bool:
+        """Requests after the page has come up."""
+        before, site = (key[0], key[1], key[2] - 1), self._own(key).site
+        if before not in self.seen or not self._opened(before) or len(site) < 2:
+            return False
+        if not self._quiet(key) or self._framed(key):
+            return False
+        return self._site_down(key) >= self.profile.doubt.visit_bytes * len(site)
+
+    def _comes(self, key: Key) -> bool:
+        """The page comes up and is used within the minute."""
+        own = self._own(key)
+        if not self._opened(key) or not self._enough(key) or not self._quiet(key) or self._framed(key):
+            return False
+        return len(own.all) >= 3 and bool(own.site) and (bool(own.content) or len(own.site) >= 3)
+
+    def _around(self, key: Key) -> list[Key]:
+        user, service, minute = key
+        return [k for n in (-1, 0, 1) if (k := (user, service, minute + n)) in self.seen]
+
+    def _framed(self, key: Key) -> bool:
+        """A widget of the service is there, and nothing that only its own pages hold open."""
+        near = [self.seen[k] for k in self._around(key)]
+        return any(row.widget for row in near) and not any(row.push for row in near)
+
+    def _quiet(self, key: Key) -> bool:
+        return 2 * len(self._led(key)) <= len(self._own(key).all)
+
+    def _site_down(self, key: Key) -> int:
+        return sum(s.down for s in self.seen[key].site)
 
     def _enough(self, key: Key) -> bool:
         return self.size(key)[1] >= self.profile.down_bytes_of(key[1])
 
     def _opened(self, key: Key) -> bool:
-        return any(s.begins for s in self.seen[key].primary)
+        return any(s.begins for s in (*self.seen[key].site, *self.seen[key].interface))
 
-    def _primary(self, key: Key) -> set[int]:
-        return {second for s in self.seen[key].primary for second in s.seconds}
+    def _site(self, key: Key) -> set[int]:
+        return {second for s in self.seen[key].site for second in s.seconds}
 
-    def _support(self, key: Key) -> set[int]:
-        return {second for s in self.seen[key].support for second in s.seconds} if self.near(key) else set()
+    def _interface(self, key: Key) -> set[int]:
+        return {second for s in self.seen[key].interface for second in s.seconds}
 
-    def _led(self, key: Key) -> list[int]:
-        """E4: requests just after one to another site."""
-        others = {at // 1000 - 60 * key[2] for at in self.openings.get(key[0], [])}
-        within = self.profile.doubt.embedded_within_s
-        asked = self._primary(key) | self._support(key)
-        return _moments({second for second in asked if any(second - n in others for n in range(within + 1))})
+    def _content(self, key: Key) -> set[int]:
+        return {second for s in self.seen[key].content for second in s.seconds} if self.near(key) else set()
 
-    def _own(self, key: Key) -> tuple[list[int], list[int], list[int]]:
-        """Requests that nothing else explains: to any host, to primary and to supporting ones."""
+    def _asked(self, key: Key) -> set[int]:
+        return self._site(key) | self._interface(key) | self._content(key)
+
+    def _following(self, key: Key, steps: int) -> set[int]:
+        """E4: the seconds of requests that another page led to, these themselves having led to others `steps` times."""
+        if key not in self.seen:
+            return set()
         user, service, minute = key
         doubt = self.profile.doubt
+        before = (user, service, minute - 1)
+        led = set()
+        asked = self._asked(key)
+        if steps:
+            earlier = {second - 60 for second in self._following(before, steps - 1)}
+            start = earlier | self._following(key, steps - 1)
+            led = self._following(key, steps - 1)
+            return led | {s for s in asked if any(s - n in start for n in range(doubt.embedded_within_s + 1))}
+        within = range(doubt.embedded_within_s + 1)
         others = {at // 1000 - 60 * minute for at in self.openings.get(user, [])}
-        excused = {at + n for at in others for n in range(doubt.embedded_within_s + 1)}
+        if service not in self.pictured:  # what its page brings from elsewhere is no other page
+            began = {s for s in self._site(key) if not any(s - n in others for n in within)}
+            others -= {s for s in others if s >= 0 and s not in began and any(s - n in began for n in within)}
+        widgets = {second for s in self.seen[key].widget for second in s.seconds}
+        if before in self.seen:
+            widgets |= {second - 60 for s in self.seen[before].widget for second in s.seconds}
+        led |= {s for s in asked if any(s - n in others for n in range(doubt.embedded_within_s + 1))}
+        return led | {s for s in asked if any(s - n in widgets for n in range(doubt.widget_s + 1))}
+
+    def _led(self, key: Key) -> list[int]:
+        return _moments(self._following(key, self.profile.doubt.embedded_steps))
+
+    def _own(self, key: Key) -> Own:
+        """Requests that nothing else explains."""
+        if key not in self.seen:
+            return NONE
+        user, service, minute = key
+        doubt = self.profile.doubt
+        excused = self._following(key, doubt.embedded_steps)
         for at in (minute - 1, minute):
             row = self.seen.get((user, service, at))
-            begun = [s.first for s in row.primary if s.begins] if row else []
+            begun = [s.first for s in (*row.site, *row.interface) if s.begins] if row else []
             if begun:
                 came = 60 * (at - minute) + min(begun) // 1000
                 excused |= {came + n for n in range(doubt.coming_s + 1)}
-        primary, support = self._primary(key) - excused, self._support(key) - excused
-        return _moments(primary | support), _moments(primary), _moments(support)
+        site, interface, content = (part(key) - excused for part in (self._site, self._interface, self._content))
+        return Own(_moments(site), _moments(site | interface), _moments(content), _moments(site | interface | content))
 
     def near(self, key: Key) -> bool:
-        """E2: is there a primary host near the supporting ones?"""
+        """E2: was the service in contact near its content?"""
         user, service, minute = key
         limit = self.profile.support_within_s * 1000
-        if self.seen[key].primary:
+        if self.seen[key].site or self.seen[key].interface:
             return True
         for other in (minute - 1, minute + 1):
             row = self.seen.get((user, service, other))
-            for primary in row.primary if row else ():
-                for support in self.seen[key].support:
+            for contact in (*row.site, *row.interface) if row else ():
+                for content in self.seen[key].content:
                     earlier, later = sorted(
-                        [(primary.minute, primary.first, primary.last), (support.minute, support.first, support.last)]
+                        [(contact.minute, contact.first, contact.last), (content.minute, content.first, content.last)]
                     )
                     if later[0] * 60_000 + later[1] - earlier[0] * 60_000 - earlier[2] <= limit:
                         return True
         return False
 
+    def _counted(self, key: Key) -> list[Slice]:
+        row = self.seen[key]
+        return [*row.site, *row.interface, *(row.content if self.near(key) else [])]
+
     def size(self, key: Key) -> tuple[int, int]:
         """Bytes that count, up and down."""
-        counted = [*self.seen[key].primary, *(self.seen[key].support if self.near(key) else [])]
-        return sum(s.up for s in counted), sum(s.down for s in counted)
+        return sum(s.up for s in self._counted(key)), sum(s.down for s in self._counted(key))
 
     def _one_shot(self, key: Key) -> bool:
-        row = self.seen[key]
-        one = len(row.primary) + (len(row.support) if self.near(key) else 0) <= 1
-        one = one and len(_moments(self._primary(key) | self._support(key))) <= 1
+        one = len(self._counted(key)) <= 1 and len(_moments(self._asked(key))) <= 1
         return one and self._enough(key) and sum(self.size(key)) >= self.profile.doubt.media_bytes
 
     def _clockwork(self, key: Key) -> bool:
@@ -155,13 +262,13 @@ class SlowActivity:
         doubt = self.profile.doubt
         around = [(user, service, m) for m in (minute - 1, minute, minute + 1)]
         moments = [
-            60 * n + second for n, k in enumerate(around) if k in self.seen for second in _moments(self._primary(k))
+            60 * n + second for n, k in enumerate(around) if k in self.seen for second in _moments(self._site(k))
         ]
         gaps = [later - earlier for earlier, later in pairwise(moments)]
         if len(gaps) < doubt.background_bursts - 1:
             return False
-        small = max((s.largest for s in self.seen[key].primary), default=0) < doubt.background_burst_bytes
-        small = small and sum(self.size(key)) < doubt.background_answer_bytes * len(_moments(self._primary(key)))
+        small = max((s.largest for s in self.seen[key].site), default=0) < doubt.background_burst_bytes
+        small = small and sum(self.size(key)) < doubt.background_answer_bytes * len(_moments(self._site(key)))
         variance = 10_000 * (len(gaps) * sum(gap * gap for gap in gaps) - sum(gaps) ** 2)
         return small and variance < (doubt.background_percent * sum(gaps)) ** 2
 
@@ -170,10 +277,10 @@ class SlowActivity:
         doubt = self.profile.doubt
         keys = [(user, service, minute - n) for n in range(doubt.slow_flow_min + 1)]
         rows = {n: self.seen[k] for n, k in enumerate(keys) if k in self.seen}
-        if any(s.begins for row in rows.values() for s in row.primary):
+        if any(s.begins for row in rows.values() for s in row.site):
             return False
         size = sum(sum(self.size(k)) for k in keys[:-1] if k in self.seen)
-        old = doubt.slow_flow_min in rows and rows[doubt.slow_flow_min].primary
+        old = doubt.slow_flow_min in rows and rows[doubt.slow_flow_min].site
         return bool(old) and size < doubt.slow_bytes_per_s * 60 * doubt.slow_flow_min
 
 

@@ -16,7 +16,7 @@ from pipeline.school import School
 from pipeline.words import Activity, Allowed, Grade, Outcome, Reason, State
 from sensor.catalogue import Service
 from sensor.words import Action
-from tests.pipeline.judging import MIDNIGHT, Slice, TableBindings
+from tests.pipeline.judging import MIDNIGHT, PICTURED, Slice, TableBindings
 from tests.pipeline.slow_activity import Key, Seen, SlowActivity, User
 
 SEVERITY = ("outside_allowed", "unknown", "official_possible", "count_only", "allowed")
@@ -50,10 +50,10 @@ class SlowJudge:
     def judge(self, slices: Iterable[Slice]) -> list[Judged]:
         """All minutes of use that are kept."""
         seen, openings = self._collect(slices)
-        look = SlowActivity(seen, openings, self.profile)
-        activity = {key: look.of(key) for key in seen}
-        active = {key for key in seen if activity[key] is Activity.ACTIVE}
-        self.activities = Counter(activity[key].value for key in seen if key not in active)
+        look = SlowActivity(seen, openings, self.profile, PICTURED)
+        activity = {key: look.of(key) for key, row in seen.items() if row.counts}
+        active = {key for key, found in activity.items() if found is Activity.ACTIVE}
+        self.activities = Counter(activity[key].value for key in activity if key not in active)
         kept = {key for key in active if self._action(key[1]) is not Action.IGNORE}
         self.ignored = len(active) - len(kept)
         decided = {key: self._before_episodes(seen[key], key) for key in kept}
@@ -76,9 +76,14 @@ class SlowJudge:
         for s in slices:
             if s.segment != "staff" or s.service not in {"", *self.services}:
                 continue
-            if s.service and s.role not in ("primary", "cdn", "media", "api"):
+            if s.service and s.role not in ("primary", "cdn", "media", "api", "widget", "push"):
                 continue
-            if s.service and s.evidence == "dns" and not self.profile.dns_named_flows:
+            if (
+                s.service
+                and s.evidence == "dns"
+                and s.role not in ("widget", "push")
+                and not self.profile.dns_named_flows
+            ):
                 continue
             person, grade, reason, device = self.bindings.table.get(s.client, nobody)
             user: User = ("device", device) if device >= 0 else ("address", s.client)
@@ -90,7 +95,7 @@ class SlowJudge:
                 openings[user].append(s.minute * 60_000 + s.first)
                 continue
             row = seen[user, s.service, s.minute]
-            (row.primary if s.role == "primary" else row.support).append(s)
+            row.side(s.role).append(s)
             row.grade, row.reason = max((row.grade, row.reason), (grade, reason), key=lambda g: (g[0].code, g[1].code))
         return seen, openings
 
@@ -113,6 +118,8 @@ class SlowJudge:
         state = list(State)[self.plan.state[person, at]]
         if allowed is Allowed.YES and state in self.profile.allow:
             return Outcome.ALLOWED, Reason.ALLOWED_TIME
+        if allowed is Allowed.UNKNOWN and self._counted_either_way(person, at):
+            return Outcome.COUNT_ONLY, Reason.NON_CONTACT
         if allowed is Allowed.UNKNOWN:
             return Outcome.UNKNOWN, list(Reason)[self.plan.reason[person, at]]
         if state is State.NON_CONTACT and self.profile.counts_non_contact(self.day):
@@ -120,6 +127,18 @@ class SlowJudge:
         if user[0] == "assigned":
             return Outcome.COUNT_ONLY, Reason.ASSIGNED_DEVICE
         return None
+
+    def _counted_either_way(self, person: int, at: int) -> bool:
+        if list(Reason)[self.plan.reason[person, at]] is not Reason.BOUNDARY:
+            return False
+        margin = self.school.settings.boundary_margin_min
+        for minute in range(max(0, at - margin), min(1440, at + margin + 1)):
+            state = list(State)[self.plan.state[person, minute]]
+            unknown = list(Allowed)[self.plan.allowed[person, minute]] is Allowed.UNKNOWN
+            near = list(Reason)[self.plan.reason[person, minute]] is Reason.BOUNDARY
+            if (unknown and not near) or not (state in self.profile.allow or state is State.NON_CONTACT):
+                return False
+        return self.profile.counts_non_contact(self.day)
 
     def _by_episode(
         self,
@@ -142,7 +161,7 @@ class SlowJudge:
                 episode.add(at)
         counting = [m for m in episode if decided[user, service, m] is None]
         if len(counting) >= self.profile.episode_minutes:
-            flows = [s for m in counting for s in (*seen[user, service, m].primary, *seen[user, service, m].support)]
+            flows = [s for m in counting for s in seen[user, service, m].naming]
             if all(s.evidence == "dns" for s in flows):
                 return Outcome.UNKNOWN, Reason.DNS_ONLY
             return Outcome.OUTSIDE_ALLOWED, Reason.EPISODE

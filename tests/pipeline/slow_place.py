@@ -318,7 +318,7 @@ class SlowPlace:
         return CONFLICT if self.said else unknown("no_calendar")
 
     def taken(self, minute: int) -> bool:
-        """Is there a swap that somebody took from nobody in this minute?"""
+        """Is there a swap in this minute of which more people took than gave?"""
         groups = {r["staff_id"]: r["bell_group"] for r in self.rows["staff"]}
         swaps = [
             r
@@ -336,8 +336,10 @@ class SlowPlace:
                 mine = span(row)
                 if mine is None:
                     return True
-                givers = [g for g in swaps if g["kind"] == "duty_swap_from" and g["staff_id"] != row["staff_id"]]
-                if minute in mine and not any((span(g) or set()) & mine for g in givers):
+                among = [r for r in swaps if (span(r) or set()) & mine]
+                takers = {r["staff_id"] for r in among if r["kind"] == "duty_swap_to"} | {row["staff_id"]}
+                givers = {r["staff_id"] for r in among if r["kind"] == "duty_swap_from"} - {row["staff_id"]}
+                if minute in mine and len(givers) < len(takers):
                     return True
         return False
 

@@ -41,7 +41,7 @@ def use_of(slices: Sequence[Slice]) -> Use:
     clients = Clients()
     scope = Assessor(small_school(mode="aggregate"), small_catalogue(), PROFILE, None).scope
     traffic, _ = gather(slice_rows(slices), clients, scope)
-    return find_use(merge(traffic), Limits.of(PROFILE, judge))
+    return find_use(merge(traffic), Limits.of(PROFILE, judge, small_catalogue()))
 
 
 def look(*slices: Slice) -> list[str]:
@@ -65,48 +65,121 @@ def elsewhere(*seconds: int, at: int = AT) -> list[Slice]:
     return [Slice(at, CLIENT, "", first=second * 1000) for second in seconds]
 
 
-def test_requests_that_are_answered_are_use() -> None:
-    assert look(kept(3, 11, 24, 40, down=5_000)) == ["active"]
-    assert look(kept(3, 11, 24, down=5_000)) == ["inactive"]
-    assert look(kept(3, 11, 24, 40, down=2_000)) == ["background"], "a pixel is hardly answered"
-    assert look(kept(3, 30, down=120_000)) == ["active"]
-    assert look(kept(3, down=120_000)) == ["background"]
-    assert look(kept(3, down=120_000), kept(9, down=120_000, minute=AT + 1)) == ["active", "active"]
+def pictures(*asked: int, down: int = 60_000, **other: object) -> Slice:
+    """A minute on a connection to a host for pictures."""
+    return kept(*asked, down=down, role="cdn", **other)
+
+
+def test_picture_after_picture_is_use() -> None:
+    """What an open page fetches by itself it fetches once."""
+    assert look(kept(3), pictures(3, 20)) == ["active"]
+    assert look(kept(3), pictures(3)) == ["background"]
+    assert look(kept(3, down=1_000), pictures(3, 20, down=10_000)) == ["inactive"]
+    spread = [kept(3), pictures(3), pictures(20, minute=AT + 1)]
+    assert look(*spread) == ["active", "active"], "one in each of two minutes"
+    assert look(pictures(3, 20, 30, 40, 50)) == ["inactive"], "the service itself was never in contact"
+
+
+def test_an_app_that_never_calls_the_site_is_use_by_more_pictures() -> None:
+    """Apps in pockets fetch some, now and then."""
+    interface = kept(3, 24, role="api")
+    assert look(interface, pictures(4, 9, 25, 31)) == ["active"]
+    assert look(interface, pictures(4, 9, 25)) == ["background"]
+
+
+def test_page_after_page_is_use() -> None:
+    """Of a service without hosts for pictures (instagram, in these tests), and of others with pictures besides."""
+    assert look(kept(3, 30, down=30_000, service="instagram")) == ["active"]
+    assert look(kept(3, 30, down=15_000, service="instagram")) == ["inactive"]
+    assert look(kept(3, down=60_000, service="instagram")) == ["inactive"]
+    assert look(kept(3, 15, 30, down=90_000), pictures(31)) == ["active"]
+    assert look(kept(3, 15, 30, down=40_000), pictures(31)) == ["background"]
+
+
+def test_films_are_use_where_much_came_for_two_requests() -> None:
+    film = kept(3, 30, down=1_200_000, service="twitch")
+    assert look(film) == ["active"]
+    assert look(replace(film, down=900_000)) == ["inactive"]
+    assert look(replace(film, asked=(3,)), replace(film, asked=(3,), role="cdn", down=10)) == ["active"]
+
+
+def test_requests_in_quick_succession_are_use() -> None:
+    assert look(kept(3, 11, 24, 40, 52, down=5_000)) == ["active"]
+    assert look(kept(3, 11, 24, 40, down=5_000)) == ["inactive"]
+    assert look(kept(3, 11, 24, 40, 52, down=2_000)) == ["background"], "a pixel is hardly answered"
+    assert look(kept(1, 13, 27, 41, 55, down=5_000)) == ["background"], "never two within ten seconds"
+
+
+def test_messages_are_use() -> None:
+    """Short services ask for less: two requests close together, or the single one of a message."""
+    assert look(kept(3, 8, down=2_000, service="discord")) == ["active"]
+    assert look(kept(3, 33, down=2_000, service="discord")) == ["background"], "an open page that calls home"
+    assert look(kept(9, down=300, service="whatsapp")) == ["active"]
+
+
+def test_what_follows_on_a_page_that_came_up_is_a_visit() -> None:
+    came, later = opened(50, 52), kept(9, 40, down=20_000, minute=AT + 1)
+    assert look(came, later) == ["active", "active"]
+    assert look(came, replace(later, down=2_000)) == ["background", "inactive"], "tabs call home"
+    assert look(opened(10, 12, 20, 31, 44)) == ["active"]
 
 
 def test_less_is_enough_beside_an_active_minute() -> None:
-    full, less = kept(3, 11, 24, 40), kept(9, 30, down=6_000, minute=AT + 1)
+    full, less = kept(3, 11, 24, 40, 52), kept(9, 30, down=6_000, minute=AT + 1)
     assert look(less) == ["inactive"]
     assert look(full, less) == ["active", "active"]
     assert look(full, replace(less, minute=AT + 2)) == ["active", "inactive"]
-    little, again = replace(less, down=500), replace(full, minute=AT + 2)
-    assert look(full, little) == ["active", "inactive"]
-    assert look(full, little, again) == ["active"] * 3
+    single, again = replace(less, asked=(9,), down=1_600), replace(full, minute=AT + 2)
+    assert look(full, single) == ["active", "inactive"]
+    assert look(full, single, again) == ["active"] * 3
+    assert look(full, replace(single, down=500), again) == ["active", "inactive", "active"], "it only called home"
+    assert look(full, replace(single, down=25_000)) == ["active", "active"]
 
 
 def test_a_page_that_comes_up_by_itself_is_not_use() -> None:
     """Tabs restored at the start of the day; beside a minute of use the page's coming up belongs to it."""
     assert look(opened(10, 12, 14)) == ["background"]
     assert look(opened(58), kept(1, 2, down=400_000, minute=AT + 1)) == ["background", "background"]
-    assert look(opened(10, 12, 20, 31, 44)) == ["active"]
-    assert look(opened(50, 52), kept(3, 11, 24, 40, minute=AT + 1)) == ["active", "active"]
+    assert look(opened(50, 52), kept(3, 11, 24, 40, 52, minute=AT + 1)) == ["active", "active"]
 
 
 def test_what_another_site_led_to_is_embedded() -> None:
     """A page with a box of the service, and another page of that site twenty seconds later."""
     box = opened(10, 30, 31, 45)
     assert look(box, *elsewhere(9, 29, 44)) == ["embedded"]
-    assert look(kept(10, 30, 45, 55), *elsewhere(9, 29, 44, 54)) == ["embedded"]
-    assert look(replace(box, asked=(1, 20, 28, 40), begins=False), *elsewhere(30)) == ["active"], "it came after"
-    early = replace(box, asked=(1, 20, 30, 40), begins=False)
-    assert look(early, *elsewhere(59, at=AT - 1)) == ["active"], "one of four requests is led to"
-    own = [opened(10, 20, 30, 45), kept(22, 40, 52, role="cdn")]
+    assert look(kept(10, 30, 45, 48, 55), *elsewhere(9, 29, 44, 54)) == ["embedded"]
+    assert look(box, pictures(12, 32, 34, 36, 46, 48), *elsewhere(9, 29, 44)) == ["embedded"], "one led to the next"
+    asks = replace(box, asked=(1, 20, 28, 40, 46), begins=False)
+    assert look(asks, *elsewhere(30)) == ["active"], "it came after"
+    early = replace(box, asked=(1, 20, 26, 35, 40, 50), begins=False)
+    assert look(early, *elsewhere(59, at=AT - 1)) == ["active"], "one of six requests is led to"
+    own = [opened(10, 20, 30, 45), pictures(22, 40, 52)]
     assert look(*own, *elsewhere(9, 29, 44)) == ["active"], "somebody is at the service all the same"
+
+
+def test_what_a_widget_led_to_is_embedded() -> None:
+    """Quotations bring their pictures, also where no other page was asked."""
+    quoted = [kept(5, 35, role="widget"), kept(6, 37, down=9_000), pictures(7, 36, 38, down=120_000)]
+    assert look(*quoted) == ["embedded"]
+    assert look(*quoted[1:]) == ["active"]
+
+
+def test_requests_beside_a_widget_show_less_than_beside_what_only_the_services_pages_hold_open() -> None:
+    asks, widget, line = kept(3, 11, 24, 40, 52, down=20_000), kept(role="widget"), kept(role="push")
+    assert look(asks, widget) == ["background"]
+    assert look(asks, widget, line) == ["active"]
+
+
+def test_pictures_from_elsewhere_do_not_lead_to_the_page_that_brings_them() -> None:
+    """A forum's pictures lie at hosts in no catalogue."""
+    page = kept(10, 12, 40, down=120_000, service="instagram")
+    assert look(page, *elsewhere(11, 41)) == ["active"]
+    assert look(page, *elsewhere(9, 39)) == ["embedded"]
 
 
 def test_other_sites_of_other_people_do_not_matter() -> None:
     others = [replace(s, client="10.0.0.2") for s in elsewhere(9, 29, 44)]
-    assert look(kept(10, 30, 45, 55), *others) == ["active"]
+    assert look(kept(10, 30, 36, 45, 55), *others) == ["active"]
 
 
 def test_small_requests_by_the_clock_are_background() -> None:
@@ -119,10 +192,10 @@ def test_small_requests_by_the_clock_are_background() -> None:
 
 
 def test_a_flow_long_open_that_carries_next_to_nothing_is_background() -> None:
-    hours = [kept(3, 9, 24, 40, down=5_000, minute=AT + n) for n in range(12)]
+    hours = [kept(3, 9, down=200, service="whatsapp", up=500, minute=AT + n) for n in range(12)]
     assert look(*hours)[:10] == ["active"] * 10
     assert look(*hours)[10:] == ["background"] * 2
-    assert set(look(*[replace(s, down=90_000) for s in hours])) == {"active"}
+    assert set(look(*[replace(s, down=5_000) for s in hours])) == {"active"}
 
 
 def test_one_request_for_one_medium_is_embedded_media() -> None:
@@ -149,7 +222,7 @@ def outcomes(found: Findings) -> set[tuple[str, str]]:
 
 
 def session(minutes: int, **other: object) -> list[Slice]:
-    return [kept(3, 11, 24, 40, minute=AT + n, **other) for n in range(minutes)]
+    return [kept(3, 11, 24, 40, 52, minute=AT + n, **other) for n in range(minutes)]
 
 
 def test_confidence_grows_with_minutes_and_pictures(keys: Pseudonyms) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import pipeline.gather
 from pipeline.gather import Clients, Scope, gather
-from pipeline.traffic import Traffic, merge
+from pipeline.traffic import Part, Traffic, merge
 from sensor.slices import pack_address
 from tests.pipeline.judging import Slice, minute, slice_rows
 
@@ -33,10 +33,10 @@ def test_only_staff_and_telling_hosts_are_kept_the_rest_is_counted() -> None:
     ]
     clients = Clients()
     traffic, counts = gather(slice_rows(given_slices), clients, SCOPE)
-    assert len(traffic) == 3
+    assert len(traffic) == 4
     assert (traffic.down.tolist()[0], traffic.up.tolist()[0], traffic.asked.tolist()[0]) == (11, 8, 0b10000001)
     assert (traffic.first.tolist()[0], traffic.last.tolist()[0], traffic.named.tolist()[0]) == (10, 30, 0b110)
-    assert traffic.support.tolist() == [False, True, False]
+    assert traffic.part.tolist() == [Part.SITE, Part.CONTENT, Part.ASIDE, Part.SITE]
     start = AT - 2
     assert counts == {
         (start, "slices"): 9,
@@ -50,7 +50,7 @@ def test_only_staff_and_telling_hosts_are_kept_the_rest_is_counted() -> None:
     }
     assert len(clients) == 2, "addresses outside the staff segment are not even numbered"
     strict, counts = gather(slice_rows(given_slices), Clients(), Scope(SCOPE.services, dns_named_flows=False))
-    assert len(strict) == 2
+    assert len(strict) == 3
     assert counts[start, "slices_unscored"] == 2
 
 
@@ -99,4 +99,4 @@ def test_merge_refuses_what_its_keys_cannot_hold() -> None:
     big = np.array([1 << 40, 1]), np.array([1 << 20, 0]), np.array([0, 1 << 20])
     zeros = np.zeros(2, np.int64)
     with pytest.raises(ValueError, match="shorter time"):
-        merge(Traffic(*big, np.zeros(2, bool), *[zeros] * 10))
+        merge(Traffic(*big, zeros, *[zeros] * 10))

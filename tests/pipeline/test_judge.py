@@ -86,7 +86,7 @@ slices = st.builds(
     minute=st.integers(minute("09:40"), minute("11:30")),
     client=st.sampled_from(CLIENTS),
     service=st.sampled_from(("facebook", "facebook", "instagram", "youtube", "wikipedia", "twitter", "unheard", "")),
-    role=st.sampled_from(("primary", "primary", "primary", "cdn", "media", "api", "widget", "auth")),
+    role=st.sampled_from(("primary", "primary", "primary", "cdn", "media", "api", "widget", "push", "auth")),
     up=st.integers(0, 5_000),
     down=st.sampled_from((0, 40_000, 60_000, 100_000, 99_999, 1_000_000)),
     bursts=st.integers(0, 3),
@@ -107,7 +107,7 @@ def traffic(draw: st.DrawFn) -> list[Slice]:
         for _ in range(rng.randrange(30)):
             at += rng.randint(1, longest)
             for _ in range(rng.choice((1, 1, 2, 4))):
-                role = rng.choice(("primary", "primary", "cdn"))
+                role = rng.choice(("primary", "primary", "cdn", "cdn", "api", "widget", "push"))
                 down, bursts = rng.choice((0, 50_000, 100_000, 400_000, 1_000_000)), rng.choice((0, 0, 1, 3))
                 first = rng.choice((0, 29_999, 30_000, 30_001, 59_999))
                 found.append(Slice(at, client, service, role, 500, down, bursts, first, rng.choice((first, 59_999))))
@@ -197,7 +197,7 @@ def test_bytes_without_a_primary_never_make_a_minute_active(
     pseudonyms: Pseudonyms, given_slices: list[Slice], more: list[Slice]
 ) -> None:
     judge = assessor(pseudonyms)
-    roles = ("cdn", "media", "api", "widget", "push", "shared", "ads", "auth")
+    roles = ("cdn", "media", "widget", "push", "shared", "ads", "auth")
     lonely = [
         replace(s, role=roles[n % len(roles)], client="10.9.9.9", down=10**9, bursts=99) for n, s in enumerate(more)
     ]
@@ -334,7 +334,7 @@ def test_counted_minutes_do_not_make_an_episode(pseudonyms: Pseudonyms) -> None:
 def test_support_counts_within_a_minute_of_the_primary(pseudonyms: Pseudonyms) -> None:
     """A minute of pictures alone is use beside one of the service's own site, and only then."""
     at, one, two = minute("09:20"), {("count_only", "incidental"): 1}, {("count_only", "incidental"): 2}
-    primary = Slice(at, "10.0.0.1", "facebook", down=9000, last=40_000, begins=False, asked=(10, 14, 24, 31))
+    primary = Slice(at, "10.0.0.1", "facebook", down=9000, last=40_000, begins=False, asked=(10, 14, 24, 31, 44))
     near = Slice(at + 1, "10.0.0.1", "facebook", "cdn", down=200_000, first=40_000, last=50_000, bursts=1)
     assert outcome_of(assessor(pseudonyms), [primary, near]) == two
     assert outcome_of(assessor(pseudonyms), [primary, replace(near, client="fd00::1")]) == two
@@ -415,5 +415,5 @@ def test_a_long_episode_is_told_in_parts() -> None:
 
 
 def test_find_use_of_nothing() -> None:
-    limits = Limits.of(PROFILE, ("facebook",))
+    limits = Limits.of(PROFILE, ("facebook",), small_catalogue())
     assert len(find_use(merge(Traffic.none()), limits)) == 0

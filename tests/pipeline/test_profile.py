@@ -41,12 +41,14 @@ def test_the_shipped_profile_is_this_schools_policy() -> None:
     assert profile.non_contact is Outcome.COUNT_ONLY
     assert (profile.down_bytes, profile.client_bursts, profile.episode_gap_min, profile.episode_minutes) == (
         100_000,
-        4,
+        5,
         5,
         3,
     )
     assert profile.down_bytes_of("youtube") == 1_000_000
     assert profile.down_bytes_of("facebook") == 100_000
+    assert (profile.client_bursts_of("whatsapp"), profile.answer_bytes_of("whatsapp")) == (1, 100)
+    assert profile.answer_bytes_of("facebook") == profile.limits_of("facebook")["answer_bytes"] == 800
 
 
 @pytest.mark.parametrize("name", shipped_profiles())

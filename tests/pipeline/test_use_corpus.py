@@ -57,7 +57,6 @@ def test_no_minute_has_two_labels(half: str) -> None:
     assert len(keys) == len(set(keys))
 
 
-@pytest.mark.xfail(strict=True, reason="not reached yet; `python -m tests.use_corpus --half held` says how far")
 def test_use_is_told_from_widgets_and_sleeping_tabs() -> None:
     """On the half that the rules were not tuned on."""
     judged = judge("held")
