@@ -98,7 +98,7 @@ def person_day(rota: Rota, person: int, taken: Mask) -> Sheet:
     work: list[_Placed] = []
     for row, where in placed:
         if row.kind is ExceptionKind.INSET and row.when is None:
-            work += _inset(rota, person, row)
+            work += _inset(rota, person, row, sheet)
         elif row.kind in _WORK:
             work += _everybody(rota, person, row, where, sheet) if row.person == ALL else _own(row, where, sheet)
     away = [record for row, where in placed if row.kind in _AWAY for record in _cells(row, where, _AWAY[row.kind])]
@@ -188,10 +188,13 @@ def _everybody(rota: Rota, person: int, row: Dated, where: Where, without: Sheet
     return _own(row, where, without)
 
 
-def _inset(rota: Rota, person: int, row: Dated) -> list[_Placed]:
-    """A whole day of INSET for one person: the contracted hours, in which breaks are unknown."""
+def _inset(rota: Rota, person: int, row: Dated, without: Sheet) -> list[_Placed]:
+    """A whole day of INSET for one person: the contracted hours, in which breaks are unknown. What is booked outside
+    them contradicts it. `without` is the day without it."""
     work = working_hours(rota, person)
     if not work.known:
         return [_Placed(row, ~blank(), NO_PATTERN)]
     breaks = inset_breaks(rota, rota.school.staff[person])
-    return [_Placed(row, work.paid & ~breaks, INSET), _Placed(row, work.paid & breaks, INSET_BREAK)]
+    booked = IS_NO[without.cells] & ~work.paid
+    inset = [_Placed(row, work.paid & ~breaks, INSET), _Placed(row, work.paid & breaks, INSET_BREAK)]
+    return [*inset, _Placed(row, booked, CONFLICT)]

@@ -396,7 +396,7 @@ class SlowPlace:
     def work(self, staff: Row, row: Row, minute: int, covers: bool | str, undated: Answer) -> Answer | None:
         """What a record of work means for a person in a minute that it covers, or may cover."""
         if row["kind"] == "inset" and not row["start_or_slot"]:
-            return self.inset_day(staff, minute)
+            return self.inset_day(staff, minute, undated)
         if row["staff_id"] == "*":
             off = self.off(staff["staff_id"])
             known = self.hours(staff["staff_id"], "A", minute)[1]
@@ -417,13 +417,13 @@ class SlowPlace:
         weeks = sorted(self.said) if len(self.said) == 1 else ["A", "B"]
         return [self.hours(who, week, 0)[0] == "day_off" for week in weeks]
 
-    def inset_day(self, staff: Row, minute: int) -> Answer | None:
+    def inset_day(self, staff: Row, minute: int, undated: Answer) -> Answer | None:
         weeks = sorted(self.said) if len(self.said) == 1 else ["A", "B"]
         found = [self.hours(staff["staff_id"], week, minute) for week in weeks]
         if not found[0][1]:
             return unknown("no_pattern")
         if any(hours != "paid" for hours, _ in found):
-            return None
+            return CONFLICT if undated[1] == "no" else None
         group = staff["bell_group"]
         return no("inset") if self.clear(group, minute) and self.works_or_edge(group, minute) else INSET_BREAK
 
