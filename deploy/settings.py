@@ -242,6 +242,8 @@ def _toml(value: object) -> str:
         return ""
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, int | date):
         return str(value)
     return json.dumps(str(value), ensure_ascii=False)

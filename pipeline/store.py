@@ -5,13 +5,17 @@ own (half a millisecond): after a failed query chDB puts that query's bytes in f
 handle, so no handle here ever has a next result; and threads never meet on one. Queries run with `readonly=1`. Values
 are bound (`{name:Type}`), never pasted.
 An insert is one Native block under a deduplication token (table and batch): once `insert` has returned, the rows are on
-the disk; a batch that is sent again is left out. Never fork a process that has a store open: start new ones (spawn).
+the disk; a batch that is sent again is left out. The block is read from a file in memory by INSERT SELECT: chDB's
+streaming insert says nothing when the disk is too full to commit. Never fork a process that has a store open: start
+new ones (spawn).
 It does not know what the rows mean, nor when they may be dropped.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +23,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from pipeline import ddl, schema, upkeep
-from pipeline.engine import Engine, Handle, StoreBusy, StoreError, complaint
+from pipeline.engine import MAKING, Engine, Handle, StoreBusy, StoreError, complaint
 from pipeline.native import ColumnError, Values, encode_block
 from pipeline.sqltext import READ_FORMAT, READ_SETTINGS, ParameterError, bound, decode_rows, encode_parameters
 
@@ -27,6 +31,9 @@ __all__ = ["ChdbStore", "Result", "Store", "StoreBusy", "StoreError", "batches",
 
 QUERY_SECONDS = 30
 """After which a query is given up."""
+
+ROOM_BYTES = 32 << 20
+"""That must be free before tables are made or changed: the engine tears a definition that finds no room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +114,7 @@ class ChdbStore:
     def bring_up(self) -> None:
         """Make the tables, or bring them to the present schema. Raises StoreError."""
         try:
-            upkeep.bring_up(self, self.dialect)
+            upkeep.bring_up(self, self.dialect, lambda new: _changing(self.path, new))
         except StoreError as error:
             text = str(error)
             raise StoreError(text if text.startswith(str(self.path)) else f"{self.path}: {text}") from error.__cause__
@@ -119,15 +126,18 @@ class ChdbStore:
 
     def query(self, sql: str, params: Mapping[str, object] | None = None) -> Result:
         """See `Store.query`; gives up after `QUERY_SECONDS`."""
-        settings = READ_SETTINGS | {"max_execution_time": str(QUERY_SECONDS), "readonly": "1"}
         try:
             texts = encode_parameters(sql, params or {}, complete=True)
         except ParameterError as error:
             raise StoreError(str(error)) from None
+        return Result(*decode_rows(self.answer(sql, texts)))
+
+    def answer(self, sql: str, texts: Mapping[str, str]) -> bytes:
+        """The engine's answer in `READ_FORMAT`; `texts` are parameters as `encode_parameters` writes them."""
+        settings = READ_SETTINGS | {"max_execution_time": str(QUERY_SECONDS), "readonly": "1"}
         with self._handle() as handle:
             handle.query("SET " + ", ".join(f"{name} = {value}" for name, value in settings.items()))
-            body = handle.query(sql, READ_FORMAT, params=texts).bytes()
-        return Result(*decode_rows(body))
+            return handle.query(sql, READ_FORMAT, params=dict(texts)).bytes()
 
     def insert(self, table: str, columns: Mapping[str, Values], batch: str) -> int:
         """See `Store.insert`."""
@@ -141,14 +151,14 @@ class ChdbStore:
         rows = len(columns[next(iter(types))])
         if rows:
             names = ", ".join(f"`{name}`" for name in types)
+            structure = schema.quoted(", ".join(f"`{name}` {kind}" for name, kind in types.items()))
             token = schema.quoted(f"{table}/{batch}")
-            statement = (
-                f"INSERT INTO {schema.DATABASE}.`{table}` ({names}) SETTINGS insert_deduplication_token = {token}"
-            )
-            with self._handle() as handle:
-                stream = handle.send_insert(statement, "Native")
-                stream.append(block)
-                stream.finish()
+            with self._handle() as handle, _in_memory(block) as path:
+                handle.query(
+                    f"INSERT INTO {schema.DATABASE}.`{table}` ({names}) "
+                    f"SELECT {names} FROM file('{path}', 'Native', {structure}) "
+                    f"SETTINGS insert_deduplication_token = {token}, max_block_size = {rows}, max_threads = 1"
+                )
         return rows
 
     def select(self, sql: str) -> list[tuple[object, ...]]:
@@ -188,3 +198,30 @@ class ChdbStore:
             raise StoreError(f"{self.path}: {complaint(error)}") from error
         finally:
             handle.close()
+
+
+@contextlib.contextmanager
+def _in_memory(block: bytes) -> Iterator[str]:
+    """A path at which this process can read `block`; it takes no room on any disk."""
+    with open(os.memfd_create("block"), "wb") as file:
+        file.write(block)
+        file.flush()
+        yield f"/proc/self/fd/{file.fileno()}"
+
+
+@contextlib.contextmanager
+def _changing(path: Path, new: bool) -> Iterator[None]:
+    """While tables are made or altered; those of a new store are made anew if they could not be made whole."""
+    free = shutil.disk_usage(path).free
+    if free < ROOM_BYTES:
+        raise StoreError(
+            f"{path}: only {free >> 20} MiB are free on that disk, too few to make or change tables safely; "
+            f"make room for {ROOM_BYTES >> 20} MiB"
+        )
+    mark = path / MAKING
+    if new:
+        mark.touch()
+    yield
+    if any(path.stat().st_size == 0 for path in path.rglob("*.sql")):  # the engine does not say so
+        raise StoreError(f"{path}: the disk filled up while the tables were made; make room and try again")
+    mark.unlink(missing_ok=True)

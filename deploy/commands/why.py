@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from deploy.commands._say import fail, failing_well
+from deploy.commands._store import STORE_THERE
 
 if TYPE_CHECKING:
     from pipeline.store import Store
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
 @click.command("why")
 @click.argument("episode", required=False)
-@click.option(
-    "--store", "store_path", required=True, type=click.Path(exists=True, path_type=Path), help="Folder of the store."
-)
+@STORE_THERE
 @click.option("--school", "school_id", help="School id, if the store holds several.")
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="Explain a cell of the sums instead: its day,")
 @click.option("--period", help="its bell period ('' outside the bells; the whole day without),")
@@ -56,13 +55,13 @@ def command(
     """
     with failing_well():
         from dashboards.schools import find_school
-        from pipeline.store import open_store
+        from deploy.stores import reading
         from pipeline.why import why_episode, why_minute
         from pipeline.whycells import why_cell
 
         if at and period is not None:
             raise click.UsageError("give --period or --at, not both")
-        with open_store(store_path) as store:
+        with reading(store_path) as store:
             school = find_school(store, school_id)
             moment = _moment(day, at, school.tz)
             if list_them:
