@@ -41,6 +41,7 @@ COMMANDS = {
     "notice": ("notice", "Write the notice to staff from the settings, in English or Welsh."),
     "dpia": ("dpia", "Write the draft of the impact assessment, or the record of processing."),
     "retention": ("retention", "Remove what is older than the notice says, and prove it."),
+    "store": ("store", "The store's tables, its users on servers, and who sees what."),
     "config": ("config", "Check or show the settings."),
     "bench": ("bench", "Measure the sensor against the memory's speed."),
     "grafana": ("grafana", "Write, check or push the Grafana dashboards."),

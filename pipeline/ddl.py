@@ -63,9 +63,13 @@ class Dialect:
 CHDB = Dialect("chDB", (_ALONE, *_SAFE))
 
 
+MODERN = (23, 8)
+"""The first version of ClickHouse that gets all that a store can have; exactly once is promised from here on."""
+
+
 def server_dialect(version: tuple[int, int], cluster: str = "") -> Dialect:
-    """Of a ClickHouse server of this version; what is older than 23.8 gets the common subset, as 18.16 has it."""
-    if version >= (23, 8):
+    """Of a ClickHouse server of this version; what is older than `MODERN` gets the common subset, as 18.16 has it."""
+    if version >= MODERN:
         own = _REPLICATED if cluster else (_ALONE,)
         return Dialect("ClickHouse", (*own, *_SAFE), ages=True, cluster=cluster)
     return Dialect(

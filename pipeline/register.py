@@ -45,7 +45,7 @@ class Register:
             "group_sizes": json.dumps(sizes),
             "version": school.version,
         }
-        self._keep("school_info", [row], {"updated": int(self._now())}, "TRUE")
+        self._keep("school_info", [row], {"updated": int(self._now())}, "1")
         book, catalogue = self._assessor.rulebook, self._assessor.catalogue
         kept: dict[str, object] = {"school": settings.id, "policy": book.version, "content": book.content}
         self._keep("rulebook", [kept], {"updated": int(self._now())}, "policy = {policy:String}", policy=book.version)

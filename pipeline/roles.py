@@ -36,6 +36,9 @@ LIMITS: dict[str, int] = {
 }
 """Of those who read; max_execution_time in seconds."""
 
+LONGEST_S = 60
+"""Of a query, where who asks gives a limit of its own."""
+
 OF_SCHOOL = tuple(table.name for table in TABLES if table.columns[0].name == "school")
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -64,13 +67,18 @@ class User:
 
 def users_of(schools: Sequence[str], passwords: dict[str, str]) -> list[User]:
     """Grafana's user, and two for each school; `passwords` by name of the user (see `names_of`). Raises ValueError."""
-    if wrong := [school for school in schools if not _ID.fullmatch(school)]:
-        raise ValueError(f"{wrong[0]!r} is not the id of a school, as school.id of the settings has it")
+    refuse_odd_schools(schools)
     users = [User("grafana", passwords["grafana"])]
     for school in schools:
         users.append(User(f"read_{school}", passwords[f"read_{school}"], school))
         users.append(User(f"sensor_{school}", passwords[f"sensor_{school}"], school, writes=True))
     return users
+
+
+def refuse_odd_schools(schools: Sequence[str]) -> None:
+    """Raises StoreError for what is no id of a school: it would become part of names and statements."""
+    if wrong := [school for school in schools if not _ID.fullmatch(school)]:
+        raise StoreError(f"{wrong[0]!r} is not the id of a school, as school.id of the settings has it")
 
 
 def names_of(schools: Sequence[str]) -> list[str]:
@@ -81,7 +89,7 @@ def names_of(schools: Sequence[str]) -> list[str]:
 def as_sql(users: Sequence[User], dialect: Dialect) -> list[str]:
     """Statements for a modern server, to be run by its administrator; each may be run again."""
     on = f" ON CLUSTER {dialect.cluster}" if dialect.cluster else ""
-    limits = ", ".join(f"{name} = {value} CONST" for name, value in LIMITS.items())
+    limits = ", ".join(f"{name} = {value} {_bound(name)}" for name, value in LIMITS.items())
     found = [f"CREATE SETTINGS PROFILE OR REPLACE schoolgate_reading{on} SETTINGS readonly = 1 CONST, {limits}"]
     for user in users:
         profile = "" if user.writes else " SETTINGS PROFILE schoolgate_reading"
@@ -92,6 +100,8 @@ def as_sql(users: Sequence[User], dialect: Dialect) -> list[str]:
             found += [f"GRANT{on} SELECT ON {database}.`{table}` TO `{user.name}`" for table in user.tables]
             if user.writes:
                 found.append(f"GRANT{on} INSERT, ALTER DELETE ON {database}.* TO `{user.name}`")
+        if user.writes and dialect.cluster:
+            found.append(f"GRANT{on} CLUSTER ON *.* TO `{user.name}`")  # to delete on all servers
     bound = [user for user in users if user.school]
     for database in dialect.databases:
         for table in OF_SCHOOL if bound else ():
@@ -102,6 +112,11 @@ def as_sql(users: Sequence[User], dialect: Dialect) -> list[str]:
             others = ", ".join(f"`{user.name}`" for user in bound)
             found.append(f"CREATE ROW POLICY OR REPLACE schoolgate_others{place} USING 1 TO ALL EXCEPT {others}")
     return found
+
+
+def _bound(name: str) -> str:
+    """Whether who reads may change a limit: Grafana's plugin sends the time of its panels, which may be longer."""
+    return f"MAX {LONGEST_S} CHANGEABLE_IN_READONLY" if name == "max_execution_time" else "CONST"
 
 
 def as_file(users: Sequence[User], dialect: Dialect, networks: Sequence[str] = ("::/0",)) -> str:
@@ -128,7 +143,9 @@ def as_file(users: Sequence[User], dialect: Dialect, networks: Sequence[str] = (
             + f"</{user.name}>"
         )
     root = "clickhouse" if dialect.modern else "yandex"
-    profile = f"<schoolgate_reading><readonly>1</readonly>{limits}</schoolgate_reading>"
+    longest = f"<max_execution_time><max>{LONGEST_S}</max><changeable_in_readonly/></max_execution_time>"
+    bounds = f"<constraints>{longest}</constraints>" if dialect.modern else ""
+    profile = f"<schoolgate_reading><readonly>1</readonly>{limits}{bounds}</schoolgate_reading>"
     return f"<{root}>\n<profiles>{profile}</profiles>\n<users>\n" + "\n".join(entries) + f"\n</users>\n</{root}>\n"
 
 

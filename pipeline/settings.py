@@ -150,10 +150,41 @@ class FeedSettings(Table):
     )
 
 
+def _server(text: str) -> str:
+    host = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]"
+    found = re.fullmatch(rf"(?:{host})(?::(\d{{1,5}}))?", text)
+    if not found or (found[2] and not 0 < int(found[2]) < 65536):
+        raise refuse(Refusal(f"{text!r} is not a host", "write it as db1.example or db1.example:9440"))
+    return text
+
+
+def _identifier(text: str) -> str:
+    if text and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", text):
+        raise refuse(Refusal(f"{text!r} is not a name", "use a-z, 0-9 and _, as council"))
+    return text
+
+
 class StoreSettings(Table):
     """`[store]`: where the aggregates lie."""
 
     path: PathName = Field(default=Path("store"), description="Folder of the embedded ClickHouse.")
+    servers: tuple[Annotated[str, AfterValidator(_server)], ...] = Field(
+        default=(),
+        description="ClickHouse servers to use instead of the folder, as db1.example; all replicas, the best first.",
+    )
+    user: Annotated[str, Field(min_length=1, max_length=100)] = Field(
+        default="default", description="User at the servers; `schoolgate store users` makes them."
+    )
+    password_file: PathName | None = Field(
+        default=None, description="File (mode 0600) whose first line is that user's password."
+    )
+    secure: bool = Field(default=True, description="Whether to speak TLS with the servers (port 9440, else 9000).")
+    ca: PathName | None = Field(
+        default=None, description="Certificates to trust the servers by; the system's if not set."
+    )
+    cluster: Annotated[str, AfterValidator(_identifier)] = Field(
+        default="", description="Name of the cluster in the servers' remote_servers; none for a server of its own."
+    )
 
 
 class PrivacySettings(Table):

@@ -240,10 +240,10 @@ def _reader(kind: str, leaves: Leaves) -> Callable[[object], object] | None:
 _READERS: Leaves = {
     "Date": lambda value: date.fromisoformat(str(value)),
     "Date32": lambda value: date.fromisoformat(str(value)),
-    "DateTime": lambda value: _EPOCH + timedelta(seconds=int(str(value))),
+    "DateTime": lambda value: datetime.fromtimestamp(int(value), UTC),  # type: ignore[call-overload]
     "DateTime64": lambda value: _EPOCH + timedelta(microseconds=int(Decimal(str(value)) * 1_000_000)),
-    "Float32": lambda value: float(str(value)),
-    "Float64": lambda value: float(str(value)),
+    "Float32": float,  # type: ignore[dict-item]
+    "Float64": float,  # type: ignore[dict-item]
     "Decimal": lambda value: Decimal(str(value)),
     "FixedString": lambda value: str(value).encode("utf-8", "surrogateescape"),
     "String": lambda value: _mended(str(value)),

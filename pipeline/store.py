@@ -113,26 +113,11 @@ class ChdbStore:
 
     def bring_up(self) -> None:
         """Make the tables, or bring them to the present schema. Raises StoreError."""
-        mark = self.path / MAKING
-        new = not any((self.path / "metadata").glob(f"{schema.DATABASE}*"))
         try:
-            if new:
-                mark.touch()
-            upkeep.bring_up(self, self.dialect, self._need_room)
-            if new and any(path.stat().st_size == 0 for path in self.path.rglob("*.sql")):  # the engine does not say so
-                raise StoreError("the disk filled up while the tables were made; make room and try again")
-            mark.unlink(missing_ok=True)
+            upkeep.bring_up(self, self.dialect, lambda new: _changing(self.path, new))
         except StoreError as error:
             text = str(error)
             raise StoreError(text if text.startswith(str(self.path)) else f"{self.path}: {text}") from error.__cause__
-
-    def _need_room(self) -> None:
-        free = shutil.disk_usage(self.path).free
-        if free < ROOM_BYTES:
-            raise StoreError(
-                f"only {free >> 20} MiB are free on that disk, too few to make or change tables safely; "
-                f"make room for {ROOM_BYTES >> 20} MiB"
-            )
 
     @property
     def path(self) -> Path:
@@ -141,15 +126,18 @@ class ChdbStore:
 
     def query(self, sql: str, params: Mapping[str, object] | None = None) -> Result:
         """See `Store.query`; gives up after `QUERY_SECONDS`."""
-        settings = READ_SETTINGS | {"max_execution_time": str(QUERY_SECONDS), "readonly": "1"}
         try:
             texts = encode_parameters(sql, params or {}, complete=True)
         except ParameterError as error:
             raise StoreError(str(error)) from None
+        return Result(*decode_rows(self.answer(sql, texts)))
+
+    def answer(self, sql: str, texts: Mapping[str, str]) -> bytes:
+        """The engine's answer in `READ_FORMAT`; `texts` are parameters as `encode_parameters` writes them."""
+        settings = READ_SETTINGS | {"max_execution_time": str(QUERY_SECONDS), "readonly": "1"}
         with self._handle() as handle:
             handle.query("SET " + ", ".join(f"{name} = {value}" for name, value in settings.items()))
-            body = handle.query(sql, READ_FORMAT, params=texts).bytes()
-        return Result(*decode_rows(body))
+            return handle.query(sql, READ_FORMAT, params=dict(texts)).bytes()
 
     def insert(self, table: str, columns: Mapping[str, Values], batch: str) -> int:
         """See `Store.insert`."""
@@ -219,3 +207,21 @@ def _in_memory(block: bytes) -> Iterator[str]:
         file.write(block)
         file.flush()
         yield f"/proc/self/fd/{file.fileno()}"
+
+
+@contextlib.contextmanager
+def _changing(path: Path, new: bool) -> Iterator[None]:
+    """While tables are made or altered; those of a new store are made anew if they could not be made whole."""
+    free = shutil.disk_usage(path).free
+    if free < ROOM_BYTES:
+        raise StoreError(
+            f"{path}: only {free >> 20} MiB are free on that disk, too few to make or change tables safely; "
+            f"make room for {ROOM_BYTES >> 20} MiB"
+        )
+    mark = path / MAKING
+    if new:
+        mark.touch()
+    yield
+    if any(path.stat().st_size == 0 for path in path.rglob("*.sql")):  # the engine does not say so
+        raise StoreError(f"{path}: the disk filled up while the tables were made; make room and try again")
+    mark.unlink(missing_ok=True)

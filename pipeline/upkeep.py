@@ -8,6 +8,7 @@ has been through is written down last.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -27,9 +28,15 @@ class Openable(Protocol):
     def insert(self, table: str, columns: dict[str, Values], batch: str) -> int: ...
 
 
-def bring_up(store: Openable, dialect: Dialect, before_change: Callable[[], None] = lambda: None) -> None:
-    """Make the tables of a new store, and alter those of an older one; `before_change` is called before, if anything
-    is to be changed. Raises StoreError, for a newer one too."""
+def bring_up(
+    store: Openable,
+    dialect: Dialect,
+    changing: Callable[[bool], AbstractContextManager[None]] = lambda new: nullcontext(),
+) -> None:
+    """Make the tables of a new store, and alter those of an older one. Raises StoreError, for a newer one too.
+
+    `changing` is entered while tables are changed, if they are; it is told whether there were none.
+    """
     found = read_tables(store.select, dialect)
     version = version_of(store.select, found)
     try:
@@ -41,13 +48,14 @@ def bring_up(store: Openable, dialect: Dialect, before_change: Callable[[], None
     except schema.SchemaError as error:
         mend = "" if version > schema.VERSION else "; nothing was changed: choose a new store, and replay the captures"
         raise StoreError(f"{error}{mend}") from None
-    if statements:
-        before_change()
-    for statement in statements:
-        store.execute(statement)
-    if version < schema.VERSION:
-        applied: dict[str, Values] = {"version": [schema.VERSION], "applied": [datetime.now(UTC)]}
-        store.insert("schema_version", applied, f"version/{schema.VERSION}")
+    if not statements and version == schema.VERSION:
+        return
+    with changing(not version):
+        for statement in statements:
+            store.execute(statement)
+        if version < schema.VERSION:
+            applied: dict[str, Values] = {"version": [schema.VERSION], "applied": [datetime.now(UTC)]}
+            store.insert("schema_version", applied, f"version/{schema.VERSION}")
 
 
 def refuse_newer(select: Callable[[str], list[tuple[object, ...]]], dialect: Dialect) -> None:

@@ -49,16 +49,18 @@ def trail_of(files: SchoolFiles) -> AuditTrail:
 
 @contextmanager
 def desk_of(
-    folder: Path, named: str, action: str, store_path: Path | None = None, *, with_store: bool
+    folder: Path, named: str, action: str, store_path: Path | None = None, *, with_store: bool, writes: bool = False
 ) -> Iterator[Desk]:
-    """The desk of the person that is named; what is refused is in the trail, and ends the command with a message."""
+    """The desk of the person that is named; what is refused is in the trail, and ends the command with a message.
+
+    `writes`: the store is changed, so its owner must not be at work."""
     from deploy.assembly import read_school
+    from deploy.stores import owning, reading
     from pipeline.access import AccessError, Refused, find_actor, read_access
     from pipeline.alerts.lookup import AlertTracer
     from pipeline.desk import Desk
     from pipeline.identity import load_bindings
     from pipeline.pseudonym import Pseudonyms
-    from pipeline.store import open_store
 
     with failing_well(), ExitStack() as stack:
         files = read_school(folder)
@@ -75,10 +77,9 @@ def desk_of(
         keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
         store = None
         if with_store:
-            where = store_path or settings.store.path
-            if not where.is_dir():
+            if not settings.store.servers and not (where := store_path or settings.store.path).exists():
                 fail(f"{where}: there is no store; give --store, or correct store.path")
-            store = stack.enter_context(open_store(where))
+            store = stack.enter_context((owning if writes else reading)(store_path, settings.store))
         tracer = AlertTracer(
             settings.alerts.folder, files.school, lambda: load_bindings(files.school, settings.feeds, files.folder)
         )

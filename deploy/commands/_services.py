@@ -18,6 +18,7 @@ from deploy.commands._say import fail, failing_well
 if TYPE_CHECKING:
     from pipeline.effect import Effect, Week
     from pipeline.profile import Profile
+    from pipeline.settings import StoreSettings
     from sensor.catalogue import Catalogue
 
 
@@ -83,7 +84,7 @@ class OwnServices:
     extra: Path | None
     exempt: tuple[str, ...]
     profile: Profile
-    store: Path
+    store: StoreSettings
     school: str
 
 
@@ -101,9 +102,7 @@ def own_services(folder: Path, *, check: bool = True) -> OwnServices:
     if check:
         load_catalogue(extra, settings.sensor.exempt_sites)
     profile = load_profile(settings.school.policy_profile, file.parent)
-    return OwnServices(
-        path, extra, tuple(settings.sensor.exempt_sites), profile, settings.store.path, settings.school.id
-    )
+    return OwnServices(path, extra, tuple(settings.sensor.exempt_sites), profile, settings.store, settings.school.id)
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ class CatalogueChange:
 
     own: OwnServices
     content: bytes
-    store: Path
+    store: StoreSettings
     did: str
 
     def catalogues(self) -> tuple[Catalogue, Catalogue]:
@@ -125,11 +124,11 @@ class CatalogueChange:
     def effects(self) -> tuple[tuple[Effect, ...], Week | None]:
         """What it would have made of the last week. Raises StoreError."""
         from pipeline.effect import effects, last_week
-        from pipeline.store import open_store
+        from pipeline.opening import to_read
 
         week = None
-        if self.store.is_dir():
-            with open_store(self.store) as store:
+        if self.store.servers or self.store.path.is_dir():
+            with to_read(self.store) as store:
                 week = last_week(store, self.own.school)
         return (effects(*self.catalogues(), self.own.profile, week) if week else ()), week
 
@@ -147,6 +146,7 @@ def adding(
     store_path: Path | None,
 ) -> CatalogueChange:
     with failing_well():
+        from deploy.stores import meant
         from sensor.exempt import exempt_sites, is_exempt
         from sensor.ownservices import with_rows
 
@@ -160,7 +160,7 @@ def adding(
             for n, domain in enumerate(domains)
         ]
         content = with_rows(own.extra.read_bytes() if own.extra else None, rows, str(own.path))
-        return CatalogueChange(own, content, store_path or own.store, shlex.join(["add", service, *domains]))
+        return CatalogueChange(own, content, meant(store_path, own.store), shlex.join(["add", service, *domains]))
 
 
 def overriding(
@@ -177,6 +177,7 @@ def overriding(
     if not any(words.values()):
         raise click.UsageError("say what to change: --action, --kind, --name, --status or --about")
     with failing_well():
+        from deploy.stores import meant
         from sensor.catalogue import load_catalogue
         from sensor.ownservices import with_service
 
@@ -185,4 +186,4 @@ def overriding(
             fail(f"there is no service {service!r}; list them with: schoolgate catalogue list, or add it")
         content = with_service(own.extra.read_bytes() if own.extra else None, service, words, str(own.path))
         said = " ".join(f"{key}={value}" for key, value in words.items() if value)
-        return CatalogueChange(own, content, store_path or own.store, f"override {service} {said}")
+        return CatalogueChange(own, content, meant(store_path, own.store), f"override {service} {said}")

@@ -16,6 +16,7 @@ from deploy.commands._say import fail, failing_well, note
 if TYPE_CHECKING:
     from pipeline.audit import Anchor
     from pipeline.chain import Verdict
+    from pipeline.settings import StoreSettings
 
 
 @click.group("audit")
@@ -46,8 +47,7 @@ def verify(folder: Path, store_path: Path | None, as_json: bool) -> None:
 
         files = read_school(folder)
         trail = trail_of(files)
-        where = store_path or files.settings.store.path
-        noted, missing = _noted(where, files.school.settings.id)
+        noted, missing = _noted(store_path, files.settings.store, files.school.settings.id)
         verdict = trail.verify()
         unlike = _unlike(verdict, noted)
         if verdict.entries or verdict.broken or verdict.torn:
@@ -82,21 +82,19 @@ def verify(folder: Path, store_path: Path | None, as_json: bool) -> None:
         click.echo(f"{trail.path}: {len(verdict.entries)} entries, none changed, none missing. Head {verdict.end.hash}")
 
 
-def _noted(where: Path, school: str) -> tuple[list[Anchor], str]:
+def _noted(store_path: Path | None, settings: StoreSettings, school: str) -> tuple[list[Anchor], str]:
     """What the store noted of the trail, or why it could not be asked."""
+    from deploy.stores import reading
     from pipeline.retention import anchors
-    from pipeline.store import StoreBusy, open_store
+    from pipeline.store import StoreBusy
 
-    if not where.is_dir():
+    if not settings.servers and not (where := store_path or settings.path).exists():
         return [], f"{where}: there is no store, so the trail was compared with nothing; give --store"
     try:
-        with open_store(where) as store:
+        with reading(store_path, settings) as store:
             return anchors(store, school), ""
-    except StoreBusy:
-        return (
-            [],
-            f"{where}: another process has the store, so the trail was not compared with it; stop that and ask again",
-        )
+    except StoreBusy as busy:
+        return [], f"the trail was not compared with the store: {busy}"
 
 
 def _unlike(verdict: Verdict, noted: list[Anchor]) -> str:

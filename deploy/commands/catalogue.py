@@ -24,6 +24,7 @@ from deploy.commands._services import (
     overriding,
     own_services,
 )
+from deploy.commands._store import STORE_THERE
 
 if TYPE_CHECKING:
     from pipeline.profile import Profile
@@ -181,8 +182,10 @@ def preview_file(path: Path, folder: Path, store_path: Path | None, as_json: boo
     Example:  schoolgate catalogue preview file services-new.csv --school school/
     """
     with failing_well():
+        from deploy.stores import meant
+
         own = own_services(folder)
-        change = CatalogueChange(own, path.read_bytes(), store_path or own.store, f"file {path.name}")
+        change = CatalogueChange(own, path.read_bytes(), meant(store_path, own.store), f"file {path.name}")
     _preview(change, as_json)
 
 
@@ -213,9 +216,7 @@ def undo(folder: Path, to: int | None, list_them: bool) -> None:
 
 
 @command.command("changes")
-@click.option(
-    "--store", "store_path", required=True, type=click.Path(exists=True, path_type=Path), help="Folder of the store."
-)
+@STORE_THERE
 @click.option("--school", "school_id", help="School id, if the store holds several.")
 @JSON
 def changes(store_path: Path, school_id: str | None, as_json: bool) -> None:
@@ -226,10 +227,10 @@ def changes(store_path: Path, school_id: str | None, as_json: bool) -> None:
     """
     with failing_well():
         from dashboards.schools import find_school
+        from deploy.stores import reading
         from pipeline import dualrun
-        from pipeline.store import open_store
 
-        with open_store(store_path) as store:
+        with reading(store_path) as store:
             found = dualrun.changes(store, find_school(store, school_id).id)
     if as_json:
         click.echo(json.dumps([asdict(change) for change in found], indent=1, default=str))
@@ -250,7 +251,7 @@ def _preview(change: CatalogueChange, as_json: bool) -> None:
         before, after = change.catalogues()
         found, week = change.effects()
         if week is None:
-            fail(f"{change.store}: there is nothing stored to try the change on; name the store with --store")
+            fail(f"{change.store.path}: there is nothing stored to try the change on; name the store with --store")
     if as_json:
         data = {
             "from": week.first.isoformat(),

@@ -35,7 +35,7 @@ def open_(episode: str, reason: str, text: str, folder: Path, named: str, store_
     \b
     Example:  schoolgate contest open e1f0c404a83b2d11 --reason cover --text "..." --school school/ --as staff/Nia
     """
-    with desk_of(folder, named, "contest.open", store_path, with_store=True) as desk:
+    with desk_of(folder, named, "contest.open", store_path, with_store=True, writes=True) as desk:
         from pipeline.contest import ContestReason, open_contest
 
         found = open_contest(desk, episode, ContestReason(reason), text)
@@ -81,7 +81,7 @@ def list_(folder: Path, named: str, store_path: Path | None, as_json: bool) -> N
 
 
 def _decide(contest: str, text: str, folder: Path, named: str, store_path: Path | None, status: str) -> None:
-    with desk_of(folder, named, "contest.decide", store_path, with_store=True) as desk:
+    with desk_of(folder, named, "contest.decide", store_path, with_store=True, writes=True) as desk:
         from pipeline.contest import Status, decide
         from pipeline.retag import settle
 

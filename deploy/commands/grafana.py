@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from deploy.commands._say import fail, failing_well
+from deploy.commands._store import STORE_THERE
 
 
 @click.group("grafana")
@@ -38,9 +39,7 @@ def write(folder: Path) -> None:
 
 
 @command.command("check")
-@click.option(
-    "--store", "store_path", required=True, type=click.Path(exists=True, path_type=Path), help="Folder of the store."
-)
+@STORE_THERE
 @click.option("--day", required=True, type=click.DateTime(["%Y-%m-%d"]), help="A day with data.")
 @click.option("--school", "school_id", help="School id, if the store holds several.")
 def check(store_path: Path, day: datetime, school_id: str | None) -> None:
@@ -52,9 +51,9 @@ def check(store_path: Path, day: datetime, school_id: str | None) -> None:
     with failing_well():
         from dashboards.grafana.check import check as check_panels
         from dashboards.schools import find_school
-        from pipeline.store import open_store
+        from deploy.stores import reading
 
-        with open_store(store_path) as store:
+        with reading(store_path) as store:
             results = check_panels(store, find_school(store, school_id), day.date())
     faults = [result.fault or ("" if result.rows else "no rows") for result in results]
     for result, fault in zip(results, faults, strict=True):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deploy.commands._say import Progress, fail, failing_well, note
+from deploy.commands._store import STORE_ANY
 
 if TYPE_CHECKING:
     from deploy.assembly import SchoolFiles
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--school", "folder", required=True, type=click.Path(exists=True, path_type=Path), help="The school's folder."
 )
-@click.option("--store", "store_path", required=True, type=click.Path(path_type=Path), help="Folder of the store.")
+@STORE_ANY
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 def command(captures: tuple[Path, ...], folder: Path, store_path: Path, as_json: bool) -> None:
     """Run CAPTURES, in the order of time, through the whole way: name, place, judge, store.
@@ -34,9 +35,9 @@ def command(captures: tuple[Path, ...], folder: Path, store_path: Path, as_json:
     """
     with failing_well():
         from deploy.assembly import assemble, read_school
+        from deploy.stores import owning
         from pipeline.feeds.reading import Memory
         from pipeline.ingest import Ingest
-        from pipeline.store import open_store
         from sensor.capture import CaptureError, open_capture
 
         files = read_school(folder)
@@ -46,7 +47,7 @@ def command(captures: tuple[Path, ...], folder: Path, store_path: Path, as_json:
             opened = [open_capture(path) for path in captures]
         except CaptureError as error:
             fail(error, 2)
-        with open_store(store_path) as store:
+        with owning(store_path) as store:
             # Feeding everything before judging lets many windows be judged together: the rows are the same.
             ingest = Ingest(store, assessor, "replay", gather_windows=24)
             counters = _sense(opened, files, ingest, memory)

@@ -7,13 +7,12 @@ from pathlib import Path
 import click
 
 from deploy.commands._say import failing_well
+from deploy.commands._store import STORE_THERE
 
 
 @click.command("report")
 @click.option("--week", required=True, metavar="YYYY-Www", help="ISO week, as 2026-W47.")
-@click.option(
-    "--store", "store_path", required=True, type=click.Path(exists=True, path_type=Path), help="Folder of the store."
-)
+@STORE_THERE
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="HTML file to write; - for standard output."
 )
@@ -27,9 +26,9 @@ def command(week: str, store_path: Path, out: Path, school: str | None, contact:
     """
     with failing_well():
         from dashboards.report import render_report
-        from pipeline.store import open_store
+        from deploy.stores import reading
 
-        with open_store(store_path) as store:
+        with reading(store_path) as store:
             html = render_report(store, school, week, contact)
         if str(out) == "-":
             click.echo(html)

@@ -54,8 +54,8 @@ def command(
         raise click.UsageError(f"--from {first:%Y-%m-%d} comes after --to {last:%Y-%m-%d}")
     with failing_well():
         from deploy.assembly import read_school
+        from deploy.stores import owning
         from pipeline.retag import marked_days, retag
-        from pipeline.store import open_store
 
         files = read_school(folder)
         settings = files.settings
@@ -64,12 +64,11 @@ def command(
                 "this school keeps sums only (mode aggregate), nothing per person: past sums stay as they were judged, "
                 "and a correction holds from the moment it is applied"
             )
-        where = store_path or settings.store.path
-        if not where.is_dir():
+        if not settings.store.servers and not (where := store_path or settings.store.path).exists():
             fail(f"{where}: there is no store; give --store, or correct store.path")
         judge = _judge(files)
         trail = trail_of(files)
-        with open_store(where) as store:
+        with owning(store_path, settings.store) as store:
             kept = marked_days(store, settings.school.id)
             changed = _changed_by(files, import_, kept) if import_ else set(kept)
             begin, end = (moment.date() if moment else None for moment in (first, last))

@@ -26,17 +26,16 @@ def command(folder: Path, store_path: Path | None, as_json: bool) -> None:
     """
     with failing_well():
         from deploy.assembly import read_school
+        from deploy.stores import owning
         from pipeline.pseudonym import Pseudonyms
         from pipeline.retention import enforce
-        from pipeline.store import open_store
 
         files = read_school(folder)
         settings = files.settings
-        where = store_path or settings.store.path
-        if not where.is_dir():
+        if not settings.store.servers and not (where := store_path or settings.store.path).exists():
             fail(f"{where}: there is no store; give --store, or correct store.path")
         keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
-        with open_store(where) as store:
+        with owning(store_path, settings.store) as store:
             outcome = enforce(
                 store, files.school, settings.sensor.spool, trail_of(files), keys, alerts=settings.alerts.folder
             )

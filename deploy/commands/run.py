@@ -67,10 +67,10 @@ def command(path: Path, interface: str | None, store_path: Path | None, no_pages
         sensing.start(patience_s=2.0)  # before all that takes longer: packets are kept from now on
         try:
             from deploy.owner import Owner
-            from pipeline.store import open_store
+            from deploy.stores import owning
 
             assessor = assemble(files, note, seen=seen_by_sensor(settings))
-            with open_store(store_path or settings.store.path) as store:
+            with owning(store_path, settings.store) as store:
                 owner = Owner(store, assessor, files, card, sensing, stopping, with_pages=not no_pages, finish=finish)
                 owner.run()
         finally:

@@ -7,12 +7,11 @@ from pathlib import Path
 import click
 
 from deploy.commands._say import failing_well
+from deploy.commands._store import STORE_THERE
 
 
 @click.command("serve")
-@click.option(
-    "--store", "store_path", required=True, type=click.Path(exists=True, path_type=Path), help="Folder of the store."
-)
+@STORE_THERE
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
 @click.option("--port", default=8350, show_default=True, type=click.IntRange(0, 65535), help="TCP port; 0 picks one.")
 def command(store_path: Path, host: str, port: int) -> None:
@@ -25,7 +24,7 @@ def command(store_path: Path, host: str, port: int) -> None:
         from dashboards.settings import PageSettings
         from dashboards.web import make_app
         from deploy.pages import run_pages
-        from pipeline.store import open_store
+        from deploy.stores import owning
 
-        with open_store(store_path) as store:
+        with owning(store_path) as store:
             run_pages(make_app(store, PageSettings(host=host, port=port or 1)), host, port)

@@ -12,6 +12,7 @@ import click
 
 from deploy.commands._desk import AS_IF_SAID, note_look
 from deploy.commands._say import fail, failing_well
+from deploy.commands._store import ABOUT
 
 if TYPE_CHECKING:
     from pipeline.store import Store
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("why")
 @click.argument("episode", required=False)
-@click.option("--store", "store_path", type=click.Path(exists=True, path_type=Path), help="Folder of the store.")
+@click.option("--store", "store_path", type=click.Path(exists=True, path_type=Path), help=ABOUT)
 @click.option(
     "--school",
     "school_id",
@@ -64,28 +65,29 @@ def command(
     """
     with failing_well():
         from dashboards.schools import find_school
-        from pipeline.store import open_store
+        from deploy.stores import reading
         from pipeline.why import why_episode, why_minute
         from pipeline.whycells import why_cell
 
         if at and period is not None:
             raise click.UsageError("give --period or --at, not both")
         folder = Path(school_id) if school_id and ("/" in school_id or Path(school_id).is_dir()) else None
+        settings = None
         if folder is not None:
             from deploy.assembly import read_school
 
             files = read_school(folder)
-            school_id, store_path = files.school.settings.id, store_path or files.settings.store.path
+            school_id, settings = files.school.settings.id, files.settings.store
             if episode or pseudonym:
                 subject = episode or str(pseudonym)
                 note_look(files, named, "why.shown", [subject], **({"day": f"{day:%Y-%m-%d}"} if day else {}))
         elif named:
             raise click.UsageError("--as needs --school DIR, whose access file says who you are")
-        if store_path is None:
+        if store_path is None and settings is None:
             raise click.UsageError("give --store, or --school DIR whose settings name the store")
-        if not store_path.is_dir():
-            fail(f"{store_path}: there is no store; give --store, or correct store.path")
-        with open_store(store_path) as store:
+        if settings and not settings.servers and not (where := store_path or settings.path).exists():
+            fail(f"{where}: there is no store; give --store, or correct store.path")
+        with reading(store_path, settings) as store:
             school = find_school(store, school_id)
             moment = _moment(day, at, school.tz)
             if list_them:

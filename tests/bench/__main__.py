@@ -40,6 +40,7 @@ PARTS: dict[str, tuple[Callable[[Bench], Iterator[Row]], str]] = {
     "cores": (parts.cores, "two workers on two cores"),
     "way": (parts.way, "replay: capture file to tagged aggregates"),
     "judge": (parts.judge, "place and judge; rows into the store"),
+    "year": (parts.year, "a year of a school in the store: questions, opening, memory, size"),
     "peers": (parts.peers, "ndpiReader, NFStream and nfpcapd on the same files"),
     "live": (live_part, "packets lost on a veth pair, by rate (root)"),
     "found": (parts.found, "names on real captures (SCHOOLGATE_CAPTURES), ours and the peers'"),

@@ -27,6 +27,7 @@ from tests.bench.peers import PEERS, Counted, Peer
 from tests.bench.probes import REPEAT_LIMIT
 from tests.bench.school import make_school
 from tests.bench.table import Row, Target
+from tests.pipeline import servers
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 900
@@ -263,3 +264,27 @@ def judge(bench: Bench) -> Iterator[Row]:
     insert = ("tests.bench.store_insert", "--batches", batches, "--json", "--one-core")
     inserted = [child(*insert)["insert_rows_per_s"] for _ in range(min(bench.rounds, 3))]
     yield Row("way", "aggregates into chDB, one core", median(inserted), "rows/s", target=Target(5e5, of_ratio=False))
+    if why := servers.lacking():
+        bench.lacking.append(f"aggregates into a server: {why}")
+    else:
+        sent = child("tests.bench.store_insert", "--batches", batches, "--json", "--server")["insert_rows_per_s"]
+        yield Row("way", "aggregates into a server, loopback", sent, "rows/s", target=Target(1e5, of_ratio=False))
+
+
+def year(bench: Bench) -> Iterator[Row]:
+    """A year of a school: every named question, opening, memory, size."""
+    found = child("tests.bench.store_year", "--json", "--rounds", bench.rounds)
+    note = f"{found['rows']:,} rows; slowest: {found['slowest']}"
+    week = {name: took for name, took in found["questions_ms"].items() if not name.endswith("(year)")}
+    yield Row(
+        "store",
+        "a named question on a year, the slowest",
+        max(week.values()),
+        "ms",
+        target=Target(200, of_ratio=False),
+        note=note,
+    )
+    yield Row("store", "the same, asked for the whole year at once", found["slowest_ms"], "ms")
+    yield Row("store", "opening a year", found["open_s"], "s", target=Target(2, of_ratio=False))
+    yield Row("store", "resident, a year open", found["resident_mib"], "MiB", target=Target(600, of_ratio=False))
+    yield Row("store", "on disk, a million rows", found["mb_per_million_rows"], "MB", target=Target(15, of_ratio=False))

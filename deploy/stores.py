@@ -1,0 +1,35 @@
+"""Which store a command means: the one that `--store` names, or that of the settings.
+
+`--store` takes the folder of an embedded store, or a settings file (schoolgate.toml) whose `[store]` says where it is:
+that is how commands without a school reach ClickHouse servers.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from pipeline.opening import owned, to_read
+from pipeline.settings import StoreSettings
+from pipeline.store import Store
+
+
+def owning(given: Path | None, settings: StoreSettings | None = None) -> AbstractContextManager[Store]:
+    """The store to read and write. Raises StoreError, StoreBusy, SettingsError."""
+    return owned(meant(given, settings))
+
+
+def reading(given: Path | None, settings: StoreSettings | None = None) -> AbstractContextManager[Store]:
+    """The store to read from; its owner may be at work. Raises StoreError, StoreBusy, SettingsError."""
+    return to_read(meant(given, settings))
+
+
+def meant(given: Path | None, settings: StoreSettings | None) -> StoreSettings:
+    """The store that `--store` names if it is given, else that of the settings."""
+    if given is None:
+        return settings or StoreSettings()
+    if given.is_file() and given.suffix == ".toml":
+        from deploy.settings import load_settings
+
+        return load_settings(given).store
+    return StoreSettings(path=given)
