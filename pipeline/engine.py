@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -21,6 +22,9 @@ MEMORY_BYTES = 1_000_000_000
 
 THREADS = 2
 """Of one query."""
+
+MAKING = "making"
+"""A file in the folder while its tables are made. Who finds it there begins anew: what else is there may be torn."""
 
 _OPEN_ATTEMPTS = 3  # another process that only looks whether the folder is free holds its lock for an instant
 
@@ -49,20 +53,10 @@ class Answer(Protocol):
     def bytes(self) -> bytes: ...
 
 
-class InsertStream(Protocol):
-    """An open insert; nothing is stored before `finish`."""
-
-    def append(self, data: bytes) -> None: ...
-
-    def finish(self) -> object: ...
-
-
 class Handle(Protocol):
     """What is used of chDB's Session. Never use one again after an error: its next result would be wrong."""
 
     def query(self, sql: str, fmt: str = ..., *, params: dict[str, str] | None = None) -> Answer: ...
-
-    def send_insert(self, query: str, fmt: str) -> InsertStream: ...
 
     def close(self) -> None: ...
 
@@ -138,7 +132,10 @@ def _start(path: Path) -> Handle:
         names = set(os.listdir(path))
     except OSError as error:
         raise StoreError(f"{path}: the store's folder cannot be used: {error.strerror}") from None
-    if names and names != {"tmp"} and not names & {"status", "metadata", "store"}:  # tmp: an engine is just starting
+    if MAKING in names:
+        _refuse_busy(path)
+        _empty(path)
+    elif names and names != {"tmp"} and not names & {"status", "metadata", "store"}:  # tmp: an engine is just starting
         raise StoreError(f"{path}: the folder holds something else; choose an empty or a new one for the store")
     attempt = 1
     while True:
@@ -151,6 +148,15 @@ def _start(path: Path) -> Handle:
                 raise StoreError(f"{path}: the store cannot be opened: {complaint(error)}") from error
         attempt += 1
         time.sleep(0.05)
+
+
+def _empty(path: Path) -> None:
+    """Removes what a process left that died, or met a full disk, while it made the tables; the mark goes last."""
+    for entry in sorted(path.iterdir(), key=lambda entry: entry.name == MAKING):
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
 
 
 def _session(path: Path) -> Handle:

@@ -5,13 +5,17 @@ own (half a millisecond): after a failed query chDB puts that query's bytes in f
 handle, so no handle here ever has a next result; and threads never meet on one. Queries run with `readonly=1`. Values
 are bound (`{name:Type}`), never pasted.
 An insert is one Native block under a deduplication token (table and batch): once `insert` has returned, the rows are on
-the disk; a batch that is sent again is left out. Never fork a process that has a store open: start new ones (spawn).
+the disk; a batch that is sent again is left out. The block is read from a file in memory by INSERT SELECT: chDB's
+streaming insert says nothing when the disk is too full to commit. Never fork a process that has a store open: start
+new ones (spawn).
 It does not know what the rows mean, nor when they may be dropped.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +23,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from pipeline import schema
-from pipeline.engine import Engine, Handle, StoreBusy, StoreError, complaint
+from pipeline.engine import MAKING, Engine, Handle, StoreBusy, StoreError, complaint
 from pipeline.native import ColumnError, Values, encode_block
 from pipeline.sqltext import READ_FORMAT, READ_SETTINGS, ParameterError, decode_rows, encode_parameters
 
@@ -27,6 +31,9 @@ __all__ = ["ChdbStore", "Result", "Store", "StoreBusy", "StoreError", "batches",
 
 QUERY_SECONDS = 30
 """After which a query is given up."""
+
+ROOM_BYTES = 32 << 20
+"""That must be free before tables are made or changed: the engine tears a definition that finds no room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +131,14 @@ class ChdbStore:
         rows = len(columns[next(iter(types))])
         if rows:
             names = ", ".join(f"`{name}`" for name in types)
+            structure = schema.quoted(", ".join(f"`{name}` {kind}" for name, kind in types.items()))
             token = schema.quoted(f"{table}/{batch}")
-            statement = (
-                f"INSERT INTO {schema.DATABASE}.`{table}` ({names}) SETTINGS insert_deduplication_token = {token}"
-            )
-            with self._handle() as handle:
-                stream = handle.send_insert(statement, "Native")
-                stream.append(block)
-                stream.finish()
+            with self._handle() as handle, _in_memory(block) as path:
+                handle.query(
+                    f"INSERT INTO {schema.DATABASE}.`{table}` ({names}) "
+                    f"SELECT {names} FROM file('{path}', 'Native', {structure}) "
+                    f"SETTINGS insert_deduplication_token = {token}, max_block_size = {rows}, max_threads = 1"
+                )
         return rows
 
     def execute(self, ddl: str) -> None:
@@ -161,6 +168,15 @@ class ChdbStore:
             handle.close()
 
 
+@contextlib.contextmanager
+def _in_memory(block: bytes) -> Iterator[str]:
+    """A path at which this process can read `block`; it takes no room on any disk."""
+    with open(os.memfd_create("block"), "wb") as file:
+        file.write(block)
+        file.flush()
+        yield f"/proc/self/fd/{file.fileno()}"
+
+
 def _prepare(store: ChdbStore) -> None:
     """Make the tables of a new store; refuse those of a newer version, or that are not as declared."""
     found = store.query(
@@ -176,13 +192,30 @@ def _prepare(store: ChdbStore) -> None:
         schema.check_version(version)
     except schema.SchemaError as error:
         raise StoreError(f"{store.path}: {error}") from None
-    if version < schema.VERSION:  # new, of an older version, or the process that made it was killed before it was done
-        for statement in schema.upgrade_statements(version, schema.CHDB):
-            store.execute(statement)
-        applied: dict[str, Values] = {"version": [schema.VERSION], "applied": [datetime.now(UTC)]}
-        store.insert("schema_version", applied, f"version/{schema.VERSION}")
+    if version < schema.VERSION:  # new, or of an older version
+        _make_tables(store, version)
     elif wrong := schema.differences(columns):
         raise StoreError(
             f"{store.path}: its tables are not those of schema {schema.VERSION}: {'; '.join(wrong[:5])}; "
             "choose a new folder and replay the captures"
         )
+
+
+def _make_tables(store: ChdbStore, version: int) -> None:
+    """Tables of this schema, from those of `version`; 0 is a new store, made anew if it could not be made whole."""
+    free = shutil.disk_usage(store.path).free
+    if free < ROOM_BYTES:
+        raise StoreError(
+            f"{store.path}: only {free >> 20} MiB are free on that disk, too few to make or change tables safely; "
+            f"make room for {ROOM_BYTES >> 20} MiB"
+        )
+    mark = store.path / MAKING
+    if version == 0:
+        mark.touch()
+    for statement in schema.upgrade_statements(version, schema.CHDB):
+        store.execute(statement)
+    applied: dict[str, Values] = {"version": [schema.VERSION], "applied": [datetime.now(UTC)]}
+    store.insert("schema_version", applied, f"version/{schema.VERSION}")
+    if any(path.stat().st_size == 0 for path in store.path.rglob("*.sql")):  # the engine does not say so
+        raise StoreError(f"{store.path}: the disk filled up while the tables were made; make room and try again")
+    mark.unlink(missing_ok=True)

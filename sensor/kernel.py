@@ -139,7 +139,7 @@ def _update(buf, flows, batch, i, names, out, late, todo, limits, counters):
     size = batch.payload_length[i]
     up = (flags & CLIENT_IS_B) == b  # CLIENT_IS_B is bit 0
     # up & (size > 0): one branch, seldom taken, instead of two coin tosses
-    if up & (size > 0) and _burst(flows, row, batch.time[i], size) and flows.halves[row, NAME]:
+    if up & (size > 0) and _burst(flows, row, batch.time[i], size) and limits.note_openings and flows.halves[row, NAME]:
         note_opening(batch, i, flows.halves[row, NAME], names, todo)
     if not tcp and size > 0:
         source = np.int64(k4 >> np.uint64(32)) & 0xFFFF if b else np.int64(k4 >> np.uint64(48))

@@ -145,3 +145,4 @@ class Limits(NamedTuple):
     emit_all: int  # also write slices that no catalogue entry will want
     sweep_at: int  # return SWEEP_DUE when packet time reaches this
     drop_duplicates: int  # a packet seen twice counts once (sensor.duplicates)
+    note_openings: int  # tell who asked a site that no catalogue entry wants (sensor.openings)

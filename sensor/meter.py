@@ -51,6 +51,7 @@ class MeterLimits:
     first_flows: int = 1 << 16  # room in the index at the start; it grows as it must
     claimed_flows: int = 0  # rows whose memory is there from the start
     drop_duplicates: bool = True
+    note_openings: bool = True  # without a catalogue no site is another one
 
 
 class Meter:
@@ -268,6 +269,7 @@ class Meter:
             int(self._emit_all),
             self._sweep_at,
             int(self._limits.drop_duplicates),
+            int(self._limits.note_openings),
         )
 
     def _make_room(self) -> None:

@@ -99,7 +99,7 @@ class Network:
             (folder / "hosts").write_text(hosts, encoding="utf-8")
             (folder / "resolv.conf").write_text("nameserver 127.0.0.1\n", encoding="utf-8")
             words += [near, far, str(ROUND_TRIPS_MS[(n - 1) % len(ROUND_TRIPS_MS)])]
-        command = within(LINE, ["nice", "-n", "-5", sys.executable, "-m", "pcaps.wikiedit.delay", *words])
+        command = within(LINE, ["nice", "-n", "-15", sys.executable, "-m", "pcaps.wikiedit.delay", *words])
         self._carrier = subprocess.Popen(command)
 
     def __exit__(

@@ -153,8 +153,11 @@ class Person:
         host = AUTH if central else self.host
         back = quote(self.title().replace(" ", "_"))
         await self.go(f"{host}/w/index.php?title=Special:UserLogin&returnto={back}")
+        inside = "window.mw&&mw.config.get('wgUserName')"
         for word in ("not my password", PASSWORD) if wrong else (PASSWORD,):
-            await self.until("document.querySelector('#wpName1')", 30)
+            await self.until(f"document.querySelector('#wpName1')||{inside}", 30)
+            if not await self.run("!!document.querySelector('#wpName1')"):
+                return  # this host had not forgotten
             await self.pause(1.2)
             await self.run("document.querySelector('#wpName1').focus()")
             fill = f"document.querySelector('#wpName1').value={json.dumps(self.name)};"

@@ -1,5 +1,6 @@
 """Kill -9 in the middle of inserting: what was acknowledged is there once, and sending all again adds nothing."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,3 +74,52 @@ def test_a_killed_writer_loses_nothing_and_doubles_nothing(tmp_path: Path, ackno
         [sys.executable, "-c", CHECK, path, str(acknowledged)], cwd=ROOT, capture_output=True, text=True
     )
     assert (check.returncode, check.stderr) == (0, "")
+
+
+FULL = (
+    COMMON
+    + """
+folder = Path(sys.argv[1]).parent
+send(0)
+with (folder / "ballast").open("wb", buffering=0) as ballast:
+    for size in (1 << 20, 1 << 12):
+        try:
+            while True:
+                ballast.write(bytes(size))
+        except OSError:
+            pass
+try:
+    send(1)
+except StoreError as error:
+    print(error)
+(folder / "ballast").unlink()
+send(1)
+counts = store.query("SELECT metric, count() FROM schoolgate.coverage GROUP BY metric ORDER BY metric").rows
+assert counts == [("b0", ROWS), ("b1", ROWS)], counts
+store.close()
+"""
+)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk that is small enough to fill")
+def test_a_full_disk_refuses_a_batch_loudly_and_takes_it_once_there_is_room(tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "full", tmp_path], check=True)
+    try:
+        code = FULL.replace("batches, open_store", "StoreError, batches, open_store").replace("ROWS)", f"{ROWS})")
+        done = subprocess.run(
+            [sys.executable, "-c", code, tmp_path / "store"], cwd=ROOT, capture_output=True, text=True
+        )
+    finally:
+        subprocess.run(["umount", "-l", tmp_path], check=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "not enough space" in done.stdout
+
+
+def test_a_store_whose_making_was_interrupted_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    (path / "metadata").mkdir(parents=True)
+    (path / "metadata" / "schoolgate.sql").touch()  # as a full disk leaves it
+    (path / "making").touch()
+    done = subprocess.run([sys.executable, "-c", COMMON + "send(0)", path], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (path / "making").exists()

@@ -1,0 +1,43 @@
+"""A few rounds of chaos; `deploy/chaos ROUNDS` plays as many as one likes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.files import cut
+from tests.chaos.rounds import Day, differences, play, undisturbed
+from tests.conftest import SampleDay
+
+
+@pytest.fixture(scope="module")
+def day(sample_day: SampleDay, tmp_path_factory: pytest.TempPathFactory) -> Day:
+    place = tmp_path_factory.mktemp("chaos")
+    assert cut(sample_day.folder, sample_day.capture, place / "tables") > 60
+    return undisturbed(sample_day.folder, place / "tables", place / "undisturbed")
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        ("kill owner", "kill owner", "kill both"),
+        ("fill disk", "kill writer", "fill disk"),
+        ("take store", "kill owner", "fill disk"),
+    ],
+    ids="-".join,
+)
+def test_whatever_is_killed_filled_or_taken_the_store_is_the_same(
+    day: Day, tmp_path: Path, faults: tuple[str, ...]
+) -> None:
+    """As root; otherwise no disk fills up."""
+    round_ = play(day, tmp_path / "round", 1, faults)
+    assert round_.wrong == ()
+    assert round_.starts > 2 or "fill disk" in [kind for _, kind in round_.faults]
+
+
+def test_a_row_too_many_and_a_row_too_few_are_seen() -> None:
+    one, two = {"use_day": [{"minutes": 1}]}, {"use_day": [{"minutes": 1}, {"minutes": 1}]}
+    assert differences(one, one) == ()
+    assert len(differences(one, two)) == len(differences(two, one)) == 1
+    assert len(differences(one, {"use_day": [{"minutes": 2}]})) == 1
