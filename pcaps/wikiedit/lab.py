@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -23,7 +24,8 @@ from typing import Any
 
 from pcaps.wikiedit import HERE, TRUTH, rows
 from pcaps.wikiedit.network import Network
-from pcaps.wikiedit.scenarios import READING, SAVING
+from pcaps.wikiedit.saving import SAVING
+from pcaps.wikiedit.scenarios import READING
 from pcaps.wikiedit.session import SCRIPTS, Plan, record
 from pcaps.wikiedit.website import Website
 
@@ -107,7 +109,10 @@ async def _all(args: argparse.Namespace, website: Website, folder: Path) -> None
     else:
         todo = plans(args)
     clients = range(1, args.clients + 1)
-    await asyncio.gather(*(_work(n, todo, website, folder, recorder, args.target) for n in clients))
+    working = asyncio.gather(*(_work(n, todo, website, folder, recorder, args.target) for n in clients))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, working.cancel)  # what was started ends, too
+    with contextlib.suppress(asyncio.CancelledError):
+        await working
 
 
 def _said(*command: str) -> str:
@@ -139,7 +144,6 @@ def main() -> None:
         raise SystemExit(
             f"no such scenario: {', '.join(sorted(unknown))}; known: {', '.join((*READING, *SAVING, *SCRIPTS))}"
         )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that what was started ends, too
     args.target.mkdir(parents=True, exist_ok=True)
     about = {"seed": args.seed, "started": time.time(), "commit": _said("git", "describe", "--always", "--dirty")}
     about |= {

@@ -34,7 +34,7 @@ from pcaps.wikiedit.website import PEOPLE, Website
 
 MONITOR, WATCHED, MIRROR = f"{PREFIX}-monitor", "mon0", "src0"
 SCHOOL = Path(__file__).parent.parent / "sample_school" / "school"
-PATIENCE_S = 300.0
+PATIENCE_S = 600.0
 WITHIN_S = 10.0
 _ALERTS = f"""
 [alerts]
@@ -140,12 +140,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mbits", type=float, default=200.0)
     parser.add_argument("--saves", type=int, default=3)
+    parser.add_argument(
+        "--keep", type=Path, help="folder (new) for the school, its spool and all logs, which then stay"
+    )
     parser.add_argument("--site", type=Path, default=Path("/tmp/schoolgate-wiki"))
     parser.add_argument("--site-seed", default="schoolgate")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that what was started ends, too
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        folder = args.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        folder.mkdir(parents=True, exist_ok=True)
         stack.enter_context(Network(1))
         website = stack.enter_context(Website(args.site, args.site_seed))
         _plug_in(stack)
@@ -168,8 +172,10 @@ def main() -> None:
             f"--mbps={args.mbits}",
             str(folder / "background.pcap"),
         ]
-        began = time.time()
         traffic = _start(stack, MONITOR, replay, folder / "replay.log")
+        spool = school / "spool"
+        _wait(lambda: len(list(spool.glob("*.arrow"))) > 2, "slices: the sensor may be compiling, which it does once")
+        began = time.time()
         before = _bytes()
         offset = (website.folder / "log" / "posts.jsonl").stat().st_size
         after = asyncio.run(_edit(website, folder, args.saves))

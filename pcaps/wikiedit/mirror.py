@@ -50,9 +50,9 @@ def copy(source: socket.socket, target: socket.socket) -> None:
         target.send(source.recv(65535))
 
 
-def _hello(name: str) -> bytes:
+def _hello(context: ssl.SSLContext, name: str) -> bytes:
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    connection = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname=name)
+    connection = context.wrap_bio(incoming, outgoing, server_hostname=name)
     with contextlib.suppress(ssl.SSLWantReadError):
         connection.do_handshake()
     return outgoing.read()
@@ -67,16 +67,17 @@ def _frame(up: bool, flow: tuple[bytes, int, bytes], sequences: list[int], flags
     return b"\2\0\0\0\0\1\2\0\0\0\0\2\x08\0" + ip + tcp + data
 
 
-def write_background(path: Path, flows: int = 400, seed: int = 1) -> None:
+def write_background(path: Path, flows: int = 200, seed: int = 1) -> None:
     """TLS flows of other clients to other hosts, mixed; about nine in ten bytes come down."""
     rng = random.Random(seed)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     ways: list[list[bytes]] = []
     for number in range(flows):
         client = bytes((10, 20, rng.randrange(8), rng.randrange(1, 255)))
         server = bytes((198, 18, rng.randrange(256), rng.randrange(1, 255)))
         flow, at = (client, 20_000 + number, server), [rng.randrange(1 << 30), rng.randrange(1 << 30)]
         frames = [_frame(True, flow, at, 2, b""), _frame(False, flow, at, 0x12, b""), _frame(True, flow, at, 0x10, b"")]
-        frames.append(_frame(True, flow, at, 0x18, _hello(f"www{number}.example.org")))
+        frames.append(_frame(True, flow, at, 0x18, _hello(context, f"www{number}.example.org")))
         for _ in range(int(rng.lognormvariate(4.0, 1.2)) + 3):
             frames.append(_frame(True, flow, at, 0x18, b"\x17\x03\x03\x01\x00" + bytes(256)))
             for _ in range(rng.randint(1, 3)):

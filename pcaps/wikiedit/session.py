@@ -19,7 +19,8 @@ from pcaps.use.network import within
 from pcaps.wikiedit import truth
 from pcaps.wikiedit.network import ROUND_TRIPS_MS, client_address, client_namespace
 from pcaps.wikiedit.people import WELSH, WIKI, NothingToDoError, Person
-from pcaps.wikiedit.scenarios import READING, SAVING
+from pcaps.wikiedit.saving import SAVING
+from pcaps.wikiedit.scenarios import READING
 from pcaps.wikiedit.website import PEOPLE, Website
 from pcaps.wikiedit.zero import zero
 
