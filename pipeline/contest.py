@@ -190,7 +190,8 @@ def _episode(desk: Desk, episode: str) -> tuple[list[Piece], str]:
         {"school": desk.school.settings.id, "id": episode},
     ).rows
     if not found:
-        raise Refused(f"the store has no episode {episode!r}; it may have left by age")
+        gone = "it may have left by age, or a correction has left nothing of it, as `schoolgate why` would say"
+        raise Refused(f"the store has no episode {episode!r}; {gone}")
     pseudonym = str(found[0][0])
     pieces = [p for p in pieces_of(desk.store, desk.school.settings.id, pseudonym) if p.episode == episode]
     if not pieces:

@@ -60,6 +60,7 @@ def verify(folder: Path, store_path: Path | None, as_json: bool) -> None:
         "broken_line": line,
         "why": why or unlike,
         "compared_with_store": len(noted),
+        "not_compared": missing,
         "torn_lines": list(verdict.torn),
         "head": verdict.end.hash,
     }
@@ -74,7 +75,7 @@ def verify(folder: Path, store_path: Path | None, as_json: bool) -> None:
         fail("what that line should have said is lost; the bytes that are left of it are kept")
     if unlike:
         fail(f"{trail.path}: {unlike}")
-    if missing:
+    if missing and not as_json:
         note(missing)
     if not as_json:
         if noted:

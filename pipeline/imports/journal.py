@@ -74,14 +74,17 @@ def finish(folder: Path, paths: Mapping[str, Path]) -> None:
     _write_state(folder, {"version": state["version"], "finished": True, "tables": state["tables"]})
 
 
-def write_whole(path: Path, data: bytes, like: Path | None = None) -> None:
-    """A file written aside, fsynced and renamed into place; with the mode and owner of `like` where it exists."""
+def write_whole(path: Path, data: bytes, like: Path | None = None, *, private: bool = False) -> None:
+    """A file written aside, fsynced and renamed into place; with the mode and owner of `like` where it exists, and for
+    its owner's eyes only if it is `private`."""
     aside = path.with_name(f".{path.name}.new")
     with aside.open("wb") as out:
+        if private:
+            os.fchmod(out.fileno(), 0o600)
         out.write(data)
         if like is not None and like.exists():
             old = like.stat()
-            os.fchmod(out.fileno(), old.st_mode & 0o7777)
+            os.fchmod(out.fileno(), old.st_mode & (0o600 if private else 0o7777))
             with suppress(PermissionError):
                 os.fchown(out.fileno(), old.st_uid, old.st_gid)
         out.flush()

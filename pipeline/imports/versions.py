@@ -2,8 +2,9 @@
 
 `imports/` in the school's folder holds one folder per version: `version.json` (what, when, who, hashes), `after/` (new
 files of an import that waits) and `before/` (the files that it replaced). Sources themselves are not kept: they hold
-what was dropped on reading. The newest KEPT versions can be taken back, KEPT_WAITING may wait; of older ones only the
-record stays. One process at a time changes anything (a lock on `imports/lock`).
+what was dropped on reading; and all are for their owner's eyes only. The newest KEPT versions can be taken back,
+KEPT_WAITING may wait; of older ones only the record stays. One process at a time changes anything (a lock on
+`imports/lock`).
 
 A version of the timetable in the store (`School.version`) is a hash of all files as they were read; each record carries
 the one that it led to, so that an outcome can be traced to its import, and edits by hand are told apart from imports.
@@ -115,7 +116,7 @@ class Versions:
                 tables=tables,
             )
             self._keep(version, after)
-            write_whole(self._own / "maps.json", dump_maps(maps))
+            write_whole(self._own / "maps.json", dump_maps(maps), private=True)
             self._prune()
             return version
 
@@ -182,7 +183,7 @@ class Versions:
         (own / "before").mkdir(exist_ok=True)
         for name, (before, _) in version.tables.items():
             if before:
-                write_whole(own / "before" / name, self.paths[name].read_bytes(), like=self.paths[name])
+                write_whole(own / "before" / name, self.paths[name].read_bytes(), like=self.paths[name], private=True)
         contents = {name: own / "after" / name if after else None for name, (_, after) in version.tables.items()}
         for name, (_, after) in version.tables.items():
             if digest_of(contents[name]) != after:
@@ -234,12 +235,12 @@ class Versions:
         own = self._own / version.id
         (own / "after").mkdir(parents=True)
         for name, data in after.items():
-            write_whole(own / "after" / name, data, like=self.paths[name])
+            write_whole(own / "after" / name, data, like=self.paths[name], private=True)
         self._write(version)
 
     def _write(self, version: Version) -> None:
         data = json.dumps(asdict(version), indent=1, ensure_ascii=False).encode() + b"\n"
-        write_whole(self._own / version.id / "version.json", data)
+        write_whole(self._own / version.id / "version.json", data, private=True)
 
     def _prune(self) -> None:
         """Forgets the files of old versions, and what no version needs."""
