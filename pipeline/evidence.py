@@ -162,22 +162,43 @@ class Teller:
 
     def told(self, found: Findings, sources: Sequence[str]) -> list[dict[str, object]]:
         """Of each row the columns of `minute_mark` that say how it was judged. Its rules are those of the rulebook."""
-        nearest = self._nearest(found)
+        use, of, profile = found.use, found.of, self.rulebook.profile
+        numbers = zip(
+            *(column.tolist() for column in (of.state, of.allowed, of.reason, of.grade, found.outcome, found.reason)),
+            *(column.tolist() for column in (found.decision.confidence, use.up, use.down, use.bursts, use.named)),
+            self._nearest(found),
+            strict=True,
+        )
+        clause = {"id": profile.clause, "text": profile.clauses[profile.clause]}
+        margin, named_by = self.rulebook.boundary_margin_min, cache(_named_by)
         rows: list[dict[str, object]] = []
-        for row, source in enumerate(sources):
-            outcome, reason = _OUTCOMES[int(found.outcome[row])], _REASONS[int(found.reason[row])]
-            outside = outcome is Outcome.OUTSIDE_ALLOWED
-            rule, grade = E8 if outside else step_of(outcome, reason).rule, _GRADES[int(found.of.grade[row])]
-            why = self._why(found, [row], nearest, grade, source)
+        for source, (at, may, because, sure, found_, reason, confidence, up, down, bursts, named, near) in zip(
+            sources, numbers, strict=True
+        ):
+            state, allowed, grade = _STATES[at].value, _ANSWERS[may].value, _GRADES[sure].value
+            why = {
+                "active_minutes": 1,
+                "bytes_down": down,
+                "bytes_up": up,
+                "client_bursts": bursts,
+                "confidence": _CONFIDENCES[confidence].value,
+                "named_by": named_by(named),
+                "states": {state: 1},
+                "allowed": allowed,
+                "because": {_REASONS[because].value: 1},
+                "identity": {"grade": grade, "source": source},
+                "boundary": {"margin_min": margin, "nearest_min": near},
+                "clause": clause,
+            }
             rows.append(
                 {
-                    "state": _STATES[int(found.of.state[row])].value,
-                    "allowed": _ANSWERS[int(found.of.allowed[row])].value,
-                    "outcome": outcome.value,
-                    "reason": reason.value,
-                    "grade": grade.value,
+                    "state": state,
+                    "allowed": allowed,
+                    "outcome": _OUTCOMES[found_].value,
+                    "reason": _REASONS[reason].value,
+                    "grade": grade,
                     "source": source,
-                    "rule": f"{rule.id} v{rule.version}",
+                    "rule": _rule_of(found_, reason),
                     "why": _ENCODE(why),
                 }
             )
@@ -213,7 +234,7 @@ class Teller:
             "bytes_up": sum(int(use.up[row]) for row in rows),
             "client_bursts": sum(int(use.bursts[row]) for row in rows),
             "confidence": _CONFIDENCES[max(int(found.decision.confidence[row]) for row in rows)].value,
-            "named_by": [word.value for bit, word in enumerate(_EVIDENCE) if named >> bit & 1],
+            "named_by": _named_by(named),
             "states": dict(sorted(states.items())),
             "allowed": min(answers),
             "because": dict(sorted(reasons.items())),
@@ -242,6 +263,20 @@ class Teller:
             for row, n in zip(rows.tolist(), gap.tolist(), strict=True):
                 nearest[row] = n
         return nearest
+
+
+def _named_by(named: int) -> list[str]:
+    """The words of a bit set of evidence."""
+    return [word.value for bit, word in enumerate(_EVIDENCE) if named >> bit & 1]
+
+
+@cache
+def _rule_of(outcome: int, reason: int) -> str:
+    """The rule that gives an outcome for a reason (codes), and its version."""
+    if _OUTCOMES[outcome] is Outcome.OUTSIDE_ALLOWED:
+        return f"{E8.id} v{E8.version}"
+    rule = step_of(_OUTCOMES[outcome], _REASONS[reason]).rule
+    return f"{rule.id} v{rule.version}"
 
 
 def _append(tables: dict[int, Columns], window: int, row: dict[str, object]) -> None:

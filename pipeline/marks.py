@@ -63,13 +63,22 @@ class Kept:
 
     def dumped(self) -> str:
         """As the store has it."""
-        told: dict[str, object] = {name: getattr(self, name) for name in _WORDS}
-        told |= {name: int(getattr(self, name)) for name in _NUMBERS}
-        return _ENCODE(told | {"rest": self.rest})
-
-
-_WORDS = ("kind", "people", "period", "period_kind")
-_NUMBERS = ("up", "down", "bursts", "named", "supported", "led", "joined", "fresh")
+        told = {
+            "kind": self.kind,
+            "people": self.people,
+            "period": self.period,
+            "period_kind": self.period_kind,
+            "up": self.up,
+            "down": self.down,
+            "bursts": self.bursts,
+            "named": self.named,
+            "supported": int(self.supported),
+            "led": int(self.led),
+            "joined": int(self.joined),
+            "fresh": int(self.fresh),
+            "rest": self.rest,
+        }
+        return _ENCODE(told)
 
 
 def load_kept(text: str) -> Kept | None:
@@ -128,6 +137,8 @@ def kept_of(found: Findings, marks: Mask, chosen: Mask, added: Added, kinds: Ite
 def booked(pieces: Iterable[Booked]) -> Booked:
     """What several pieces of use in one minute count as together: the gravest outcome, and all bytes."""
     every = list(pieces)
+    if len(every) == 1:
+        return every[0]
     outcome, reason = gravest((piece.outcome, piece.reason) for piece in every)
     return Booked(outcome, reason, sum(piece.up for piece in every), sum(piece.down for piece in every))
 

@@ -10,9 +10,11 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipeline import why, whycells
 from pipeline.outcomes import STEPS
 from pipeline.store import ChdbStore, open_store
 from pipeline.telling import Explanation
@@ -92,6 +94,9 @@ def main(path: str, school: str, seed: str) -> None:
         asked[what] += 1
         wrong.extend(f"{what} {where}: {fault}" for fault in faults(found, wanted))
 
+    for module in (why, whycells):  # the same for every question: asked once
+        for name in ("rulebook_of", "zone_of_school"):
+            setattr(module, name, cache(getattr(module, name)))
     with open_store(Path(path)) as store:
         for row in rows(store, "SELECT id, sum(minutes) AS total FROM schoolgate.episode GROUP BY id"):
             look("episode", row["id"], why_episode(store, school, row["id"]), {"minutes": int(row["total"])})

@@ -217,9 +217,12 @@ def test_outside_allowed_only_when_not_allowed_and_surely_known(
         marks = tables.get("minute_mark")
         if marks is None:
             continue
-        assert set(marks["allowed"]) == {"no"}
+        outside = [n for n, outcome in enumerate(marks["outcome"]) if outcome == "outside_allowed"]
+        assert {marks["allowed"][n] for n in outside} <= {"no"}
+        assert not {"non_contact", "break", "lunch", "unknown", "outside_hours"} & {marks["state"][n] for n in outside}
         assert set(marks["grade"]) <= {"A", "B"}
-        assert not {"non_contact", "break", "lunch", "unknown", "outside_hours"} & (set(marks["state"]))
+        assert not {"allowed", "official_possible"} & set(marks["outcome"])
+        assert "yes" not in marks["allowed"]
         assert not {"youtube", "vimeo", "wikipedia"} & set(marks["service"])
 
 
