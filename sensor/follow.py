@@ -59,6 +59,7 @@ from sensor.watch import (
     F_SERVER,
     F_VLAN,
     F_WIKI,
+    FOLLOWED,
     K_CLOSED,
     K_FACT,
     K_HASH,
@@ -182,15 +183,15 @@ def admit(w, flows, todo, row, wiki, evidence, now):
     own = evidence != DNS and evidence != NONE
     if own or flags & SYN_SEEN:
         _cue(w, flows, row, client, wiki, evidence, now)
-    if w.followed[wiki] == 0:
-        return False
     keys = flows.keys
     mixed = mix_pair(keys[row, client], keys[row, client + 1], keys[row, server], keys[row, server + 1])
     pair = np.int64(mixed >> np.uint64(1))
-    if own:
+    if own and w.followed[wiki]:
         todo.pairs[mixed >> np.uint64(52)] = mixed
         w.own[pair & (PAIRS - 1), 0] = pair
         w.own[pair & (PAIRS - 1), 1] = wiki
+    if w.followed[wiki] != FOLLOWED:
+        return False
     c = _place(w, now)
     k = w.connection[c]
     for n in range(CONNECTION):

@@ -6,7 +6,8 @@ sensor.units gives them out as rows of sensor.uploadtables. Whether a unit was a
 makes a unit seldom; else nothing of it leaves but that a wiki was opened (a cue).
 
 A name is the client's own: its hello, its request, or a DNS answer that this client got. A connection whose beginning
-was not seen takes the name from such an answer, or from another connection of this client to this server. HTTP/2 may
+was not seen takes the name from such an answer, or from another connection of this client to this server; even that
+of a host which gives no more than a cue, as one server has them all (upload.wikimedia.org apart). HTTP/2 may
 carry requests to several hosts on one connection (same address, same certificate), so a unit's host is what the
 connection was opened for, not where each request went.
 
@@ -16,6 +17,7 @@ All is bounded; `counters` says what was left out.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -64,8 +66,9 @@ class Uploads:
     def number_of(self, name: str) -> int:
         """The number of the wiki that a name belongs to; 0 if none."""
         wiki = self._wiki_of(name)
-        if wiki is None:
-            return 0
+        return 0 if wiki is None else self._number(wiki)
+
+    def _number(self, wiki: Wiki) -> int:
         if wiki not in self._numbers and len(self._wikis) >= MAX_WIKIS - len(Watch):  # rather not all of its host
             wiki = Wiki(wiki.service, wiki.watch, "")
             if wiki not in self._numbers and len(self._wikis) >= MAX_WIKIS:
@@ -73,7 +76,8 @@ class Uploads:
         if wiki not in self._numbers:
             self._numbers[wiki] = number = len(self._wikis)
             self._wikis.append(wiki)
-            self._watch.followed[number] = wiki.watch in FOLLOWED
+            shared = 0 if wiki.watch is Watch.UPLOAD_MEDIA else watch.SHARED
+            self._watch.followed[number] = watch.FOLLOWED if wiki.watch in FOLLOWED else shared
         return self._numbers[wiki]
 
     def counters(self) -> dict[str, int]:
@@ -129,7 +133,8 @@ class Uploads:
         if 0 in numbers or len(services) != 1:
             dismiss(self._watch, flows, row)
             return
-        number = min(numbers, key=lambda n: (self._wikis[n].watch is not Watch.TEXT, self._wikis[n].host))
+        wiki = min((self._wikis[n] for n in numbers), key=lambda wiki: (wiki.watch is not Watch.TEXT, wiki.host))
+        number = self._number(wiki if wiki.watch is Watch.UPLOAD_MEDIA else replace(wiki, watch=Watch.TEXT))
         if not admit(self._watch, flows, todo, row, number, EVIDENCE.index(evidence), int(item[layout.W_TIME])):
             dismiss(self._watch, flows, row)
 

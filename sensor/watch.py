@@ -39,6 +39,7 @@ K_SINCE, K_SEEN, K_END, K_CLIENTS, K_USUAL, K_RUN, K_BURST, K_BURST_SINCE = 8, 9
 K_IN_BURST, K_WIDE, K_ROW, K_CLOSED, K_UNIT = 16, 17, 18, 19, 20
 K_FACT = K_UNIT + OPEN_UNITS
 PLAIN = 2
+FOLLOWED, SHARED = 1, 2  # records of its connections are wanted; only a cue is, but its servers are those of wikis too
 # Facts: number of the connection, wiki, evidence, addresses, ports (client's first), VLANs, beginning, was it not seen.
 F_ID, F_WIKI, F_EVIDENCE, F_CLIENT, F_SERVER, F_PORTS, F_VLAN, F_BEGAN, F_MIDSTREAM = 0, 1, 2, 3, 5, 7, 8, 9, 10
 FACTS = 11
@@ -98,7 +99,7 @@ class Watch(NamedTuple):
     unit: Any  # int64[UNITS, UNIT]
     records: Any  # int64[UNITS, UNIT_RECORDS, 3]
     cue: Any  # int64[CUES, CUE]
-    followed: Any  # uint8 by wiki (Names.watch): are its records wanted, or only the cue?
+    followed: Any  # uint8 by wiki (Names.watch): FOLLOWED, SHARED or 0
     rtt: Any  # int64[PAIRS, 2]: pair of client and server, least time from SYN to SYN/ACK
     own: Any  # int64[PAIRS, 2]: pair, wiki that the client's own bytes named
     scratch: Any  # int64[USUAL]

@@ -217,3 +217,13 @@ def test_what_is_no_tls_is_passed_by() -> None:
         segments.append(Segment(s.time, s.up, at[s.up], s.data))
         at[s.up] += len(s.data)
     seen(packets_of(segments))
+
+
+def test_a_cue_host_on_the_same_server_tells_that_a_connection_seen_late_is_a_wiki_s() -> None:
+    late = packets_of([s for s in visit() if s.time > 2.5], opened=False)
+    for name, found in (("intake-analytics.wikimedia.org", True), ("upload.wikimedia.org", False)):
+        other = packets_of([s for s in visit(name) if s.time < 0.3], port=50001)
+        rows = finals(seen([*other, *late]))
+        assert [(row["service"], row["host"], row["evidence"]) for row in rows] == [
+            ("wikipedia", name, "none")
+        ] * 2 * found
