@@ -403,6 +403,7 @@ GONE_DAYS: dict[str, int] = {
     "minute_mark": 7,
     "episode": 90,
     **dict.fromkeys(("use_five", "use_period", "use_day", "coverage", "catalogue_change", "bell", "batch"), 426),
+    **dict.fromkeys(("alert", "alert_delivery"), 426),
     "retention_proof": 731,
 }
 """Days after which a table's rows are gone in any case, held for a contest or not. The rules that let them go, most

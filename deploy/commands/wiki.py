@@ -115,8 +115,7 @@ def calibrate(captures: tuple[Path, ...], wiki: str, client: str, edits: Path, o
     Test in your own user page or the wiki's sandbox.
 
     \b
-    Example:  tcpdump -i eth0 -w edits.pcap host 10.1.2.3 &
-              schoolgate wiki calibrate --wiki cy.wikipedia.org --client 10.1.2.3 --edits edits.jsonl
+    Example:  schoolgate wiki calibrate --wiki cy.wikipedia.org --client 10.1.2.3 --edits edits.jsonl
               schoolgate wiki calibrate --wiki cy.wikipedia.org --client 10.1.2.3 --edits edits.jsonl edits.pcap
     """
     with failing_well():

@@ -163,7 +163,7 @@ def test_an_address_that_changed_hands_leads_to_nobody(case: Case) -> None:
 def test_somebody_whose_data_are_restricted_is_not_looked_up(case: Case) -> None:
     from pipeline.restriction import Restriction, RestrictionReason
 
-    rows = (Restriction(0, DAY, DAY, RestrictionReason.UNION),)
+    rows = (Restriction(0, DAY, DAY, RestrictionReason.LEGAL),)
     desk = replace(case.desk(NM), school=replace(SCHOOL, restrictions=rows))
     text = "The wiki's stewards have written to us"
     with pytest.raises(Refused, match="is restricted"):

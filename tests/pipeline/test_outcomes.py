@@ -156,7 +156,7 @@ def test_an_ignored_service_is_not_stored() -> None:
         ({"moderators": (5,)}, TEACHING, "unknown", "site_unapproved"),
         ({"review_on": None}, IN_P2, "count_only", "non_contact"),  # counted whichever account it was
         ({"head_approved_on": None}, LUNCH, "allowed", "allowed_time"),  # allowed whichever account it was
-        ({"head_approved_on": None}, BELL, "unknown", "boundary"),
+        ({"head_approved_on": None}, BELL, "count_only", "non_contact"),
         ({"closure": DAY - timedelta(1)}, TEACHING, "unknown", "site_closed"),
         ({"closure": DAY - timedelta(14)}, TEACHING, "unknown", "site_closed"),
         ({"closure": DAY - timedelta(15)}, TEACHING, "outside_allowed", "episode"),

@@ -33,7 +33,7 @@ SUFFIXES = {row["domain"]: row for row in ROWS if row["match"] == "suffix"}
         ("instagram.fbcdn.net", "facebook", Role.CDN),
         ("scontent-lhr8-1.cdninstagram.com", "instagram", Role.MEDIA),
         ("edge-mqtt.facebook.com", "facebook", Role.PUSH),
-        ("graph.facebook.com", "facebook", Role.PUSH),
+        ("graph.facebook.com", "facebook", Role.API),
         ("connect.facebook.net", "facebook", Role.WIDGET),
         ("pixel.facebook.com", "facebook", Role.ADS),
         ("platform.twitter.com", "twitter", Role.WIDGET),
