@@ -189,7 +189,14 @@ def test_marks_and_episodes_are_the_minutes_outside_allowed_times(
     wanted = {
         cell for cell, row in cells(filter(exact, sample_day.truth)) if row["expected_outcome"] == "outside_allowed"
     }
-    marks = [(row["pseudonym"], row["service"], _unix(row["minute"]) // 60) for row in replayed.tables["minute_mark"]]
+    kept = replayed.tables["minute_mark"]
+    assert {row["outcome"] for row in kept} <= {"outside_allowed", "unknown", "count_only"}, "allowed use is not kept"
+    assert "yes" not in {row["allowed"] for row in kept}
+    marks = [
+        (row["pseudonym"], row["service"], _unix(row["minute"]) // 60)
+        for row in kept
+        if row["outcome"] == "outside_allowed"
+    ]
     outside = [m for m in judged if m.outcome == "outside_allowed"]
     assert {(m.user, m.service, m.minute) for m in outside} >= wanted
     assert sorted(marks) == sorted((name[m.user], m.service, m.minute) for m in outside)

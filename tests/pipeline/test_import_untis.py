@@ -219,7 +219,7 @@ def test_holidays() -> None:
         ("GPU001.TXT", LESSON.format(day=1, period=9), "GPU001.TXT:1: '9' is no slot of bells.csv; say which it is"),
         ("GPU001.TXT", '\n1,"5AG","Nobody","F","R",1,1,,\n', "GPU001.TXT:2: 'Nobody' is not in staff.csv; add the pe"),
         ("GPU001.TXT", b'1,"5AG","Stu\x81","F","R",1,1,,\n', "GPU001.TXT:1: byte 0x81 is not UTF-8 or cp1252"),
-        ("GPU001.TXT", "1,x\n".encode("utf-16"), "GPU001.TXT:1: there is a zero byte in the text"),
+        ("GPU001.TXT", "1,x\n".encode("utf-16"), "GPU001.TXT:1: the text is UTF-16"),
         ("GPU001.TXT", "", "GPU001.TXT:1: the file is empty"),
         ("GPU009.TXT", '"S1","Nobody",1,2,20,,\n', "GPU009.TXT:1: 'Nobody' is not in staff.csv"),
         ("GPU009.TXT", '"S1","HauGe",1,2,20,"54",\n', "GPU009.TXT:1: week '54' is not a number from 1 to 53"),

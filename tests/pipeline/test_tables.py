@@ -50,7 +50,7 @@ def test_reads(text: str, values: list[tuple[str, str]]) -> None:
         ('a,b\n"1\n1",2\n3,4,5\n', "x.csv:4: the row has 3 cells where the header has 2"),
         ('a,b\n1,2\n"3,4\n', "x.csv:3: the row cannot be read"),
         ("a,b\n1,2\ncaf\xe9,2\n".encode("cp1252"), "x.csv:3: byte 0xe9 is not UTF-8; save it as CSV UTF-8"),
-        ("a,b\n1,2\n".encode("utf-16"), "x.csv:1: byte 0xff is not UTF-8; save it as CSV UTF-8"),
+        ("a,b\n1,2\n".encode("utf-16"), "x.csv:1: the text is UTF-16; save it as CSV UTF-8"),
         ("a,b\n1,\0\n", "x.csv:2: there is a zero byte in the text; save it as CSV UTF-8"),
     ],
 )
