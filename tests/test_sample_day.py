@@ -190,7 +190,8 @@ def test_marks_and_episodes_are_the_minutes_outside_allowed_times(
         cell for cell, row in cells(filter(exact, sample_day.truth)) if row["expected_outcome"] == "outside_allowed"
     }
     kept = replayed.tables["minute_mark"]
-    assert {row["outcome"] for row in kept} <= {"outside_allowed", "unknown", "count_only"}  # never what was allowed
+    assert {row["outcome"] for row in kept} <= {"outside_allowed", "unknown", "count_only"}, "allowed use is not kept"
+    assert "yes" not in {row["allowed"] for row in kept}
     marks = [
         (row["pseudonym"], row["service"], _unix(row["minute"]) // 60)
         for row in kept

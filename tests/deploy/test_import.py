@@ -240,12 +240,14 @@ def test_killed_at_any_write_the_files_belong_together(school: Path, monkeypatch
         shutil.copytree(school, copy)
         left = [writes]
 
-        def killed(path: Path, data: bytes, like: Path | None = None, left: list[int] = left) -> None:
+        def killed(
+            path: Path, data: bytes, like: Path | None = None, *, private: bool = False, left: list[int] = left
+        ) -> None:
             left[0] -= 1
             if left[0] == 0:
                 path.with_name(f".{path.name}.new").write_bytes(data[: len(data) // 2])
                 raise Killed
-            whole(path, data, like)
+            whole(path, data, like, private=private)
 
         for module in ("journal", "versions"):
             monkeypatch.setattr(f"pipeline.imports.{module}.write_whole", killed)
