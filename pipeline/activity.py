@@ -238,7 +238,8 @@ def _beside(units: Units, seen: _Seen, surely: Mask, limits: Limits) -> Mask:
     between = (before | units.before(before)) & after & (own >= 1) & seen.quiet
     between &= seen.down >= doubt.beside_answer_bytes * own
     beside: Mask = (less & (before | after)) | between | (seen.opened & enough & after & ~seen.widget)
-    return beside
+    opening: Mask = seen.opened & enough & (own >= 1) & units.after(surely | beside) & ~seen.widget
+    return beside | opening
 
 
 def _background(units: Units, site: Side, which: Mask, size: I64, doubt: Doubt) -> Mask:

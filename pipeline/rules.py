@@ -62,7 +62,7 @@ E3 = Rule(
     " in the minute after the service was opened two or more requests to the site were answered with {visit_bytes} "
     "bytes or more each, or in the minute of its opening three or more came after the page, with {down_kb} KB. Beside"
     " such a minute less is enough: {beside_bytes} bytes for one request, or {beside_answer_bytes} for each of two or"
-    " more, of a single one between two such minutes, or {beside_bytes} for a page that comes up.",
+    " more, of a single one between two such minutes, or {beside_bytes} for a page that comes up just before.",
 )
 E4 = Rule(
     "E4",

@@ -75,8 +75,15 @@ class SlowActivity:
         return Activity.EMBEDDED if self._led(key) else Activity.BACKGROUND
 
     def _active(self, key: Key) -> bool:
-        if self._surely(key):
+        if self._surely(key) or self._beside(key):
             return True
+        user, service, minute = key
+        after = (user, service, minute + 1)
+        comes = self._opened(key) and self.size(key)[1] >= self.profile.doubt.beside_bytes and self._own(key).all
+        follows = self._surely(after) or (after in self.seen and self._beside(after))
+        return bool(comes) and follows and not self.seen[key].widget
+
+    def _beside(self, key: Key) -> bool:
         user, service, minute = key
         long_ago, before, after = ((user, service, minute + n) for n in (-2, -1, 1))
         doubt, own, down = self.profile.doubt, self._own(key), self.size(key)[1]

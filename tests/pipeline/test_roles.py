@@ -31,7 +31,14 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Proces
             for school, value in zip(SCHOOLS, (5, 7), strict=True):
                 store.insert("coverage", coverage(school, [value]), school)
                 text = {name: [school] for name in ("id", "pseudonym", "service")}
-                mark = {"school": [school], "day": [DAY], "start": [NOON], "last": [NOON], "minutes": [1], "revision": [0]} | text
+                mark = {
+                    "school": [school],
+                    "day": [DAY],
+                    "start": [NOON],
+                    "last": [NOON],
+                    "minutes": [1],
+                    "revision": [0],
+                } | text
                 rest = {name: [""] for name in ("kind", "grade", "source", "rule", "why", "sums")}
                 versions = {name: [""] for name in ("policy", "catalogue", "timetable")}
                 store.insert("episode", mark | rest | versions, school)
