@@ -270,7 +270,7 @@ def test_no_text_holds_what_it_need_not(world: World) -> None:
         may = TABLE_OF_THE_SCHOOL if name.startswith("imports/") and name.endswith(".csv") else MAY.get(name, set())
         assert not re.search("migraine|surgery|canarypupil", text.lower()), name
         found = {sort: words for sort, words in found.items() if sort not in may}
-        assert (without_wiki(found) if "alert" in name else found) == {}, name
+        assert (without_wiki(found) if "alert" in name or name == "report" else found) == {}, name
 
 
 def test_the_walk_would_find_them(world: World) -> None:
