@@ -401,6 +401,7 @@ BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
 
 GONE_DAYS: dict[str, int] = {
     "minute_mark": 7,
+    "mark_former": 7,
     "episode": 90,
     **dict.fromkeys(("use_five", "use_period", "use_day", "coverage", "catalogue_change", "bell", "batch"), 426),
     **dict.fromkeys(("alert", "alert_delivery"), 426),
