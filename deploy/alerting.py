@@ -284,7 +284,7 @@ class UploadFiles:
                 try:
                     found.append(SpoolFolder.read(file.path))
                 except SpoolError as error:
-                    file.path.rename(file.path.with_name(file.path.name + ".broken"))
+                    SpoolFolder.set_aside(file.path)
                     click.echo(f"schoolgate: {error}", err=True)
                 else:
                     self._taken[file] = None

@@ -72,9 +72,8 @@ class Spool:
     def _begin(self) -> None:
         start = len(self._prefix)
         self._next = 1 + max((int(path.name[start:].split("-")[0]) for path in self.files()), default=0)
-        for leftover in self.folder.glob(
-            f".{self._prefix}{self._writer}-*"
-        ):  # half-written when an earlier process died
+        half_written = f".{self._prefix}{self._writer}-*"  # when an earlier process died
+        for leftover in self.folder.glob(half_written):
             leftover.unlink(missing_ok=True)
 
     def files(self) -> list[Path]:
@@ -95,7 +94,8 @@ class Spool:
         path.unlink(missing_ok=True)
         self._sync_folder()
 
-    def set_aside(self, path: Path) -> None:
+    @staticmethod
+    def set_aside(path: Path) -> None:
         """Keep a broken file out of the way; it counts towards nothing any more."""
         path.rename(path.with_name(path.name + ".broken"))
 

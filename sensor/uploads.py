@@ -25,7 +25,7 @@ import numpy as np
 from sensor import layout, watch
 from sensor.catalogue import Wiki
 from sensor.collect import release
-from sensor.columns import Segments, new_columns, unpack
+from sensor.columns import Columns, Segments, new_columns, unpack
 from sensor.dns import Answers
 from sensor.dnsmemory import DnsMemory
 from sensor.follow import admit, dismiss, follow, forget, sweep
@@ -227,17 +227,13 @@ class Uploads:
         return tables
 
     def _take_cues(self) -> None:
-        """Make rows of the connections that were opened; segments by the same code as those of slices."""
+        """Make rows of the connections that were opened."""
         count = int(self._watch.count[watch.N_CUES])
         self._watch.count[watch.N_CUES] = 0
         if not count:
             return
-        cues, slices, columns = self._watch.cue[:count], new_slices(count), new_columns(count)
-        slices.signed[:, :2] = cues[:, watch.Q_CLIENT : watch.Q_CLIENT + 2]
-        slices.signed[:, layout.S_VLAN] = cues[:, watch.Q_VLAN]
-        slices.halves[:, layout.S_NAME] = 1
-        nothing = np.zeros(2, np.int16)
-        unpack(slices, count, np.ones(2, np.int32), nothing, nothing, self._segments, columns, 0)
+        cues = self._watch.cue[:count]
+        columns = self._columns(cues[:, watch.Q_CLIENT : watch.Q_CLIENT + 2], cues[:, watch.Q_VLAN])
         clients = columns.client.tobytes()
         for n, (time, _, _, vlan, wiki, evidence) in enumerate(cues.tolist()):
             shown = self._wikis[wiki]
@@ -254,10 +250,15 @@ class Uploads:
             rows.append(row)
 
     def _segment(self, client: bytes, vlan: int) -> str:
-        """As sensor.columns.unpack says it."""
-        slices, columns, nothing = new_slices(1), new_columns(1), np.zeros(2, np.int16)
-        slices.words[0, :2] = np.frombuffer(client, ">u8")
-        slices.words[0, layout.S_VLAN] = vlan
-        slices.halves[0, layout.S_NAME] = 1
-        unpack(slices, 1, np.ones(2, np.int32), nothing, nothing, self._segments, columns, 0)
+        columns = self._columns(np.frombuffer(client, ">u8").astype(np.uint64)[None], np.array([vlan], np.uint64))
         return str(_SEGMENTS[columns.segment[0]])
+
+    def _columns(self, clients: Any, vlans: Any) -> Columns:
+        """Addresses (64-bit words [n, 2]) and segments of clients, by the same code as those of slices."""
+        count = len(clients)
+        slices, columns, nothing = new_slices(count), new_columns(count), np.zeros(2, np.int16)
+        slices.words[:, :2] = clients.view(np.uint64)
+        slices.words[:, layout.S_VLAN] = vlans.view(np.uint64)
+        slices.halves[:, layout.S_NAME] = 1
+        unpack(slices, count, np.ones(2, np.int32), nothing, nothing, self._segments, columns, 0)
+        return columns

@@ -23,13 +23,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sensor import interface
 from sensor.filters import inside_subnets
 from sensor.ring import RETIRE_MS, Ring, RingError, Share
 from sensor.settings import SensorSettings
 from sensor.status import Recent, Status, remove_status, write_status
+
+if TYPE_CHECKING:
+    from sensor.spool import Spool
 
 WRITE_EVERY_S = 5.0
 TELL_EVERY_S = 60.0  # who has which address; windows are judged ten minutes later
@@ -268,36 +271,34 @@ class Worker:
         self._card_dropped = dropped
 
     def _write(self) -> None:
-        """Write what is ready; what the disk refuses is tried again, up to a limit."""
+        """Write the slices that are ready, and how we are."""
         self._unwritten.append(self._sensor.table())
         try:
-            while self._unwritten:
-                self._spool.write(self._unwritten[0])
-                self._unwritten.popleft()
+            self._empty_into(self._spool, self._unwritten)
             self._tell_status()
         except OSError as error:
             self._say(f"cannot write to {self._plan.spool}: {error.strerror}; trying again", "spool")
-            if len(self._unwritten) > MAX_UNWRITTEN:
-                self._unwritten.popleft()
-                self._sensor.spool_dropped += 1
         else:
             if "spool" in self._said:
                 self._say(f"writing to {self._plan.spool} again", "spool")
-        self._sensor.spool_dropped += self._spool.dropped
-        self._spool.dropped = 0
 
     def _write_uploads(self, now_ns: int, *, over: bool = False) -> None:
-        """Write upload units that are due, cues and requests; what the disk refuses is tried again, up to a limit."""
+        """Write upload units that are due, cues and requests."""
         uploads = self._sensor.uploads
         uploads.finish(now_ns) if over else uploads.poll(now_ns)
         for kind, table in uploads.take()._asdict().items():
-            waiting, spool = self._unwritten_uploads[kind], self._uploads[kind]
             if table.num_rows:
-                waiting.append(table.replace_schema_metadata({"sensor": self._plan.name}))
+                self._unwritten_uploads[kind].append(table.replace_schema_metadata({"sensor": self._plan.name}))
             with contextlib.suppress(OSError):  # _write says so
-                while waiting:
-                    spool.write(waiting[0])
-                    waiting.popleft()
+                self._empty_into(self._uploads[kind], self._unwritten_uploads[kind])
+
+    def _empty_into(self, spool: Spool, waiting: deque[Any]) -> None:
+        """Write the tables that wait. What the disk refuses waits on, up to a limit; raises OSError then."""
+        try:
+            while waiting:
+                spool.write(waiting[0])
+                waiting.popleft()
+        finally:
             if len(waiting) > MAX_UNWRITTEN:
                 waiting.popleft()
                 self._sensor.spool_dropped += 1
