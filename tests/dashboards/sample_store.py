@@ -112,7 +112,7 @@ def fill(store: Store) -> None:
 
 
 def _around(store: Store) -> None:
-    """What stands beside the sums: days of the calendar, a pause, a correction, trouble with the monitor."""
+    """What stands beside the sums: days of the calendar, a pause, a correction, trouble with the monitor, deletion."""
     fixed: Row = {"school": SCHOOL, "day": DAY}
     days = [("school", "")] * 4 + [("inset", "Staff training")]
     _insert(
@@ -135,6 +135,9 @@ def _around(store: Store) -> None:
     message = dict.fromkeys(BY_NAME["alert_delivery"].types, "") | fixed | {"message": "m1", "channel": "mail"}
     message |= {"made": local(DAY, "09:30"), "changed": local(DAY, "09:31"), "state": "sent", "alerts": 1, "attempt": 1}
     _insert(store, "alert_delivery", [message | {"possible_duplicate": 0, "revision": 1}], "m1")
+    gone = dict.fromkeys(BY_NAME["retention_proof"].types, 0) | fixed | {"problem": "", "audit_hash": ""}
+    gone |= {"run": local(DAY, "03:00"), "before": local(DAY, "00:00"), "what": "use_day", "keep_days": 426}
+    _insert(store, "retention_proof", [gone], "gone")
 
 
 def _alert(store: Store, id_: str, certainty: str, segment: str) -> None:
