@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from dashboards import words
+from dashboards.bars import Bar, outcome_bar
 from dashboards.health import FIVE, Step, steps
 from dashboards.queries import Row, ask, ask_one
 from dashboards.schools import SchoolInfo
@@ -62,7 +63,7 @@ class KindLine:
     total: int
     outside: int
     unknown: int
-    bar: tuple[tuple[str, float, float], ...]
+    bar: Bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,16 +213,10 @@ def _why_empty(school: SchoolInfo, day: date, today: date, known: Sequence[date]
 
 
 def _kinds(kinds: Sequence[Row], services: Sequence[Row]) -> tuple[KindLine, ...]:
-    widest = max((k["total"] for k in kinds), default=0) or 1
+    widest = max((k["total"] for k in kinds), default=0)
     lines = []
     for row in kinds:
         named = [words.service_name(s["service"]) for s in services if s["kind"] == row["kind"]]
-        offset, bar = 0.0, []
-        for outcome in OUTCOMES:
-            width = 100 * row[outcome] / widest
-            if width:
-                bar.append((outcome, round(offset, 2), round(width, 2)))
-            offset += width
         lines.append(
             KindLine(
                 name=words.kind_name(row["kind"]),
@@ -229,7 +224,7 @@ def _kinds(kinds: Sequence[Row], services: Sequence[Row]) -> tuple[KindLine, ...
                 total=row["total"],
                 outside=row[Outcome.OUTSIDE_ALLOWED],
                 unknown=row[Outcome.UNKNOWN],
-                bar=tuple(bar),
+                bar=outcome_bar(row, widest),
             )
         )
     return tuple(lines)

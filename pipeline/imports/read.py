@@ -76,7 +76,7 @@ def read_import(
     parts: list[Part] = []
     readings: list[Reading] = []
     for batch in _batches(listed):
-        source = asked.source or _source(batch)
+        source = asked.source or source_of(batch[0].name, batch[0].kind)
         working = {**present, **merge(present, parts, fewer=True).files}
         known = Known(
             present_school(working, settings),
@@ -149,11 +149,11 @@ def _batches(files: Sequence[_File]) -> list[list[_File]]:
     return [*single, *([times] if times else []), *([lessons] if lessons else []), *([f] for f in rest)]
 
 
-def _source(batch: Sequence[_File]) -> str:
+def source_of(name: str, kind: str) -> str:
     """The name under which what was said of a source is remembered: its file's, without dates and copies."""
-    if batch[0].kind.startswith(("gpu", "untis")):
+    if kind.startswith(("gpu", "untis")):
         return "untis"
-    return _DATED.sub("", Path(batch[0].name).stem).lower().strip() or batch[0].kind
+    return _DATED.sub("", Path(name).stem).lower().strip() or kind
 
 
 def _read(batch: Sequence[_File], source: str, known: Known, asked: Asked) -> Reading:
