@@ -38,6 +38,7 @@ from dashboards.day import days_with_data
 from dashboards.frame import Clock, Page, Site, switch
 from dashboards.guard import Guard
 from dashboards.needs import Need
+from dashboards.pages import services, week, why
 from dashboards.render import version
 from dashboards.schools import NoSuchSchool, schools
 from dashboards.settings import PageSettings
@@ -49,6 +50,9 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 MODULES: tuple[Callable[[Site], list[Page]], ...] = (
     today.pages,
+    week.pages,
+    services.pages,
+    why.pages,
     method.pages,
 )
 
