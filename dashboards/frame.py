@@ -93,12 +93,13 @@ class Visitor:
 
 @dataclass(frozen=True)
 class Site:
-    """What all pages share. `now` is for tests."""
+    """What all pages share. `now` is for tests. `closing`: what must end before the server can."""
 
     store: Store
     settings: PageSettings
     now: Clock
     paths: set[str] = field(default_factory=set)
+    closing: list[Callable[[], None]] = field(default_factory=list)
 
     # ------------------------------------------------------------------------------------------------ who and how
 

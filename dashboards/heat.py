@@ -179,10 +179,11 @@ def _observed(bell: Row | None, seen: set[datetime], now: datetime) -> tuple[flo
 
 def _times(school: SchoolInfo, bells: Iterable[Row]) -> str:
     """'08:50 to 09:50' where it is so on every day, else ''."""
-    found = {tuple(bell[name].astimezone(school.tz).strftime("%H:%M") for name in ("time", "timeEnd")) for bell in bells}
+    found = {
+        tuple(bell[name].astimezone(school.tz).strftime("%H:%M") for name in ("time", "timeEnd")) for bell in bells
+    }
     return " to ".join(found.pop()) if len(found) == 1 else ""
 
 
 def _depth(value: int, most: int) -> int:
     return 0 if value <= 0 or most <= 0 else max(1, -(-value * STEPS // most))
-

@@ -201,7 +201,7 @@ def _columns(upload: Upload, asked: Asked, maps: Mapping[str, Mapping[str, str]]
     found = {}
     for name, data in upload.files.items():
         kind = asked.kind or kind_of(name, data)
-        if kind in TABLES and not data.lstrip(b"\xef\xbb\xbf \r\n")[:15].upper() == b"BEGIN:VCALENDAR":
+        if kind in TABLES and data.lstrip(b"\xef\xbb\xbf \r\n")[:15].upper() != b"BEGIN:VCALENDAR":
             source = asked.source or source_of(name, kind)
             said = Said({**maps.get(source, {}), **asked.entries})
             found[name] = match_columns(name, data, kind, said)

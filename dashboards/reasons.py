@@ -65,9 +65,7 @@ class ReasonsView:
 
 def reasons_view(store: Store, school: SchoolInfo, where: Where, *, with_marks: bool) -> ReasonsView:
     """The cell as it stands in the store. `with_marks`: the reader may see what is kept about single people."""
-    explanation = why_cell(
-        store, school.id, where.day, where.period, where.service, kind=where.kind, start=where.start
-    )
+    explanation = why_cell(store, school.id, where.day, where.period, where.service, kind=where.kind, start=where.start)
     span = _span(store, school, where)
     fives = [
         (row["time"], sum(row[outcome] for outcome in words.LOOKS), row[Outcome.UNKNOWN])
@@ -112,9 +110,7 @@ def _span(store: Store, school: SchoolInfo, where: Where) -> tuple[datetime, dat
 def _counts(explanation: Explanation | None, reason: str) -> tuple[Count, ...]:
     counts = explanation.facts["counts"] if explanation else ()
     assert isinstance(counts, list | tuple)
-    found = [
-        Count(c["outcome"], c["reason"], c["minutes"], c["sentence"], words.mend_of(c["reason"])) for c in counts
-    ]
+    found = [Count(c["outcome"], c["reason"], c["minutes"], c["sentence"], words.mend_of(c["reason"])) for c in counts]
     first = sorted(found, key=lambda c: (bool(reason) and c.reason != reason, c.outcome != Outcome.UNKNOWN))
     return tuple(first)
 

@@ -68,7 +68,7 @@ def make_app(store: Store, settings: PageSettings | None = None, now: Clock = _n
     found.append(Page("/health.json", _for_machines(site), Need.NOTHING))
     site.paths.update(page.path for page in found)
     failures = _Failures(site)
-    return Starlette(
+    app = Starlette(
         routes=[
             *(Route(page.path, _guarded(site, page), methods=list(page.methods)) for page in found),
             Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
@@ -80,6 +80,8 @@ def make_app(store: Store, settings: PageSettings | None = None, now: Clock = _n
             NoSuchSchool: failures.no_school,
         },
     )
+    app.state.closing = site.closing
+    return app
 
 
 def _guarded(site: Site, page: Page) -> Callable[[Request], Any]:

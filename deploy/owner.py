@@ -21,7 +21,7 @@ from deploy.alerting import Alerting
 from deploy.assembly import SchoolFiles, SchoolWatch
 from deploy.changes import note_changes
 from deploy.detecting import live_detector
-from deploy.pages import listen
+from deploy.pages import PagesServer, listen
 from deploy.sensing import Sensing
 from pipeline import retag
 from pipeline.audit import AuditTrail
@@ -165,6 +165,6 @@ class Owner:
         pages = self._settings.pages
         listener = listen(pages.host, pages.port)
         app = make_app(self._store, pages)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, server_header=False))
+        server = PagesServer(uvicorn.Config(app, log_level="warning", access_log=False, server_header=False))
         threading.Thread(target=server.run, args=([listener],), name="pages", daemon=True).start()
         return server

@@ -23,7 +23,17 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-class _Server(uvicorn.Server):
+class PagesServer(uvicorn.Server):
+    """Ends what streams before it waits for open connections."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        for close in self.config.app.state.closing:  # type: ignore[union-attr]
+            close()
+        await super().shutdown(sockets)
+
+
+class _Server(PagesServer):
     """Ends on a signal and lets the caller go on; uvicorn's own raises the signal anew, and the store stays open."""
 
     @contextlib.contextmanager

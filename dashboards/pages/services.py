@@ -24,9 +24,7 @@ def pages(site: Site) -> list[Page]:
         wanted = request.query_params.get("span", "")
         span = Span(wanted) if wanted in list(Span) else Span.WEEK
         day = day_of(request)
-        view = await run_in_threadpool(
-            lambda: services_view(site.store, site.school(request), span, day, site.now())
-        )
+        view = await run_in_threadpool(lambda: services_view(site.store, site.school(request), span, day, site.now()))
         lang = site.language(request)
         return site.page(
             request, "services.html", current="services", view=view, spans=SPANS, heading=_heading(view, lang),

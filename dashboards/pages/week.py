@@ -34,8 +34,8 @@ def pages(site: Site) -> list[Page]:
             raise HTTPException(400, f"{error}.") from None
         lang = site.language(request)
         return site.page(
-            request, "week.html", current="week", view=view, shown=SHOWN, thin=THIN, named=NAMED, lede=_lede(view, lang),
-            by_week=_by_week(view, lang), share=words.share, week_of=iso_week,
+            request, "week.html", current="week", view=view, shown=SHOWN, thin=THIN, named=NAMED,
+            lede=_lede(view, lang), by_week=_by_week(view, lang), share=words.share, week_of=iso_week,
             sentence_of=words.sentence_of, mend_of=words.mend_of,
         )  # fmt: skip
 
