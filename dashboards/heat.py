@@ -36,7 +36,7 @@ LAG = timedelta(minutes=20)
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One period of one day. `minutes` by outcome and in total; `observed` is a share, None where the day has no such
-    period or its time has not come. `depth`: 0 for nothing, up to STEPS. `bar`: (outcome, offset, width) in per cent."""
+    period or its time has not come. `depth`: 0 for nothing, up to STEPS."""
 
     day: date
     minutes: Row
