@@ -20,10 +20,12 @@ from pipeline.alerts.texts import Texts
 from pipeline.audit import AuditTrail
 from pipeline.desk import Desk
 from pipeline.identity import load_bindings
+from pipeline.imports.versions import Versions
 from pipeline.notice import Facts
 from pipeline.profile import load_profile
 from pipeline.pseudonym import Pseudonyms
-from pipeline.school import School
+from pipeline.school import School, table_paths
+from pipeline.settings import SchoolSettings
 from pipeline.sitechecks import SiteFacts, site_facts
 from pipeline.store import Store
 from pipeline.tables import zone_of
@@ -47,6 +49,10 @@ class SchoolOffice:
 
     def school(self) -> School:
         return self._files().school
+
+    def imports(self) -> tuple[SchoolSettings, Versions]:
+        settings = self._settings()
+        return settings.school, Versions(self.folder, table_paths(self.folder, settings.feeds))
 
     def desk(self, visitor: Visitor, store: Store | None) -> Desk:
         if visitor.role is None:

@@ -117,10 +117,10 @@ def kind_of(name: str, data: bytes) -> str:
     stem = Path(name).stem.lower()
     if not data.strip():
         raise ImportRefused(name, 1, "the file is empty", "export it again")
-    if stem in TABLES:
-        return stem
     if head[:2] in (b"PK", b"\xd0\xcf"):
         raise ImportRefused(name, 1, "this is a workbook or an archive", "save the sheet as CSV UTF-8")
+    if stem in TABLES:
+        return stem
     text = decode(name, data.removeprefix(BOM_UTF8), ("utf-8-sig", "cp1252"))
     header = read_cells(name, "\n".join(text.splitlines()[:1]) or text, separator_of(text))[0].values
     if is_fet(header):

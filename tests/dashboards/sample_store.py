@@ -97,8 +97,8 @@ def uses(day: date, seed: int, outside: float = 0.5) -> Iterator[Use]:
 
 def fill(store: Store) -> None:
     """Put both schools into an empty store."""
-    _school(store, SCHOOL, "Ysgol Enghraifft", "pseudonymous", "2026-09-01")
-    _school(store, SUMMER, "Ysgol Haf", "aggregate", "")
+    add_school(store)
+    add_school(store, SUMMER, "Ysgol Haf", "aggregate", "")
     for back in range(9):
         monday = MONDAY - timedelta(weeks=back)
         for i in range(5):
@@ -125,7 +125,14 @@ def _alert(store: Store, id_: str, certainty: str, segment: str) -> None:
         _insert(store, "alert", [row | {"edits": revision, "revision": revision}], f"{id_}/{revision}")
 
 
-def _school(store: Store, school: str, name: str, mode: str, notice: str) -> None:
+def add_school(
+    store: Store,
+    school: str = SCHOOL,
+    name: str = "Ysgol Enghraifft",
+    mode: str = "pseudonymous",
+    notice: str = "2026-09-01",
+) -> None:
+    """What a store knows of a school without any of its data."""
     sizes = '{"all": 63, "teaching": 44, "support": 19}'
     row = {"school": school, "name": name, "zone": "Europe/London", "mode": mode, "notice": notice}
     row |= {"group_sizes": sizes, "version": "f00dcafe", "updated": local(DAY, "07:00")}
