@@ -43,7 +43,7 @@ from dashboards.frame import Clock, Page, Site, own_address, switch
 from dashboards.guard import Guard
 from dashboards.needs import Need
 from dashboards.office import OfficeError
-from dashboards.pages import services, timetable, week, why
+from dashboards.pages import episodes, services, timetable, week, why
 from dashboards.render import version
 from dashboards.schools import NoSuchSchool, schools
 from dashboards.settings import PageSettings
@@ -64,6 +64,7 @@ MODULES: tuple[Callable[[Site], list[Page]], ...] = (
     week.pages,
     services.pages,
     why.pages,
+    episodes.pages,
     timetable.pages,
     method.pages,
     login.pages,

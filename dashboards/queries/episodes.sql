@@ -9,7 +9,9 @@ SELECT
     min(e.start) AS first,
     max(e.last) AS final,
     sum(e.minutes) AS minutes,
-    max(e.grade) AS grade
+    max(e.grade) AS grade,
+    arraySort(groupArray(visitParamExtractRaw(e.why, 'states'))) AS states,
+    max(visitParamExtractString(e.why, 'confidence')) AS confidence
 FROM schoolgate.episode AS e
 WHERE e.school = {school:String} AND e.day >= {from:Date} AND e.day <= {to:Date}
 GROUP BY day, id, pseudonym, service, kind

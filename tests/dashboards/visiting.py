@@ -19,7 +19,17 @@ from tests.pipeline.schools import HEADERS
 
 COOKIE = "schoolgate-visit"
 PASSWORD = "four words are a good one"
-SETTINGS = '[school]\nid = "ysgol-enghraifft"\nname = "Ysgol Enghraifft"\nzone = "Europe/London"\nmode = "pseudonymous"\nnotice_date = 2026-09-01\n'
+SETTINGS = """[school]
+id = "ysgol-enghraifft"
+name = "Ysgol Enghraifft"
+zone = "Europe/London"
+mode = "pseudonymous"
+notice_date = 2026-09-01
+"""
+BELLS = """normal,*,P1,lesson,09:00,10:00,*
+normal,*,P2,lesson,10:00,11:00,*
+normal,*,BRK,break,11:00,11:20,*
+"""
 STAFF = "".join(f"T{n},t{n},,teacher,1,,,,\n" for n in range(1, 15))
 LESSONS = "T1,*,1,P1,lesson,7A,B1,,\n"
 ACCESS = (
@@ -41,7 +51,7 @@ def make_school(folder: Path) -> Path:
     (folder / "access.csv").write_text(ACCESS)
     tables = {
         "staff": STAFF,
-        "bells": "normal,*,P1,lesson,09:00,10:00,*\nnormal,*,P2,lesson,10:00,11:00,*\nnormal,*,BRK,break,11:00,11:20,*\n",
+        "bells": BELLS,
         "calendar": "2026-09-01,2026-12-18,term,Autumn\n",
         "timetable": LESSONS,
     }
