@@ -43,6 +43,8 @@ from dashboards.frame import Clock, Page, Site, own_address, switch
 from dashboards.guard import Guard
 from dashboards.needs import Need
 from dashboards.office import OfficeError
+from dashboards.pages import edits, health
+from dashboards.pages import settings as settings_page
 from dashboards.render import version
 from dashboards.schools import NoSuchSchool, schools
 from dashboards.settings import PageSettings
@@ -60,6 +62,9 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 MODULES: tuple[Callable[[Site], list[Page]], ...] = (
     today.pages,
+    edits.pages,
+    health.pages,
+    settings_page.pages,
     method.pages,
     login.pages,
 )
