@@ -43,7 +43,7 @@ from dashboards.frame import Clock, Page, Site, own_address, switch
 from dashboards.guard import Guard
 from dashboards.needs import Need
 from dashboards.office import OfficeError
-from dashboards.pages import edits, health
+from dashboards.pages import edits, health, sites
 from dashboards.pages import settings as settings_page
 from dashboards.render import version
 from dashboards.schools import NoSuchSchool, schools
@@ -63,6 +63,7 @@ HERE = Path(__file__).parent
 MODULES: tuple[Callable[[Site], list[Page]], ...] = (
     today.pages,
     edits.pages,
+    sites.pages,
     health.pages,
     settings_page.pages,
     method.pages,
