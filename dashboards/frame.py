@@ -164,6 +164,7 @@ class Site:
             "may_log_in": "/login" in self.paths,
             "form_token": form_token,
             "current": current,
+            "navigation_school": school,
             "navigation": [
                 (entry, entry.path + query)
                 for entry in NAVIGATION

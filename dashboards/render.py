@@ -42,7 +42,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters.update(minutes=_minutes, long_day=_long_day, short_day=_short_day, number="{:,}".format)
+    env.filters.update(
+        minutes=_minutes, long_day=_long_day, short_day=_short_day, number="{:,}".format, share=words.share
+    )
     env.globals.update(looks=words.LOOKS, version=version(), t=_translated)
     return env
 

@@ -43,7 +43,8 @@ from dashboards.frame import Clock, Page, Site, own_address, switch
 from dashboards.guard import Guard
 from dashboards.needs import Need
 from dashboards.office import OfficeError
-from dashboards.pages import episodes, services, timetable, week, why
+from dashboards.pages import edits, episodes, health, services, sites, timetable, week, why
+from dashboards.pages import settings as settings_page
 from dashboards.render import version
 from dashboards.schools import NoSuchSchool, schools
 from dashboards.settings import PageSettings
@@ -66,6 +67,10 @@ MODULES: tuple[Callable[[Site], list[Page]], ...] = (
     why.pages,
     episodes.pages,
     timetable.pages,
+    edits.pages,
+    sites.pages,
+    health.pages,
+    settings_page.pages,
     method.pages,
     login.pages,
 )

@@ -1,5 +1,6 @@
 -- title: Minutes that were not certain to be allowed
 -- about: Single minutes of use on the day that were not certain to be allowed, under pseudonyms, kept for seven days (pseudonymous mode only).
+-- parameters: school String, day Date
 SELECT
     m.minute AS time,
     m.pseudonym AS pseudonym,

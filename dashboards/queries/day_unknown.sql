@@ -1,5 +1,6 @@
 -- title: Unknown minutes, by bell period
 -- about: Minutes of use on the day whose outcome is unknown, by bell period and reason, the most frequent first.
+-- parameters: school String, day Date
 SELECT
     u.period AS period,
     u.period_kind AS period_kind,

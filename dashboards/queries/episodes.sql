@@ -1,5 +1,6 @@
 -- title: Episodes
 -- about: Episodes of use outside allowed times from one day to another, under pseudonyms, the latest first (pseudonymous mode only).
+-- parameters: school String, from Date, to Date
 SELECT
     e.day AS day,
     e.id AS id,

@@ -1,5 +1,6 @@
 -- title: School days
 -- about: The days from one to another on which bells rang, with the letter of their week.
+-- parameters: school String, from Date, to Date
 SELECT
     b.day AS day,
     any(b.week) AS week

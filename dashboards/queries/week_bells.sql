@@ -1,5 +1,6 @@
 -- title: Bells, by day
 -- about: The bell periods of each day from one day to another, with the letter of the week, and the time before and after them.
+-- parameters: school String, from Date, to Date
 SELECT
     b.day AS day,
     b.slot AS slot,
