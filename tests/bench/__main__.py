@@ -2,8 +2,8 @@
 
 Without WHAT everything but `found` and `queries`, in less than a quarter of an hour. --quick takes a few minutes, with
 captures of a tenth of the size, to see that it works: its figures mean little. `--json` prints everything unrounded,
-`--markdown` the table as README has it. `--save FILE` also keeps the JSON, and `--read FILE` prints from that instead of
-measuring. Nothing is installed: a peer that is missing is named, with the command that gets it (`deploy/peers` gets
+`--markdown` the table as README has it. `--save FILE` also keeps the JSON, and `--read FILE` prints from that instead
+of measuring. Nothing is installed: a peer that is missing is named, with the command that gets it (`deploy/peers` gets
 them all).
 """
 
