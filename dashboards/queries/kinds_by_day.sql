@@ -1,4 +1,4 @@
--- title: Kinds of service, by day
+-- title: Minutes of each kind of service, by day
 -- about: Minutes of use on each day by kind of service (the headings of policy clause 2.3), all staff or one group; a minute with two kinds counts in both.
 -- parameters: school String, from Date, to Date, people String
 SELECT
