@@ -120,7 +120,7 @@ def test_the_expander_refuses_what_it_does_not_know(sql: str) -> None:
 def test_bells_and_school_events_are_annotations() -> None:
     for name, board in BOARDS.items():
         asked = [note["target"]["rawSql"] for note in board["annotations"]["list"]]
-        bells = {"today": ["day_bells"], "week": ["week_bells"]}.get(name, [])
+        bells = {"today": ["day_bells"], "week": ["bell_periods"]}.get(name, [])
         assert asked == [questions()[question].for_grafana() for question in (*bells, "events")]
 
 
