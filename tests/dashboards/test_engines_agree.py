@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from dashboards.grafana.check import check
 from dashboards.queries import questions
+from dashboards.schools import find_school
 from pipeline.store import ChdbStore, Store, StoreError
 from tests.dashboards import sample_store
 from tests.dashboards.test_queries import VALUES
@@ -30,6 +32,14 @@ def test_a_question_has_the_same_answer(store: ChdbStore, server: Store, name: s
     assert theirs.rows == ours.rows
     assert theirs.columns == ours.columns
     assert ours.rows
+
+
+def test_the_boards_have_the_same_answers(store: ChdbStore, server: Store) -> None:
+    """The SQL that Grafana sends, on a server: as on our own store."""
+    school = find_school(store, sample_store.SCHOOL)
+    ours, theirs = (check(one, school, sample_store.DAY) for one in (store, server))
+    assert theirs == ours
+    assert [one for one in theirs if one.fault or not one.rows] == []
 
 
 EVIL = ["' OR 1 = 1 --", "\\' OR 1 = 1 --", "x'); DROP TABLE schoolgate.use_day; --", "{zone:String}", "\\", "\0", "é'"]
