@@ -56,8 +56,8 @@ class Seen:
 
     def check(self) -> None:
         """No complaint, no violation of the content policy, no horizontal scrolling."""
-        assert self.complaints == []
-        assert self.page.evaluate("window.violations") == []
+        told = self.complaints + self.page.evaluate("window.violations")
+        assert not told, "\n".join(told)
         assert self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "scrolls sideways"
 
     def forgive(self, *words: str) -> None:
@@ -67,7 +67,8 @@ class Seen:
     def accessible(self) -> None:
         """axe-core finds nothing serious or critical. Its script goes in by the debugger, past the content policy."""
         self.page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text("utf-8") + "; undefined")
-        assert self.page.evaluate(_AXE) == []
+        found = self.page.evaluate(_AXE)
+        assert not found, "\n".join(found)
 
     def keep(self, name: str) -> None:
         """Keeps a picture if asked to."""
