@@ -79,7 +79,8 @@ NAVIGATION = (
 
 @dataclass(frozen=True)
 class Site:
-    """What all pages share. `office`: the school's files, None where a store is served alone. `now` is for tests."""
+    """What all pages share. `office`: the school's files, None where a store is served alone. `now` is for tests.
+    `closing`: what must end before the server can."""
 
     store: Store
     settings: PageSettings
@@ -87,6 +88,7 @@ class Site:
     door: Door
     office: Office | None = None
     paths: set[str] = field(default_factory=set)
+    closing: list[Callable[[], None]] = field(default_factory=list)
 
     # ------------------------------------------------------------------------------------------------ who and how
 

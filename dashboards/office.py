@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from pipeline.alerts.texts import Texts
     from pipeline.audit import AuditTrail
     from pipeline.desk import Desk
+    from pipeline.imports.versions import Versions
     from pipeline.notice import Facts
     from pipeline.school import School
+    from pipeline.settings import SchoolSettings
     from pipeline.sitechecks import SiteFacts
     from pipeline.store import Store
     from sensor.health import Finding
@@ -60,6 +62,9 @@ class Office(Protocol):
 
     def school(self) -> School:
         """The school's tables."""
+
+    def imports(self) -> tuple[SchoolSettings, Versions]:
+        """What imports need: the school's settings, and the versions of its tables."""
 
     def desk(self, visitor: Visitor, store: Store | None) -> Desk:
         """The desk of a visitor who has logged in: the person of access.csv of that role and name. Raises Refused."""

@@ -27,6 +27,7 @@ from pipeline.notice import Facts
 from pipeline.profile import load_profile
 from pipeline.pseudonym import Pseudonyms
 from pipeline.school import School, table_paths
+from pipeline.settings import SchoolSettings
 from pipeline.sitechecks import SiteFacts, site_facts
 from pipeline.store import Store
 from pipeline.tables import zone_of
@@ -56,6 +57,9 @@ class SchoolOffice:
 
     def school(self) -> School:
         return self._files().school
+
+    def imports(self) -> tuple[SchoolSettings, Versions]:
+        return self._settings().school, self._versions()
 
     def desk(self, visitor: Visitor, store: Store | None) -> Desk:
         if visitor.role is None:
