@@ -141,7 +141,8 @@ def together(
     if not 1 <= len(tables) <= 2:
         raise ValueError("one table, or two with the same column totals")
     network, columns = _network(tables), _columns(tables)
-    true = {c: max(_sum(rows, c) for rows in tables.values()) for c in columns}
+    true = {f"column/{c}": max(_sum(rows, c) for rows in tables.values()) for c in columns}
+    true["total"] = sum(true.values())
     loose: set[str] = set()
     while True:
         cells = _overlapping(overlaps or {}, true, loose, step)
@@ -149,14 +150,14 @@ def together(
         try:
             return _read(tables, protect(network, step, before, bounds), columns, cells)
         except Exposed as error:
-            closed = {c for c in columns if f"column/{c}" in bounds} - loose
+            closed = bounds.keys() - loose
             if not closed:
                 if not before:
                     raise
-                before = None  # readers of both issues know it, whatever is shown now
-                hidden = {figure.key: _withheld() for figure in network if figure.public and figure.value > 0}
-                return _read(tables, {f.key: hidden.get(f.key, shown(0)) for f in network if f.public}, columns, cells)
-            loose |= {error.key.removeprefix("column/")} & closed or closed
+                # readers of both issues know it, whatever is shown now
+                hidden = {f.key: _withheld() if f.value > 0 else shown(0) for f in network if f.public}
+                return _read(tables, hidden, columns, cells)
+            loose |= {error.key} & closed or closed
 
 
 def protect(
@@ -182,14 +183,17 @@ def protect(
 
 def _overlapping(rows: Rows, totals: Mapping[str, int], loose: Iterable[str], step: int) -> Cells:
     """What is shown of rows that overlap. A hidden cell is pinned down where the others fall short of the total: then
-    the largest other is withheld. In columns that are `loose` all are."""
-    cells = {row: {column: shown(counts.get(column, 0), step) for column in totals} for row, counts in rows.items()}
-    for column, total in totals.items():
+    the largest other is withheld. In columns whose total is `loose` all are."""
+    cells = {row: {column: shown(n, step) for column, n in counts.items()} for row, counts in rows.items()}
+    for column in _columns({"": rows}):
+        key = _key(column)
         counts = {row: n for row in rows if (n := rows[row].get(column, 0)) > 0}
-        for row in counts if column in loose else ():
+        for row in counts if key in loose else ():
             cells[row][column] = _withheld()
         for row in sorted(counts):
-            while not cells[row][column].plain and _pinned(row, column, cells, total):
+            while not cells[row][column].plain and _pinned(
+                row, [cells[r][column] for r in counts], counts, totals[key]
+            ):
                 others = [r for r in counts if r != row and cells[r][column].high < _OPEN]
                 if not others:
                     break  # it is the total, which moves
@@ -198,21 +202,26 @@ def _overlapping(rows: Rows, totals: Mapping[str, int], loose: Iterable[str], st
     return cells
 
 
-def _pinned(row: str, column: str, cells: Cells, total: int) -> bool:
-    """Does the total leave a cell only one value?"""
-    others = sum(cells[r][column].high for r in cells if r != row)
-    cell = cells[row][column]
+def _key(column: str) -> str:
+    """The figure that rows of this column overlap to; `total` is the grand total."""
+    return "total" if column == "total" else f"column/{column}"
+
+
+def _pinned(row: str, column: Sequence[Shown], names: Iterable[str], total: int) -> bool:
+    """Does the total leave a cell of the column only one value?"""
+    cells = dict(zip(names, column, strict=True))
+    cell, others = cells[row], sum(other.high for name, other in cells.items() if name != row)
     return min(cell.high, total) <= max(cell.low, total - others)
 
 
 def _covering(cells: Cells, totals: Mapping[str, int]) -> dict[str, tuple[int, int]]:
     """What rows that overlap say about the totals: at least the largest of them, at most all of them together."""
-    found = {}
-    for column in totals if cells else ():
-        column_cells = [row[column] for row in cells.values()]
+    found: dict[str, tuple[int, int]] = {}
+    for column in dict.fromkeys(column for row in cells.values() for column in row):
+        column_cells = [row[column] for row in cells.values() if column in row]
         low, high = max(c.low for c in column_cells), sum(c.high for c in column_cells)
-        if high < _OPEN and low <= totals[column] <= high:
-            found[f"column/{column}"] = low, high
+        if high < _OPEN and low <= totals[_key(column)] <= high:
+            found[_key(column)] = low, high
     return found
 
 

@@ -91,12 +91,12 @@ def knowledge(
         for c in columns:
             terms = ((f"c/{c}", 1), *((f"r/{name}/{row}/{c}", -1) for row in rows))
             sums.append((terms, all(totals[k] == sum(r.get(k, 0) for r in rows.values()) for k in columns)))
-    for row, counts in (overlaps or {}).items():
-        for c in columns:
-            shown[f"o/{row}/{c}"], true[f"o/{row}/{c}"] = found.overlaps[row][c], counts.get(c, 0)
-            sums.append((((f"c/{c}", 1), (f"o/{row}/{c}", -1)), False))
-    for c in columns if overlaps else ():
-        sums.append((((f"c/{c}", -1), *((f"o/{row}/{c}", 1) for row in overlaps or {})), False))
+    for column, whole in (("x", "c/x"), ("total", "total")) if overlaps else ():
+        for row, counts in (overlaps or {}).items():
+            shown[f"o/{row}/{column}"], true[f"o/{row}/{column}"] = found.overlaps[row][column], counts[column]
+            sums.append((((whole, 1), (f"o/{row}/{column}", -1)), False))
+            sums.append((((f"o/{row}/total", 1), (f"o/{row}/x", -1)), False))
+        sums.append((((whole, -1), *((f"o/{row}/{column}", 1) for row in overlaps or {})), False))
     return {n: (s.low, min(s.high, FAR * 4)) for n, s in shown.items()}, sums, true
 
 
@@ -133,11 +133,11 @@ def test_nor_of_two_tables_with_the_same_totals(
 @settings(deadline=None, max_examples=120)
 @given(rows_of("rs", "xy"), st.data())
 def test_nor_with_a_table_whose_rows_overlap(rows: dict[str, dict[str, int]], data: st.DataObject) -> None:
-    kinds: dict[str, dict[str, int]] = {"k": {}, "l": {}}
-    for c in "xy":
-        total = sum(row[c] for row in rows.values())
-        kinds["k"][c] = data.draw(st.integers(0, total))
-        kinds["l"][c] = data.draw(st.integers(total - kinds["k"][c], total))
+    """Minutes of two kinds count in both; only one column and all minutes are shown of each kind."""
+    minutes = {c: sum(row[c] for row in rows.values()) for c in "xy"}
+    first = {c: data.draw(st.integers(0, n)) for c, n in minutes.items()}
+    second = {c: data.draw(st.integers(n - first[c], n)) for c, n in minutes.items()}
+    kinds = {name: {"x": part["x"], "total": sum(part.values())} for name, part in (("k", first), ("l", second))}
     found = together({"days": rows}, kinds)
     assert_hidden(*knowledge({"days": rows}, found, kinds))
 
