@@ -15,17 +15,21 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlencode
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from dashboards.door import Door, Visitor
+from dashboards.forms import FIELD
 from dashboards.language import LANGUAGES, Language, language_of, say
-from dashboards.needs import ROLES, WITHOUT_ACCOUNTS, Need
+from dashboards.needs import Need
 from dashboards.render import render
 from dashboards.schools import SchoolInfo, find_school
 from dashboards.settings import PageSettings
 from pipeline.access import Role
 
 if TYPE_CHECKING:
+    from dashboards.office import Office
     from pipeline.store import Store
 
 Clock = Callable[[], datetime]
@@ -33,6 +37,7 @@ Answer = Callable[[Request], Awaitable[Response]]
 Theme = Literal["auto", "light", "dark"]
 THEMES: Mapping[Theme, str] = MappingProxyType({"auto": "As the device", "light": "Light", "dark": "Dark"})
 FORM_BYTES = 64 << 10
+"""Of a form, unless its page says more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,39 +77,43 @@ NAVIGATION = (
 """In the order in which they are shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """Who looks. Without `role` nobody has logged in; `free`: there are no accounts, so sums are open to whoever uses
-    this machine. `address`: where from, as far as it can be trusted."""
-
-    login: str = ""
-    name: str = ""
-    role: Role | None = None
-    address: str = ""
-    free: bool = False
-    form_token: str = ""
-
-    def may(self, need: Need) -> bool:
-        """Has the visitor what a page needs?"""
-        if self.role is None:
-            return need is Need.NOTHING or (self.free and need in WITHOUT_ACCOUNTS)
-        return self.role in ROLES[need]
-
-
 @dataclass(frozen=True)
 class Site:
-    """What all pages share. `now` is for tests."""
+    """What all pages share. `office`: the school's files, None where a store is served alone. `now` is for tests."""
 
     store: Store
     settings: PageSettings
     now: Clock
+    door: Door
+    office: Office | None = None
     paths: set[str] = field(default_factory=set)
 
     # ------------------------------------------------------------------------------------------------ who and how
 
     def visitor(self, request: Request) -> Visitor:
-        """Who looks at this page."""
-        return Visitor(free=True)
+        """Who looks at this page; read once for a request."""
+        found = getattr(request.state, "visitor", None)
+        if found is None:
+            found = request.state.visitor = self.door.visitor(request)
+        return found
+
+    def seconds(self) -> float:
+        """The present time in Unix seconds."""
+        return self.now().timestamp()
+
+    def home(self, visitor: Visitor) -> str:
+        """The first page of the navigation that a visitor may see."""
+        allowed = (entry.path for entry in NAVIGATION if entry.path in self.paths and visitor.may(entry.need))
+        return next(allowed, "/notice")
+
+    def home_of(self, role: Role) -> str:
+        """The same for a role."""
+        return self.home(Visitor(role=role))
+
+    def note(self, action: str, who: Mapping[str, str], result: str = "done", **details: object) -> None:
+        """Writes into the audit trail, where there is a school that keeps one. Raises AuditError."""
+        if self.office is not None:
+            self.office.trail.add(action, who, result=result, details=details)
 
     @staticmethod
     def language(request: Request) -> Language:
@@ -139,20 +148,34 @@ class Site:
         school = request.query_params.get("school")
         query = "?" + urlencode({"school": school}) if school else ""
         lang = self.language(request)
+        marked: list[str] = []
+
+        def form_token() -> Markup:
+            marked.append(visitor.word)
+            return Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, visitor.form_token)
+
         frame: dict[str, object] = {
             "lang": lang,
             "theme": self.theme(request),
             "visitor": visitor,
+            "home": self.home(visitor),
+            "may_log_in": "/login" in self.paths,
+            "form_token": form_token,
             "current": current,
             "navigation": [
                 (entry, entry.path + query)
                 for entry in NAVIGATION
                 if entry.path in self.paths and visitor.may(entry.need)
             ],
-            "languages": [(id_, name, _here(request, language=id_)) for id_, name in LANGUAGES.items() if id_ != lang],
-            "themes": [(id_, name, _here(request, theme=id_)) for id_, name in THEMES.items()],
+            "languages": [
+                (id_, name, own_address(request, language=id_)) for id_, name in LANGUAGES.items() if id_ != lang
+            ],
+            "themes": [(id_, name, own_address(request, theme=id_)) for id_, name in THEMES.items()],
         }
-        return HTMLResponse(render(template, **{**frame, **values}), status)
+        answer = HTMLResponse(render(template, **{**frame, **values}), status)
+        if marked and visitor.fresh:
+            self.door.give(answer, request, visitor.word)
+        return answer
 
 
 def switch(request: Request) -> Response | None:
@@ -160,7 +183,7 @@ def switch(request: Request) -> Response | None:
     chosen = {name: request.query_params[name] for name in ("language", "theme") if name in request.query_params}
     if not chosen:
         return None
-    answer = RedirectResponse(_here(request), 303)
+    answer = RedirectResponse(own_address(request), 303)
     if language := language_of(chosen.get("language")):
         _remember(answer, request, "language", language)
     if (theme := chosen.get("theme")) in THEMES:
@@ -173,7 +196,7 @@ def _remember(answer: Response, request: Request, name: str, value: str) -> None
     answer.set_cookie(name, value, max_age=year, httponly=True, samesite="lax", secure=request.url.scheme == "https")
 
 
-def _here(request: Request, **more: str) -> str:
+def own_address(request: Request, **more: str) -> str:
     """This page's address without language and theme, and with `more`; never another site's."""
     kept = [(name, value) for name, value in request.query_params.multi_items() if name not in ("language", "theme")]
     query = urlencode([*kept, *more.items()])

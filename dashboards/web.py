@@ -19,10 +19,11 @@ Nothing is loaded from elsewhere and nothing is kept between requests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -33,33 +34,54 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from dashboards import method, today
+from dashboards import login, method, today
+from dashboards.accounts import AccountError
 from dashboards.day import days_with_data
-from dashboards.frame import Clock, Page, Site, switch
+from dashboards.door import Door
+from dashboards.forms import read_form
+from dashboards.frame import Clock, Page, Site, own_address, switch
 from dashboards.guard import Guard
 from dashboards.needs import Need
+from dashboards.office import OfficeError
 from dashboards.render import version
 from dashboards.schools import NoSuchSchool, schools
 from dashboards.settings import PageSettings
+from pipeline.access import Refused
+from pipeline.alerts.database import OutboxError
+from pipeline.audit import AuditError
 from pipeline.store import StoreError
+from pipeline.tables import InputError
 
 if TYPE_CHECKING:
+    from dashboards.accounts import Accounts
+    from dashboards.office import Office
     from pipeline.store import Store
 
 HERE = Path(__file__).parent
 MODULES: tuple[Callable[[Site], list[Page]], ...] = (
     today.pages,
     method.pages,
+    login.pages,
 )
+REFUSED = "page.refused"
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def make_app(store: Store, settings: PageSettings | None = None, now: Clock = _now) -> Starlette:
-    """The pages over `store`. `settings.host` decides which Host headers are accepted; `now` is for tests."""
-    site = Site(store, settings or PageSettings(), now)
+def make_app(
+    store: Store,
+    settings: PageSettings | None = None,
+    now: Clock = _now,
+    *,
+    accounts: Accounts | None = None,
+    office: Office | None = None,
+) -> Starlette:
+    """The pages over `store`. `settings` decide which Host headers are accepted; `now` is for tests. `accounts` and
+    `office`: of the school; without them there are sums alone."""
+    settings = settings or PageSettings()
+    site = Site(store, settings, now, Door(settings, accounts), office)
     found = [page for module in MODULES for page in module(site)]
     found.append(Page("/health.json", _for_machines(site), Need.NOTHING))
     site.paths.update(page.path for page in found)
@@ -69,31 +91,46 @@ def make_app(store: Store, settings: PageSettings | None = None, now: Clock = _n
             *(Route(page.path, _guarded(site, page), methods=list(page.methods)) for page in found),
             Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
         ],
-        middleware=[Middleware(Guard, host=site.settings.host)],
+        middleware=[Middleware(Guard, settings=settings)],
         exception_handlers={
             HTTPException: failures.failed,
             StoreError: failures.store_failed,
             NoSuchSchool: failures.no_school,
+            Refused: failures.refused,
+            InputError: failures.wrong,
+            AuditError: failures.wrong,
+            OutboxError: failures.wrong,
+            OfficeError: failures.wrong,
+            AccountError: failures.wrong,
         },
     )
 
 
-def _guarded(site: Site, page: Page) -> Callable[[Request], Any]:
-    """The page's handler, reached only by those who may."""
+def _guarded(site: Site, page: Page) -> Callable[[Request], Awaitable[Response]]:
+    """The page's handler, reached only by those who may, with a form that is ours."""
 
     async def answer(request: Request) -> Response:
-        if request.method in ("GET", "HEAD") and (chosen := switch(request)):
+        reading = request.method in ("GET", "HEAD")
+        if reading and (chosen := switch(request)):
             return chosen
-        if not site.visitor(request).may(page.need):
-            if site.visitor(request).role is None and not page.path.endswith(".json"):
-                return RedirectResponse("/login", 303)
-            raise HTTPException(403, site.say(request, "Your role does not have this page."))
+        visitor = request.state.visitor = await run_in_threadpool(site.door.visitor, request)
+        if not visitor.may(page.need):
+            if visitor.role is not None:
+                await run_in_threadpool(site.note, REFUSED, visitor.who, "refused", page=page.path)
+                raise HTTPException(403, site.say(request, "Your role does not have this page."))
+            if not reading or page.path.endswith(".json") or "/login" not in site.paths:
+                raise HTTPException(403, site.say(request, "This needs an account; log in."))
+            return RedirectResponse(f"/login?{urlencode({'to': own_address(request)})}", 303)
+        if not reading:
+            request.state.form = await read_form(request, page.largest, visitor.form_token)
+        if page.noted:
+            await run_in_threadpool(site.note, page.noted, visitor.who, page=page.path)
         return await page.answer(request)
 
     return answer
 
 
-def _for_machines(site: Site) -> Callable[[Request], Any]:
+def _for_machines(site: Site) -> Callable[[Request], Awaitable[Response]]:
     """Does the store answer, which schools does it hold, and how new is each?"""
 
     def ask() -> dict[str, Any]:
@@ -108,8 +145,11 @@ def _for_machines(site: Site) -> Callable[[Request], Any]:
 
 
 _TITLES: Mapping[int, str] = {
-    400: "That is not a day",
-    403: "This address is for others",
+    400: "That cannot be read",
+    403: "This is not for you",
+    405: "That cannot be done here",
+    408: "That took too long",
+    413: "That is too much",
     404: "There is no such page",
     503: "The store cannot be read",
 }
@@ -123,13 +163,24 @@ class _Failures:
 
     async def failed(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        title = _TITLES.get(error.status_code, "That did not work")
-        return self._site.page(request, "error.html", error.status_code, title=title, why=error.detail)
+        answer = self._say(request, error.status_code, error.detail)
+        answer.headers.update(error.headers or {})
+        return answer
 
     async def no_school(self, request: Request, error: Exception) -> Response:
-        return self._site.page(request, "error.html", 404, title=_TITLES[404], why=f"{error}.")
+        return self._say(request, 404, f"{error}.")
+
+    async def refused(self, request: Request, error: Exception) -> Response:
+        return self._say(request, 403, f"{error}.")
+
+    async def wrong(self, request: Request, error: Exception) -> Response:
+        return self._say(request, 500, f"{error}.")
 
     async def store_failed(self, request: Request, error: Exception) -> Response:
         if request.url.path.endswith(".json"):
             return JSONResponse({"status": "store", "why": str(error)}, 503)
-        return self._site.page(request, "error.html", 503, title=_TITLES[503], why=str(error))
+        return self._say(request, 503, str(error))
+
+    def _say(self, request: Request, status: int, why: str) -> Response:
+        title = _TITLES.get(status, "That did not work")
+        return self._site.page(request, "error.html", status, title=title, why=why)

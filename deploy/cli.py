@@ -20,6 +20,7 @@ COMMANDS = {
     "replay": ("replay", "Run captures through the whole way into a store."),
     "run": ("run", "Watch a mirror port: sensor workers, store and pages."),
     "serve": ("serve", "Serve the pages of a store that nobody else has open."),
+    "account": ("account", "Who may log in to the pages: add, list, reset, remove."),
     "report": ("report", "Write the weekly report."),
     "import": ("imports", "Import timetables, rotas and calendars: look, apply, take back."),
     "retag": ("retag", "Judge past minutes anew after a correction; the old outcomes are kept."),

@@ -1,5 +1,6 @@
 -- title: Coverage, by day
 -- about: Packets seen and lost, flows, minutes of use, and the shares named, with a person and with a timetable, on each day.
+-- parameters: school String, from Date, to Date
 SELECT
     c.day AS day,
     sumIf(c.value, c.metric = 'packets') AS packets,

@@ -1,5 +1,6 @@
 -- title: Groups of staff, by day
 -- about: Minutes of use of each group of staff on each day, by outcome; the groups are never smaller than ten people.
+-- parameters: school String, from Date, to Date
 SELECT
     u.day AS day,
     u.people AS people,

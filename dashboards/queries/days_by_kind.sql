@@ -1,5 +1,6 @@
 -- title: Kinds of service, by day
 -- about: Minutes of use of each kind of service on each day, and those outside allowed times; a minute with two kinds counts in both.
+-- parameters: school String, from Date, to Date
 SELECT
     u.day AS day,
     u.kind AS kind,

@@ -1,5 +1,6 @@
 -- title: Slices by network segment
 -- about: Slices of catalogue services per day and network segment; pupils, guests and unknown segments are only counted, never looked at one by one.
+-- parameters: school String, from Date, to Date
 SELECT
     c.day AS day,
     sumIf(c.value, c.metric = 'slices_staff') AS staff,

@@ -1,5 +1,6 @@
 -- title: Observed part of the school day
 -- about: For each school day its letter of the week, its first and last bell, and how many of the five minutes between them were observed.
+-- parameters: school String, from Date, to Date
 SELECT
     b.day AS day,
     b.week AS week,

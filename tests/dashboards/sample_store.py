@@ -108,6 +108,36 @@ def fill(store: Store) -> None:
     _coverage(store, SUMMER, SILENT_DAY, [], f"{SUMMER}/{SILENT_DAY}")
     for n, (certainty, segment) in enumerate((("likely", "staff"), ("likely", "staff"), ("possible", "pupil"))):
         _alert(store, f"a{n}", certainty, segment)
+    _around(store)
+
+
+def _around(store: Store) -> None:
+    """What stands beside the sums: days of the calendar, a pause, a correction, trouble with the monitor, deletion."""
+    fixed: Row = {"school": SCHOOL, "day": DAY}
+    days = [("school", "")] * 4 + [("inset", "Staff training")]
+    _insert(
+        store,
+        "school_day",
+        [
+            {"school": SCHOOL, "day": MONDAY + timedelta(n), "kind": kind, "name": name, "updated": local(DAY, "07:00")}
+            for n, (kind, name) in enumerate(days)
+        ],
+        "days",
+    )
+    metrics = {"minutes_paused": ("10:00", 15), "minutes_retagged": ("09:00", 37)}
+    counted = [{**fixed, "start": local(DAY, at), "metric": m, "value": n} for m, (at, n) in metrics.items()]
+    _insert(store, "coverage", counted, "around")
+    trouble = (
+        dict.fromkeys(BY_NAME["alert"].types, "") | fixed | {"id": "h1", "kind": "feed_stale", "subject": "leases"}
+    )
+    trouble |= dict.fromkeys(("raised", "at", "last"), local(DAY, "09:30")) | {"recovered": local(DAY, "11:00")}
+    _insert(store, "alert", [trouble | {"percent": 0, "edits": 1, "acknowledged": 0, "revision": 1}], "h1")
+    message = dict.fromkeys(BY_NAME["alert_delivery"].types, "") | fixed | {"message": "m1", "channel": "mail"}
+    message |= {"made": local(DAY, "09:30"), "changed": local(DAY, "09:31"), "state": "sent", "alerts": 1, "attempt": 1}
+    _insert(store, "alert_delivery", [message | {"possible_duplicate": 0, "revision": 1}], "m1")
+    gone = dict.fromkeys(BY_NAME["retention_proof"].types, 0) | fixed | {"problem": "", "audit_hash": ""}
+    gone |= {"run": local(DAY, "03:00"), "before": local(DAY, "00:00"), "what": "use_day", "keep_days": 426}
+    _insert(store, "retention_proof", [gone], "gone")
 
 
 def _alert(store: Store, id_: str, certainty: str, segment: str) -> None:
