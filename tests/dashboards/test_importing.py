@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from dashboards.figures import SMALLEST_GROUP
 from dashboards.importing import (
     HELD,
     HELD_S,
@@ -26,7 +27,6 @@ from dashboards.importing import (
     safe_name,
 )
 from dashboards.placed import OTHER, placed_day
-from dashboards.week import SMALLEST_GROUP
 from pipeline.access import Role
 from pipeline.imports.versions import Versions
 from pipeline.store import ChdbStore, open_store

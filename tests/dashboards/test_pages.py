@@ -16,10 +16,12 @@ from starlette.testclient import TestClient
 
 from dashboards.bars import SPARK_HEIGHT, SPARK_WIDTH, sparkline
 from dashboards.day import day_view
+from dashboards.episodes import episodes_view
 from dashboards.heat import ALL_USE, SHOWN, heat_view
 from dashboards.language import LANGUAGES
 from dashboards.queries import ask, ask_one
 from dashboards.reasons import Where, five_of, reasons_view
+from dashboards.report import rate_text
 from dashboards.schools import SchoolInfo, find_school
 from dashboards.services import TERM_GAP, Span, services_view, term_of
 from dashboards.week import week_view
@@ -87,9 +89,11 @@ def test_a_week_is_compared_as_in_the_report(store: ChdbStore, school: SchoolInf
     week = week_view(store, school, WEEK)
     page = text_of(manager, f"/week?week={WEEK}")
     for outcome, usual in week.usual.items():
-        assert f"{usual.low:.0f} to {usual.high:.0f}" in page
-        assert usual.place(week.per_day(outcome)) in page
-    assert week_view(store, school, "2026-W41").not_compared in text_of(manager, "/week?week=2026-W41")
+        assert f"{rate_text(usual.low)} to {rate_text(usual.high)}" in page
+        assert usual.place(week.this.rates[outcome]) in page
+    why = week_view(store, school, "2026-W41").not_compared
+    assert why is not None
+    assert why.in_("en") in text_of(manager, "/week?week=2026-W41")
 
 
 @pytest.mark.parametrize(("query", "status"), [("week=2026-47", 400), ("week=2026-W53", 200), ("show=people", 200)])
@@ -220,8 +224,17 @@ def test_episodes_are_listed_and_told_under_pseudonyms(manager: TestClient, visi
     assert manager.get("/episodes/e999").status_code == 404
 
 
-def test_a_school_of_sums_has_no_episodes(manager: TestClient) -> None:
-    assert "This school keeps sums only" in text_of(manager, f"/episodes?school={SUMMER}")
+def test_a_school_of_sums_has_no_episodes(store: ChdbStore) -> None:
+    view = episodes_view(store, find_school(store, SUMMER), None, LATER)
+    assert "keeps sums only" in view.why_none
+
+
+def test_nobody_sees_another_schools_people(visiting: Visiting) -> None:
+    """The store holds two schools; these pages have the office of one."""
+    with visiting.client(Role.HEAD) as head:
+        assert "2 episodes" in text_of(head, f"/episodes?school={SUMMER}&week={WEEK}"), "its own, whatever is asked"
+        assert "Single minutes" not in text_of(head, f"/why?day=2026-06-16&school={SUMMER}")
+        assert "Single minutes" in text_of(head, f"/why?day={DAY}&school={SCHOOL}")
 
 
 def test_a_pseudonym_that_leads_nowhere_cannot_be_looked_up(manager: TestClient, visiting: Visiting) -> None:
