@@ -29,7 +29,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 Theme = Literal["light", "dark"]
 WIDTHS = (1280, 390)
 THEMES: tuple[Theme, Theme] = ("light", "dark")
-PATIENCE_MS = 120_000
+PATIENCE_MS = 20_000
 _LISTEN = """
 window.violations = [];
 document.addEventListener('securitypolicyviolation',

@@ -54,14 +54,15 @@ class Clock:
 
 
 class Schoolhouse:
-    """A copy of the sample school's folder, the accounts of its pages, and the pages themselves."""
+    """A copy of a school's folder (the sample school's), the accounts of its pages, and the pages themselves."""
 
-    def __init__(self, store: Store, folder: Path, settings: PageSettings | None = None) -> None:
+    def __init__(self, store: Store, folder: Path, settings: PageSettings | None = None, source: Path = HERE) -> None:
         self.folder = folder
-        shutil.copytree(HERE, folder)
+        shutil.copytree(source, folder)
         self.clock = Clock()
         self.accounts = Accounts(folder / "accounts.sqlite", self.clock.seconds, cost=8)
-        self.app: Starlette = make_app(store, settings, self.clock, accounts=self.accounts, office=SchoolOffice(folder))
+        self.office = SchoolOffice(folder)
+        self.app: Starlette = make_app(store, settings, self.clock, accounts=self.accounts, office=self.office)
 
     def login_of(self, role: Role) -> str:
         """The login of somebody of this role, made when needed; its password is PASSWORD."""
