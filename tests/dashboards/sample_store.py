@@ -142,6 +142,29 @@ def _around(store: Store) -> None:
     _insert(store, "retention_proof", [gone], "gone")
 
 
+def add_episode(store: Store, id_: str, pseudonym: str, clock: str = "14:10", minutes: int = 5) -> None:
+    """One more episode of DAY, without the minutes that were kept."""
+    start = local(DAY, clock)
+    row: Row = {"school": SCHOOL, "day": DAY, "id": id_, "pseudonym": pseudonym, "service": "facebook"}
+    row |= {"kind": "social_networking", "start": start, "last": start + timedelta(minutes=minutes - 1)}
+    row |= {"minutes": minutes, "grade": "B", "source": "lease, log-on", "rule": "E8 v1", **VERSIONS, "revision": 0}
+    row |= {"why": _evidence(minutes, "teaching", "scheduled"), "sums": "{}"}
+    _insert(store, "episode", [row], id_)
+
+
+def arrive(store: Store, day: date, clock: str, minutes: int) -> None:
+    """A window of a day comes into the store, with so many minutes of use at lunch."""
+    start = local(day, clock)
+    fixed: Row = {"school": SCHOOL, "day": day, "level": "all", "kind": "", "service": "", "outcome": "allowed"}
+    fixed |= {"reason": "allowed_time", "minutes": minutes, "bytes_up": 1, "bytes_down": 1, **VERSIONS}
+    token = f"{SCHOOL}/arrives/{start:%Y%m%d%H%M}"
+    _insert(store, "use_five", [{**fixed, "start": start}], token)
+    _insert(store, "use_day", [{**fixed, "people": "all"}], token)
+    _insert(store, "use_period", [{**fixed, "people": "all", "period": "Lunch", "period_kind": "lunch"}], token)
+    window: Row = {"school": SCHOOL, "batch": token, "stored": start + 3 * FIVE, "window": start, "rows": 3}
+    _insert(store, "batch", [{**window, **VERSIONS}], token)
+
+
 def _episodes(store: Store) -> None:
     """Two episodes of DAY, one of them in two pieces, and the minutes that were kept, two of them unknown."""
     found = (
