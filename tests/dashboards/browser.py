@@ -61,9 +61,10 @@ class Seen:
 
     def check(self) -> None:
         """No complaint, no violation of the content policy, no horizontal scrolling."""
-        assert self.complaints == []
-        assert self.page.evaluate("window.violations") == []
-        assert self.page.evaluate(_TOO_WIDE) == [], "scrolls sideways"
+        told = self.complaints + self.page.evaluate("window.violations")
+        assert not told, "\n".join(told)
+        wide = self.page.evaluate(_TOO_WIDE)
+        assert not wide, "\n".join(["scrolls sideways", *wide])
 
     def forgive(self, *words: str) -> None:
         """Forgets complaints with one of these words: the browser notes each status of a page that was asked for."""
@@ -72,7 +73,8 @@ class Seen:
     def accessible(self) -> None:
         """axe-core finds nothing serious or critical. Its script goes in by the debugger, past the content policy."""
         self.page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text("utf-8") + "; undefined")
-        assert self.page.evaluate(_AXE) == []
+        found = self.page.evaluate(_AXE)
+        assert not found, "\n".join(found)
 
     def keep(self, name: str) -> None:
         """Keeps a picture if asked to."""

@@ -42,11 +42,23 @@ def served(store: ChdbStore, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield address, house
 
 
-@pytest.mark.parametrize(
-    ("width", "theme", "language"),
-    [(1280, "light", "en"), (390, "dark", "en"), (390, "light", "cy"), (1280, "dark", "cy")],
-)
-def test_every_page(browser: Browser, served: tuple[str, Schoolhouse], width: int, theme: Theme, language: str) -> None:
+LOOKS = [
+    (1280, "light", "en", True),
+    (390, "dark", "cy", True),
+    (390, "light", "en", False),
+    (1280, "dark", "cy", False),
+]
+
+
+@pytest.mark.parametrize(("width", "theme", "language", "examined"), LOOKS)
+def test_every_page(
+    browser: Browser,
+    served: tuple[str, Schoolhouse],
+    width: int,
+    theme: Theme,
+    language: str,
+    examined: bool,
+) -> None:
     address, house = served
     with looking(browser, width, theme, house.word(Role.NETWORK_MANAGER), locale=language) as seen:
         for name, path in PAGES.items():
@@ -54,7 +66,8 @@ def test_every_page(browser: Browser, served: tuple[str, Schoolhouse], width: in
             seen.keep(f"{name}-{language}")
             seen.forgive("404")
             seen.check()
-            seen.accessible()
+            if examined:
+                seen.accessible()
             assert seen.page.get_attribute("html", "lang") == language
         seen.page.context.clear_cookies()
         seen.open(f"{address}/login")
@@ -92,7 +105,7 @@ def test_log_in_with_a_code_for_the_first_time_and_again(browser: Browser, serve
         page.get_by_label("Code").fill(otp.code(secret, house.step))
         page.keyboard.press("Enter")
         expect(page.get_by_text("Mair Lloyd")).to_be_visible()
-        seen.forgive("403")
+        seen.forgive("403", "day.json")  # the chart of a page that was left at once
         seen.check()
 
 
@@ -118,7 +131,7 @@ def test_register_an_official_site(browser: Browser, served: tuple[str, Schoolho
         seen.open(f"{address}/sites")
         page.get_by_role("link", name="Register a site").click()
         page.get_by_label("Short name").fill("OS7")
-        page.get_by_label("Service", exact=True).select_option("facebook")
+        page.locator("select[name=service]").select_option("facebook")
         page.get_by_label("Purpose").fill("News of the library")
         page.get_by_label("Administrators").select_option(["T03", "T05"])
         page.get_by_label("Moderators").select_option(["T07", "L02"])
