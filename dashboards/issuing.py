@@ -64,7 +64,7 @@ class Press:
         view = term_view(self.store, self.school, term, files)
         edition = Edition(1, self._day(now))
         told = {lang: tell_term(view, lang, self.contact, standing, edition) for lang in self.languages}
-        pages = {lang: one.page for lang, one in told.items()}
+        pages: dict[str, str] = {lang: one.page for lang, one in told.items()}
         return Issue(term.first, term.period, 1, int(now), name=term.name, pages=pages, mails=mail_of(told.values()))
 
     def corrected(self, before: Issue, now: float, standing: Standing | None = None) -> Issue | None:

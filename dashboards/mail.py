@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import default
 from email.utils import format_datetime
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def letter(
         subject = f"{say(settings.languages[0], '[possible duplicate]')} {subject}"
         text = "\n".join([*notes, "", text])
         html = "".join(f"<p>{note}</p>" for note in notes) + html
-    mail = EmailMessage()
+    mail = EmailMessage(default.clone(max_line_length=400))  # a subject on one line
     mail["Subject"] = subject
     mail["From"] = Address("Schoolgate", addr_spec=settings.sender or to[0])
     mail["To"] = ", ".join(to)

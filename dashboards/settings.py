@@ -70,8 +70,13 @@ class PageSettings(Table):
             return False
 
 
+def is_address(text: str) -> bool:
+    """Is it a mail address, plain as head@school.example?"""
+    return re.fullmatch(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[A-Za-z0-9.-]{1,253}", text) is not None
+
+
 def _address(text: str) -> str:
-    if not re.fullmatch(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[A-Za-z0-9.-]{1,253}", text):
+    if not is_address(text):
         raise refuse(Refusal(f"{text[:60]!r} is not a mail address", "write it as head@school.example"))
     return text
 

@@ -297,7 +297,7 @@ class Reporting:
 
 
 def standing_in(files: SchoolFiles, first: date, last: date | None = None) -> Standing | None:
-    """How a school stood in a week, or another time, with what the store does not know; None where that cannot be read."""
+    """How a school stood in a week, or another time, with what no store knows; None where that cannot be read."""
     from deploy.commands.notice import facts_of_school
     from pipeline.profile import load_profile
     from sensor.catalogue import load_catalogue

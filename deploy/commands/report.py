@@ -196,14 +196,15 @@ def _send(
 ) -> None:
     """Sends by ourselves, or leaves it to the process that has the store."""
     from dashboards.mail import PROBLEMS
-    from dashboards.settings import ReportSettings
+    from dashboards.settings import is_address
     from deploy.reporting import Reporting, ask_for
     from deploy.stores import owning
     from pipeline.engine import StoreBusy
 
     assert files is not None
     settings = files.settings.report
-    ReportSettings(to=to)  # refuses what is no address
+    if wrong := next((text for text in to if not is_address(text)), None):
+        fail(f"{wrong[:60]!r} is not a mail address; write it as head@school.example")
     if not to and not settings.to:
         fail("nobody is set to send it to; set report.to in the settings, or give --to")
     period = _term(files, term).period if term else week

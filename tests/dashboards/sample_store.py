@@ -95,11 +95,11 @@ def uses(day: date, seed: int, outside: float = 0.5) -> Iterator[Use]:
                 yield Use(start, *slot, kind, service, outcome, reason, 1)
 
 
-def fill(store: Store) -> None:
-    """Put both schools into an empty store."""
+def fill(store: Store, weeks: int = 9) -> None:
+    """Put both schools into an empty store; the last weeks of the nine."""
     _school(store, SCHOOL, "Ysgol Enghraifft", "pseudonymous", "2026-09-01")
     _school(store, SUMMER, "Ysgol Haf", "aggregate", "")
-    for back in range(9):
+    for back in range(weeks):
         monday = MONDAY - timedelta(weeks=back)
         for i in range(5):
             day, outside = monday + timedelta(days=i), 0.4 + back % 3 / 10
