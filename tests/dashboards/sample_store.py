@@ -96,11 +96,11 @@ def uses(day: date, seed: int, outside: float = 0.5) -> Iterator[Use]:
                 yield Use(start, *slot, kind, service, outcome, reason, 1)
 
 
-def fill(store: Store) -> None:
-    """Put both schools into an empty store."""
+def fill(store: Store, weeks: int = 9) -> None:
+    """Put both schools into an empty store; the last weeks of the nine."""
     add_school(store)
     add_school(store, SUMMER, "Ysgol Haf", "aggregate", "")
-    for back in range(9):
+    for back in range(weeks):
         monday = MONDAY - timedelta(weeks=back)
         for i in range(5):
             day, outside = monday + timedelta(days=i), 0.4 + back % 3 / 10
