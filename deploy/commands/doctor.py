@@ -40,21 +40,6 @@ def command(ctx: click.Context, path: Path | None, interface: str | None, as_jso
     ctx.exit(EXIT[worst(findings)])
 
 
-def _reports(path: Path) -> tuple[Finding, ...]:
-    """The findings on reports, of what `schoolgate run` wrote down about sending them."""
-    import time
-
-    from dashboards.report_health import REPORTS, facts_of
-    from deploy.assembly import SchoolError, settings_path
-    from deploy.settings import load_settings
-
-    try:
-        settings = load_settings(settings_path(path))
-    except (SchoolError, ValueError, OSError):
-        return ()  # the settings' finding says it
-    return REPORTS.examine(facts_of(settings.report, time.time()))
-
-
 def _line(finding: Finding) -> str:
     colour = {"ok": "green", "warn": "yellow", "fail": "red"}.get(finding.severity)
     word = click.style(f"{finding.severity:7}", fg=colour)
