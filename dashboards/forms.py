@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 
 FIELD = "form_token"
 FIELDS = 500
+FILES = 12
 SECONDS = 60.0
 """How long a form may take to arrive."""
 
@@ -67,7 +68,7 @@ async def _parsed(request: Request, body: bytes, largest: int) -> FormData:
                 yield body
 
             return await MultiPartParser(
-                request.headers, whole(), max_files=4, max_fields=FIELDS, max_part_size=largest
+                request.headers, whole(), max_files=FILES, max_fields=FIELDS, max_part_size=largest
             ).parse()
     except (ValueError, KeyError, MultiPartException):
         raise HTTPException(400, "The form cannot be read; open its page again and send it once more.") from None

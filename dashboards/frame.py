@@ -24,7 +24,7 @@ from dashboards.forms import FIELD
 from dashboards.language import LANGUAGES, Language, language_of, say
 from dashboards.needs import Need
 from dashboards.render import render
-from dashboards.schools import SchoolInfo, find_school
+from dashboards.schools import NoSuchSchool, SchoolInfo, find_school
 from dashboards.settings import PageSettings
 from pipeline.access import Role
 
@@ -79,7 +79,8 @@ NAVIGATION = (
 
 @dataclass(frozen=True)
 class Site:
-    """What all pages share. `office`: the school's files, None where a store is served alone. `now` is for tests."""
+    """What all pages share. `office`: the school's files, None where a store is served alone. `now` is for tests.
+    `closing`: what must end before the server can."""
 
     store: Store
     settings: PageSettings
@@ -87,6 +88,7 @@ class Site:
     door: Door
     office: Office | None = None
     paths: set[str] = field(default_factory=set)
+    closing: list[Callable[[], None]] = field(default_factory=list)
 
     # ------------------------------------------------------------------------------------------------ who and how
 
@@ -138,6 +140,13 @@ class Site:
         """The school that `?school=` names, or the store's first. Raises NoSuchSchool."""
         return find_school(self.store, request.query_params.get("school"))
 
+    def own_school(self) -> SchoolInfo:
+        """The school whose office this is, in the store: what concerns single people is asked of no other. Raises
+        NoSuchSchool, also where there is no office."""
+        if self.office is None:
+            raise NoSuchSchool("these pages are served without a school's folder")
+        return find_school(self.store, self.office.id)
+
     # ---------------------------------------------------------------------------------------------------- answers
 
     def page(
@@ -162,6 +171,7 @@ class Site:
             "may_log_in": "/login" in self.paths,
             "form_token": form_token,
             "current": current,
+            "navigation_school": school,
             "navigation": [
                 (entry, entry.path + query)
                 for entry in NAVIGATION

@@ -7,7 +7,7 @@ wrong with the files is raised as an OfficeError that says what to do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from pipeline.alerts.texts import Texts
     from pipeline.audit import AuditTrail
     from pipeline.desk import Desk
+    from pipeline.imports.versions import Versions
     from pipeline.notice import Facts
     from pipeline.school import School
+    from pipeline.settings import SchoolSettings
     from pipeline.sitechecks import SiteFacts
     from pipeline.store import Store
     from sensor.health import Finding
@@ -47,6 +49,10 @@ class Office(Protocol):
     """One school's files."""
 
     @property
+    def id(self) -> str:
+        """The school's id in the store."""
+
+    @property
     def folder(self) -> Path:
         """Where they lie."""
 
@@ -56,6 +62,9 @@ class Office(Protocol):
 
     def school(self) -> School:
         """The school's tables."""
+
+    def imports(self) -> tuple[SchoolSettings, Versions]:
+        """What imports need: the school's settings, and the versions of its tables."""
 
     def desk(self, visitor: Visitor, store: Store | None) -> Desk:
         """The desk of a visitor who has logged in: the person of access.csv of that role and name. Raises Refused."""
@@ -80,3 +89,10 @@ class Office(Protocol):
 
     def services(self) -> Sequence[tuple[str, str]]:
         """Id and name of every service of the catalogue."""
+
+    def site_form(self, site: str) -> dict[str, str]:
+        """The cells of a site's row in the register; empty for a site that is not there."""
+
+    def keep_site(self, cells: Mapping[str, str], who: str) -> str:
+        """Puts a row into the register, as an import that can be taken back; returns its number. Raises OfficeError if
+        the row, or the school with it, cannot be used."""

@@ -43,7 +43,14 @@ def _environment(markup: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters.update(minutes=_minutes, long_day=_long_day, short_day=_short_day, number="{:,}".format, tell=_tell)
+    env.filters.update(
+        minutes=_minutes,
+        long_day=_long_day,
+        short_day=_short_day,
+        number="{:,}".format,
+        share=words.share,
+        tell=_tell,
+    )
     env.globals.update(looks=words.LOOKS, version=version(), t=_translated)
     return env
 

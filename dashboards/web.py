@@ -43,6 +43,8 @@ from dashboards.frame import Clock, Page, Site, own_address, switch
 from dashboards.guard import Guard
 from dashboards.needs import Need
 from dashboards.office import OfficeError
+from dashboards.pages import edits, episodes, health, services, sites, timetable, week, why
+from dashboards.pages import settings as settings_page
 from dashboards.render import version
 from dashboards.schools import NoSuchSchool, schools
 from dashboards.settings import PageSettings
@@ -60,6 +62,15 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 MODULES: tuple[Callable[[Site], list[Page]], ...] = (
     today.pages,
+    week.pages,
+    services.pages,
+    why.pages,
+    episodes.pages,
+    timetable.pages,
+    edits.pages,
+    sites.pages,
+    health.pages,
+    settings_page.pages,
     method.pages,
     login.pages,
 )
@@ -86,7 +97,7 @@ def make_app(
     found.append(Page("/health.json", _for_machines(site), Need.NOTHING))
     site.paths.update(page.path for page in found)
     failures = _Failures(site)
-    return Starlette(
+    app = Starlette(
         routes=[
             *(Route(page.path, _guarded(site, page), methods=list(page.methods)) for page in found),
             Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
@@ -104,6 +115,8 @@ def make_app(
             AccountError: failures.wrong,
         },
     )
+    app.state.closing = site.closing
+    return app
 
 
 def _guarded(site: Site, page: Page) -> Callable[[Request], Awaitable[Response]]:

@@ -46,7 +46,7 @@ COMMANDS = {
     "store": ("store", "The store's tables, its users on servers, and who sees what."),
     "config": ("config", "Check or show the settings."),
     "bench": ("bench", "Measure the sensor against the memory's speed."),
-    "grafana": ("grafana", "Write, check or push the Grafana dashboards."),
+    "grafana": ("grafana", "Write, check, push, compare or fetch the Grafana dashboards."),
 }
 
 

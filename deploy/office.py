@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import date
 from pathlib import Path
@@ -20,15 +20,21 @@ from pipeline.alerts.texts import Texts
 from pipeline.audit import AuditTrail
 from pipeline.desk import Desk
 from pipeline.identity import load_bindings
+from pipeline.imports.merge import check, merge, present_rows
+from pipeline.imports.tables import Line, Part, file_of
+from pipeline.imports.versions import WAITING, Version, Versions
 from pipeline.notice import Facts
 from pipeline.profile import load_profile
 from pipeline.pseudonym import Pseudonyms
-from pipeline.school import School
+from pipeline.school import School, table_paths
+from pipeline.settings import SchoolSettings
 from pipeline.sitechecks import SiteFacts, site_facts
 from pipeline.store import Store
 from pipeline.tables import zone_of
 from sensor.catalogue import load_catalogue
 from sensor.health import Finding
+
+SITES = "official_sites"
 
 
 class SchoolOffice:
@@ -36,6 +42,10 @@ class SchoolOffice:
 
     def __init__(self, given: Path) -> None:
         self._path = settings_path(given)
+
+    @property
+    def id(self) -> str:
+        return self._settings().school.id
 
     @property
     def folder(self) -> Path:
@@ -47,6 +57,9 @@ class SchoolOffice:
 
     def school(self) -> School:
         return self._files().school
+
+    def imports(self) -> tuple[SchoolSettings, Versions]:
+        return self._settings().school, self._versions()
 
     def desk(self, visitor: Visitor, store: Store | None) -> Desk:
         if visitor.role is None:
@@ -94,6 +107,27 @@ class SchoolOffice:
     def services(self) -> Sequence[tuple[str, str]]:
         found = load_catalogue(self._settings().sensor.services).services.values()
         return sorted(((service.id, service.name) for service in found), key=lambda one: one[1].casefold())
+
+    def site_form(self, site: str) -> dict[str, str]:
+        rows = present_rows(SITES, self._versions().present())
+        return next((dict(row.cells) for row in rows if row.cells.get("site_id") == site), {})
+
+    def keep_site(self, cells: Mapping[str, str], who: str) -> str:
+        with _told():
+            versions, settings = self._versions(), self._settings().school
+            present = versions.present()
+            rows = present_rows(SITES, present)
+            at = next((n for n, row in enumerate(rows) if row.cells.get("site_id") == cells["site_id"]), len(rows))
+            new = Line(dict(cells), file_of(SITES), rows[at].line if at < len(rows) else len(rows) + 2)
+            merged = merge(present, [Part(SITES, [*rows[:at], new, *rows[at + 1 :]])], fewer=True)
+            school = check(present, merged, settings)
+            what = f"site {cells['site_id']} {'changed' if at < len(rows) else 'added'}"
+            record = Version("", WAITING, "", who, ["page"], [], {}, {file_of(SITES): what}, [], school.version)
+            version = versions.add({}, merged.files, versions.maps(), record)
+            return versions.apply(version.id, who).id
+
+    def _versions(self) -> Versions:
+        return Versions(self.folder, table_paths(self.folder, self._settings().feeds))
 
     def _files(self) -> SchoolFiles:
         with _told():

@@ -22,7 +22,7 @@ from deploy.alerting import Alerting
 from deploy.assembly import SchoolFiles, SchoolWatch
 from deploy.changes import note_changes
 from deploy.detecting import live_detector
-from deploy.pages import app_of, config_of, listen, open_accounts, refuse_unsafe
+from deploy.pages import PagesServer, app_of, config_of, listen, open_accounts, refuse_unsafe
 from deploy.reporting import Reporting
 from deploy.sensing import Sensing
 from pipeline import retag
@@ -172,6 +172,6 @@ class Owner:
         accounts = open_accounts(pages)
         refuse_unsafe(pages, accounts)
         listener = listen(pages)
-        server = uvicorn.Server(config_of(app_of(self._store, pages, self._folder, accounts), pages))
+        server = PagesServer(config_of(app_of(self._store, pages, self._folder, accounts), pages))
         threading.Thread(target=server.run, args=([listener],), name="pages", daemon=True).start()
         return server

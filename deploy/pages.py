@@ -134,7 +134,17 @@ def app_of(store: Store, settings: PageSettings, school: Path | None, accounts: 
     return make_app(store, settings, accounts=accounts, office=SchoolOffice(school) if school else None)
 
 
-class _Server(uvicorn.Server):
+class PagesServer(uvicorn.Server):
+    """Ends what streams before it waits for open connections."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        for close in self.config.app.state.closing:  # type: ignore[union-attr]
+            close()
+        await super().shutdown(sockets)
+
+
+class _Server(PagesServer):
     """Ends on a signal and lets the caller go on; uvicorn's own raises the signal anew, and the store stays open."""
 
     @contextlib.contextmanager

@@ -26,7 +26,7 @@ from pipeline.store import StoreError
 
 AGGREGATES = (
     *("use_five", "use_period", "use_day", "coverage", "bell", "batch", "school_info", "school_day"),
-    *("alert", "alert_delivery", "retention_proof"),  # nothing in them stands for a person or a device
+    *("alert", "alert_delivery"),  # nothing in them stands for a person or a device
 )
 """What dashboards show: sums, and what is needed to read them."""
 

@@ -8,8 +8,10 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from dashboards.grafana.boards import BOARDS
+from dashboards.grafana.fields import Json
 from dashboards.grafana.macros import expand
-from dashboards.grafana.panels import TIME_SERIES, Json
+from dashboards.grafana.panels import TIME_SERIES
+from dashboards.queries import EVERYTHING
 
 if TYPE_CHECKING:
     from dashboards.schools import SchoolInfo
@@ -31,7 +33,7 @@ def check(store: Store, school: SchoolInfo, day: date) -> list[PanelCheck]:
     """Run every variable, annotation and panel of every board over the week that ends with `day`."""
     end = datetime.combine(day + timedelta(days=1), time(), school.tz) - timedelta(seconds=1)
     start = datetime.combine(day - timedelta(days=6), time(), school.tz)
-    variables = {"school": school.id, "zone": school.zone}
+    variables = {"school": school.id, "zone": school.zone, "kind": EVERYTHING, "people": EVERYTHING}
     found = []
     for board, panel, sql, shape, wanted in _queries():
         result = store.query(expand(sql, start, end, variables))

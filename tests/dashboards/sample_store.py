@@ -7,6 +7,7 @@ differ, and one that was seen but not monitored; it also shows that schools do n
 
 from __future__ import annotations
 
+import json
 import random
 from collections import defaultdict
 from collections.abc import Iterator
@@ -97,13 +98,14 @@ def uses(day: date, seed: int, outside: float = 0.5) -> Iterator[Use]:
 
 def fill(store: Store, weeks: int = 9) -> None:
     """Put both schools into an empty store; the last weeks of the nine."""
-    _school(store, SCHOOL, "Ysgol Enghraifft", "pseudonymous", "2026-09-01")
-    _school(store, SUMMER, "Ysgol Haf", "aggregate", "")
+    add_school(store)
+    add_school(store, SUMMER, "Ysgol Haf", "aggregate", "")
     for back in range(weeks):
         monday = MONDAY - timedelta(weeks=back)
         for i in range(5):
             day, outside = monday + timedelta(days=i), 0.4 + back % 3 / 10
             fill_day(store, SCHOOL, day, seed=back, week="AB"[back % 2], outside=outside)
+    _episodes(store)
     fill_day(store, SUMMER, SUMMER_DAY, seed=99, week="")
     _coverage(store, SUMMER, SILENT_DAY, [], f"{SUMMER}/{SILENT_DAY}")
     for n, (certainty, segment) in enumerate((("likely", "staff"), ("likely", "staff"), ("possible", "pupil"))):
@@ -140,6 +142,67 @@ def _around(store: Store) -> None:
     _insert(store, "retention_proof", [gone], "gone")
 
 
+def add_episode(store: Store, id_: str, pseudonym: str, clock: str = "14:10", minutes: int = 5) -> None:
+    """One more episode of DAY, without the minutes that were kept."""
+    start = local(DAY, clock)
+    row: Row = {"school": SCHOOL, "day": DAY, "id": id_, "pseudonym": pseudonym, "service": "facebook"}
+    row |= {"kind": "social_networking", "start": start, "last": start + timedelta(minutes=minutes - 1)}
+    row |= {"minutes": minutes, "grade": "B", "source": "lease, log-on", "rule": "E8 v1", **VERSIONS, "revision": 0}
+    row |= {"why": _evidence(minutes, "teaching", "scheduled"), "sums": "{}"}
+    _insert(store, "episode", [row], id_)
+
+
+def arrive(store: Store, day: date, clock: str, minutes: int) -> None:
+    """A window of a day comes into the store, with so many minutes of use at lunch."""
+    start = local(day, clock)
+    fixed: Row = {"school": SCHOOL, "day": day, "level": "all", "kind": "", "service": "", "outcome": "allowed"}
+    fixed |= {"reason": "allowed_time", "minutes": minutes, "bytes_up": 1, "bytes_down": 1, **VERSIONS}
+    token = f"{SCHOOL}/arrives/{start:%Y%m%d%H%M}"
+    _insert(store, "use_five", [{**fixed, "start": start}], token)
+    _insert(store, "use_day", [{**fixed, "people": "all"}], token)
+    _insert(store, "use_period", [{**fixed, "people": "all", "period": "Lunch", "period_kind": "lunch"}], token)
+    window: Row = {"school": SCHOOL, "batch": token, "stored": start + 3 * FIVE, "window": start, "rows": 3}
+    _insert(store, "batch", [{**window, **VERSIONS}], token)
+
+
+def _episodes(store: Store) -> None:
+    """Two episodes of DAY, one of them in two pieces, and the minutes that were kept, two of them unknown."""
+    found = (
+        ("e100", "paaaaaaaaaaaa", "facebook", "09:10", 3),
+        ("e100", "paaaaaaaaaaaa", "facebook", "09:15", 2),
+        ("e200", "pbbbbbbbbbbbb", "reddit", "13:05", 4),
+    )
+    kinds = {service: kind for kind, services in KINDS.items() for service, _ in services}
+    episodes: list[Row] = []
+    marks: list[Row] = []
+    fixed: Row = {"school": SCHOOL, "day": DAY, "grade": "B", "source": "lease, log-on", **VERSIONS, "revision": 0}
+    for id_, pseudonym, service, clock, minutes in found:
+        start = local(DAY, clock)
+        who: Row = {**fixed, "pseudonym": pseudonym, "service": service, "rule": "E8 v1"}
+        last = start + timedelta(minutes=minutes - 1)
+        row: Row = {**who, "id": id_, "kind": kinds[service], "start": start, "last": last, "minutes": minutes}
+        episodes.append({**row, "why": _evidence(minutes, "teaching", "scheduled"), "sums": "{}"})
+        why = {"state": "teaching", "allowed": "no", "why": _evidence(1, "teaching", "scheduled"), "facts": "{}"}
+        told = {"outcome": "outside_allowed", "reason": "episode", "episode": id_, **why}
+        marks += [{**who, "minute": start + timedelta(minutes=n), **told} for n in range(minutes)]
+    for n in range(2):
+        why = {"state": "break", "allowed": "unknown", "why": _evidence(1, "break", "boundary"), "facts": "{}"}
+        told = {"outcome": "unknown", "reason": "boundary", "episode": "", "rule": "O2 v1", **why}
+        who = {**fixed, "pseudonym": "paaaaaaaaaaaa", "service": "facebook"}
+        marks.append({**who, "minute": local(DAY, "10:50") + timedelta(minutes=n), **told})
+    _insert(store, "episode", episodes, "episodes")
+    _insert(store, "minute_mark", marks, "marks")
+
+
+def _evidence(minutes: int, state: str, because: str) -> str:
+    """What is kept with an episode or a minute."""
+    why: Row = {"active_minutes": minutes, "bytes_down": 400_000, "bytes_up": 30_000, "client_bursts": 6 * minutes}
+    why |= {"confidence": "medium", "named_by": ["sni"], "states": {state: minutes}, "because": {because: minutes}}
+    why |= {"allowed": "no", "identity": {"grade": "B", "source": "lease, log-on"}, "rules": []}
+    why |= {"boundary": {"margin_min": 5, "nearest_min": 12}, "clause": {"id": "6.13", "text": "Personal use."}}
+    return json.dumps(why, separators=(",", ":"))
+
+
 def _alert(store: Store, id_: str, certainty: str, segment: str) -> None:
     """An edit of the running day; its second revision has one edit more."""
     at = local(DAY, "10:15")
@@ -155,7 +218,14 @@ def _alert(store: Store, id_: str, certainty: str, segment: str) -> None:
         _insert(store, "alert", [row | {"edits": revision, "revision": revision}], f"{id_}/{revision}")
 
 
-def _school(store: Store, school: str, name: str, mode: str, notice: str) -> None:
+def add_school(
+    store: Store,
+    school: str = SCHOOL,
+    name: str = "Ysgol Enghraifft",
+    mode: str = "pseudonymous",
+    notice: str = "2026-09-01",
+) -> None:
+    """What a store knows of a school without any of its data."""
     sizes = '{"all": 63, "teaching": 44, "support": 19}'
     row = {"school": school, "name": name, "zone": "Europe/London", "mode": mode, "notice": notice}
     row |= {"group_sizes": sizes, "version": "f00dcafe", "updated": local(DAY, "07:00")}
