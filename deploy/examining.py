@@ -24,7 +24,7 @@ def examine(path: Path | None, interface: str | None = None) -> tuple[Finding, .
     settings, findings = _settings(path)
     findings += SENSOR.examine(measure(settings, interface))
     if path is not None:
-        findings += _feeds(path) + _sites(path) + _privacy(path) + _alerts(path) + _door(path)
+        findings += _feeds(path) + _sites(path) + _privacy(path) + _alerts(path) + _door(path) + _reports(path)
     return findings
 
 
@@ -145,3 +145,16 @@ def _door(path: Path) -> tuple[Finding, ...]:
     except (ValueError, OSError) as error:
         return (Finding("accounts_known", "Accounts", Severity.FAIL, f"{error}.", "", "Mend it; nobody can log in."),)
     return DOOR.examine(DoorFacts(found, people, time.time()))
+
+
+def _reports(path: Path) -> tuple[Finding, ...]:
+    """The findings on reports, of what `schoolgate run` wrote down about sending them."""
+    from dashboards.report_health import REPORTS, facts_of
+    from deploy.assembly import SchoolError, settings_path
+    from deploy.settings import load_settings
+
+    try:
+        settings = load_settings(settings_path(path))
+    except (SchoolError, ValueError, OSError):
+        return ()  # the settings' finding says it
+    return REPORTS.examine(facts_of(settings.report, time.time()))
