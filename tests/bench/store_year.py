@@ -209,7 +209,7 @@ def _uses(days: list[date], rng: np.random.Generator, cells: int, per_cell: int,
                     "bytes_down": (rng.pareto(1.1, len(keys)) * 200_000).astype("i8") % (1 << 40),
                 }
             )
-    return _finished(parts, versions=True)
+    return _finished(parts)
 
 
 def _coverage(days: list[date], rng: np.random.Generator) -> Table:
@@ -234,7 +234,7 @@ def _batches(days: list[date]) -> Table:
     starts = np.concatenate([_at(day) + np.arange(288) * 300 for day in days])
     names = [f"{SCHOOL}/eth1/{start // 60}" for start in starts.tolist()]
     part: Table = {"batch": names, "stored": starts + 900, "window": starts, "rows": np.full(len(starts), 90)}
-    return _finished([part], versions=True)
+    return _finished([part])
 
 
 def _bells(days: list[date]) -> Table:
@@ -269,7 +269,7 @@ def _personal(table: str, days: list[date], per_day: int, rng: np.random.Generat
     return _finished([{name: known.get(name, words.get(name, [])) for name in types if name != "school"}])
 
 
-def _finished(parts: list[Table], versions: bool = False) -> Table:
+def _finished(parts: list[Table]) -> Table:
     """Parts one after the other, with the columns that are the same in every row."""
     columns: Table = {}
     for name in parts[0]:
@@ -280,8 +280,7 @@ def _finished(parts: list[Table], versions: bool = False) -> Table:
             columns[name] = [value for piece in values for value in piece]
     size = len(next(iter(columns.values())))
     columns["school"] = [SCHOOL] * size
-    if versions:
-        columns |= {"policy": ["cwmbran.1a2b3c"] * size, "catalogue": ["2026.01"] * size, "timetable": ["f00d"] * size}
+    columns |= {"policy": ["cwmbran.1a2b3c"] * size, "catalogue": ["2026.01"] * size, "timetable": ["f00d"] * size}
     return columns
 
 

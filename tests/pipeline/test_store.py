@@ -57,6 +57,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from pipeline.store import open_store
 row = {"school": ["a"], "day": [date(2026, 11, 17)], "start": [datetime(2026, 11, 17, tzinfo=UTC)]}
+row |= {"policy": ["p"], "catalogue": ["c"], "timetable": ["t"]}
 for _ in range(2):
     with open_store(Path(sys.argv[1])) as store:
         store.insert("coverage", row | {"metric": ["packets"], "value": [1]}, "b")
