@@ -261,6 +261,7 @@ def _personal(table: str, days: list[date], per_day: int, rng: np.random.Generat
         "last": at + 300,
         "minute": at,
         "minutes": np.full(size, 6),
+        "revision": np.zeros(size, "u4"),
         "why": [json.dumps({"evidence": "sni", "bursts": int(n), "bytes": int(n) * 997}) for n in at % 9973],
         "sums": [json.dumps([int(n), int(n) % 31]) for n in at],
     }

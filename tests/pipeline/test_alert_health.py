@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.ages import MONTHS_14
 from pipeline.alerts.clients import KEEP_DAYS
 from pipeline.alerts.database import Delivery
 from pipeline.alerts.health import ALERTING, WATCHED, AlertFacts, Blind, blind_of
 from pipeline.feeds.status import FEEDS_HEALTH
 from pipeline.native import Values
 from pipeline.privacy_health import PRIVACY
-from pipeline.retention import MONTHS_14, enforce
+from pipeline.retention import enforce
 from pipeline.schema import VERSIONS
 from pipeline.sitechecks import SITES
 from pipeline.store import ChdbStore, open_store

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.ages import DAYS
 from pipeline.audit import KEEP_DAYS, unlike
 from pipeline.contest import ContestReason, Status, decide, open_contest
 from pipeline.native import Values
-from pipeline.retention import DAYS, Outcome, anchors, enforce
+from pipeline.retention import Outcome, anchors, enforce
 from pipeline.schema import BY_NAME
 from pipeline.store import StoreError, open_store
 from tests.pipeline.desks import HEAD, SCHOOL, STAFF, Office, use

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import schema
-from pipeline.retention import DAYS, HELD_AT_MOST
+from pipeline.ages import DAYS, HELD_AT_MOST
 
 
 def declared() -> list[tuple[str, str, str]]:
