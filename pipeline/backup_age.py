@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.ages import Age
-from pipeline.backup_files import Backup, load, trim_kept
+from pipeline.backup_files import Backup, load, read, trim_kept
 from pipeline.contest import Status
 from pipeline.retention import held_of
 from pipeline.store import Store
@@ -34,12 +34,15 @@ def held_in(backup: Backup) -> frozenset[str]:
     return frozenset(str(row[name]) for row in open_ for name in ("id", "episode"))
 
 
-def thin_out(store: Store, folder: Path, newest: Backup, now: float) -> int:
-    """Removes what is too old from the backups in a folder; returns how many rows. Raises BackupError, StoreError."""
+def thin_out(store: Store, folder: Path, newest: Backup, now: float) -> Backup:
+    """Removes what is too old from the backups in a folder; the newest as it is now.
+
+    Raises BackupError, StoreError."""
     age = age_of(newest, now, frozenset())
     held = frozenset[str]().union(*(held_of(store, school, age.today) for school, _ in schools_in(newest)))
     age = Age(age.today, age.zone, held)
-    return trim_kept(folder, age.first_day, age.too_old)
+    trim_kept(folder, age.first_day, age.too_old)
+    return read(newest.folder)
 
 
 def _rows(backup: Backup, table: str) -> list[dict[str, object]]:

@@ -6,6 +6,10 @@ new store, never more. Every rule leaves a row in `retention_proof`: what went, 
 and what is still there although it had to go, counted after the deletion. A rule that fails does not keep the others
 from running; the failure is in its row, in the audit trail and in `Outcome.problems`, and the health checks read it.
 An episode under an open contest is held until the contest is decided, at most 90 days.
+Partitions of which every row is due are dropped as a whole, which costs nothing and needs no room on the disk; rows are
+deleted only from those that are partly due (the oldest month, days with a contest, several schools in one store). On
+servers all is deleted row by row: who may see only its own school's rows cannot know that a partition is all due. There
+each table has a TTL besides, for stores that no owner tends.
 """
 
 from __future__ import annotations
@@ -30,9 +34,9 @@ from pipeline.calendar import LocalClock
 from pipeline.contest import Status, contests
 from pipeline.native import Values
 from pipeline.pseudonym import Pseudonyms, term_of
-from pipeline.schema import DATABASE
+from pipeline.schema import BY_NAME, DATABASE
 from pipeline.school import School
-from pipeline.store import Store
+from pipeline.store import ChdbStore, Store
 from pipeline.tables import zone_of
 from sensor.sightings import FOLDER as SIGHTINGS
 
@@ -128,9 +132,24 @@ def _table(store: Store, school: School, table: str, today: date, clock: LocalCl
     due = f"{old} AND NOT has({{held:Array(String)}}, id)" if held else old
     removed = _count(store, table, due, params)
     if removed:
-        store.delete(table, due, params)
+        _remove(store, table, due, params)
     kept = _count(store, table, f"{old} AND has({{held:Array(String)}}, id)", params) if held else 0
     return Proof(table, DAYS[table], since, removed, kept, _count(store, table, due, params))
+
+
+def _remove(store: Store, table: str, due: str, params: Mapping[str, object]) -> None:
+    """Drops the partitions that are all due, and deletes what is left of what is due."""
+    if isinstance(store, ChdbStore):
+        whole = store.query(
+            f"SELECT {BY_NAME[table].partition} AS part FROM {DATABASE}.{table} GROUP BY part "
+            f"HAVING countIf(NOT ({due})) = 0 ORDER BY part",
+            params,
+        ).rows
+        for (part,) in whole:
+            store.execute(f"ALTER TABLE {DATABASE}.{table} DROP PARTITION {int(str(part))}")
+        if whole and not _count(store, table, due, params):
+            return
+    store.delete(table, due, params)
 
 
 def _held(store: Store, school: str, table: str, today: date) -> set[str]:

@@ -46,5 +46,5 @@ def command(store_path: Path, folder: Path | None, keep: int | None) -> None:
                 keep=keep or settings.backups_keep or KEEP,
                 reserve=settings.free_mib << 20,
             )
-            thin_out(store, where, made, time.time())
+            made = thin_out(store, where, made, time.time())
     click.echo(f"{made.folder}: {made.rows} rows, {made.size / 1e6:.1f} MB")

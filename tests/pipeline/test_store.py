@@ -191,3 +191,9 @@ def test_busy_can_be_told_apart() -> None:
     assert issubclass(StoreBusy, StoreError)
     assert issubclass(StoreError, ValueError)
     assert "held by another process, and" in str(StoreBusy(Path("/x"), None))
+
+
+def test_the_embedded_engine_keeps_no_logs_of_its_own(store: ChdbStore) -> None:
+    store.query("SELECT 1")
+    own = "SELECT name FROM system.tables WHERE database = 'system' AND engine LIKE '%MergeTree'"
+    assert store.query(own).rows == []
