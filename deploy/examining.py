@@ -24,7 +24,8 @@ def examine(path: Path | None, interface: str | None = None) -> tuple[Finding, .
     settings, findings = _settings(path)
     findings += SENSOR.examine(measure(settings, interface))
     if path is not None:
-        findings += _feeds(path) + _sites(path) + _privacy(path) + _alerts(path) + _door(path) + _reports(path)
+        findings += _store(path) + _feeds(path) + _sites(path) + _privacy(path) + _alerts(path) + _door(path)
+        findings += _reports(path)
     return findings
 
 
@@ -43,6 +44,19 @@ def _settings(path: Path | None) -> tuple[SensorSettings, tuple[Finding, ...]]:
         mend = "Mend them; `schoolgate config check` says the same."
         return SensorSettings(), (Finding("settings", "Settings", Severity.FAIL, str(error), str(path), mend),)
     return settings, (Finding("settings", "Settings", Severity.OK, "The settings can be used.", str(path), ""),)
+
+
+def _store(path: Path) -> tuple[Finding, ...]:
+    """The findings on the store's disk and backups."""
+    from deploy.assembly import SchoolError, settings_path
+    from deploy.settings import load_settings
+    from pipeline.store_health import STORE, store_facts
+
+    try:
+        settings = load_settings(settings_path(path))
+    except (SchoolError, ValueError, OSError):
+        return ()  # the settings' finding says it
+    return STORE.examine(store_facts(settings.store, time.time()))
 
 
 def _privacy(path: Path) -> tuple[Finding, ...]:
