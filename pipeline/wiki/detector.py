@@ -10,11 +10,12 @@ shapes of a save (`cues`), each of which has a probability (`constants`). Three 
 A POST that says itself that it edits, in the clear to a wiki without TLS, and is answered by a redirect, is
 **confirmed**; nothing else ever is. Cues from other connections (host names only) lift a probability: hCaptcha's hosts
 are asked when somebody without a confirmed account types into an edit form; auth.wikimedia.org right after an upload is
-where the first save of a logged-out person leads; cxserver serves the translation tool. Their weights are assumed, not
-measured, since no recorded session has them.
+where the first save of a logged-out person leads; cxserver serves the translation tool; and on Commons most forms of
+this shape are uploads of files. Their weights are assumed, not measured: recorded sessions have hardly any of them.
 
 Decisions depend on packet times alone (`Unit.known`, and `now` in `advance`), so a capture gives the same alarms live.
-Memory is bounded: per client the uploads of ten minutes, at most PASTS; at most CLIENTS clients.
+Memory is bounded: per client the uploads of ten minutes, at most PASTS, and the habits of CONNECTIONS connections; at
+most CLIENTS clients.
 
 What it does not know: see `telling`. It never joins an alarm with what a wiki publishes: that would unmask an editor.
 """
@@ -30,7 +31,7 @@ from dataclasses import dataclass, field
 from pipeline.wiki.alarm import Certainty, EditAlarm, Thresholds
 from pipeline.wiki.constants import Constants
 from pipeline.wiki.cues import MEMORY_S, Candidate, Past, candidates
-from pipeline.wiki.exchange import Exchange, exchanges, is_http2
+from pipeline.wiki.exchange import Exchange, Habits, exchanges, is_http2
 from pipeline.wiki.telling import of_request, of_upload
 from pipeline.wiki.unit import HostCue, Request, Unit
 
@@ -42,6 +43,8 @@ MATCH_S = 0.06  # two units see an exchange at the same time, give or take the r
 CLIENTS = 1 << 13
 PASTS = 64
 CUES = 16
+CONNECTIONS = 16
+_COMMONS = "commons.wikimedia."
 _NOT_EDITED = ("auth.", "login.")  # hosts for logging in; nothing is edited there
 
 
@@ -61,6 +64,14 @@ class _Client:
     watched: deque[tuple[int, _Watched]] = field(default_factory=lambda: deque(maxlen=PASTS))  # with the connection
     cues: deque[HostCue] = field(default_factory=lambda: deque(maxlen=CUES))
     told: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=CUES))  # likely: when, wiki
+    habits: OrderedDict[int, Habits] = field(default_factory=OrderedDict)  # by connection
+
+    def habits_of(self, connection: int) -> Habits:
+        habits = self.habits.setdefault(connection, Habits())
+        self.habits.move_to_end(connection)
+        if len(self.habits) > CONNECTIONS:
+            self.habits.popitem(last=False)
+        return habits
 
 
 class Detector:
@@ -113,8 +124,10 @@ class Detector:
         if unit.wiki.startswith(_NOT_EDITED):
             return []
         client = self._client(unit.client)
-        http2 = is_http2(unit.records)
-        shown = [e for e in exchanges(unit.records, unit.rtt, unit.usual) if e.start >= -VIEW_S]
+        habits = client.habits_of(unit.connection)
+        found = exchanges(unit.records, unit.rtt, unit.usual, habits, unit.opened)
+        http2 = is_http2(unit.records, habits)
+        shown = [e for e in found if e.start >= -VIEW_S]
         mine = [(e, watched) for e in shown if (watched := self._meet(client, unit, e)) is not None]
         ways = [way for e, watched in mine for way in self._ways(client, unit, e, watched, http2)]
         taken: dict[float, _Watched] = {}
@@ -151,18 +164,20 @@ class Detector:
         for candidate in candidates(exchange, past, now, self._constants.of(unit.wiki), http2):
             if candidate.known <= known:
                 probability = self._constants.shapes[candidate.shape].probability(candidate.values)
-                yield self._lift(client, probability, now, unit.opened + candidate.known), candidate, watched
+                lifted = self._lift(client, unit.wiki, probability, now, unit.opened + candidate.known)
+                yield lifted, candidate, watched
 
-    def _lift(self, client: _Client, probability: float, start: float, known: float) -> float:
-        """With what the client's other connections say."""
-        evidence = sum(self._constants.cue_hosts.get(cue, 0.0) for cue in self._telling(client, start, known))
+    def _lift(self, client: _Client, wiki: str, probability: float, start: float, known: float) -> float:
+        """With what the wiki's name and the client's other connections say."""
+        evidence = sum(self._constants.cue_hosts.get(cue, 0.0) for cue in self._telling(client, wiki, start, known))
         odds = math.exp(evidence) * probability / max(1e-12, 1 - probability)
         return odds / (1 + odds)
 
-    def _telling(self, client: _Client, start: float, known: float) -> Sequence[str]:
+    def _telling(self, client: _Client, wiki: str, start: float, known: float) -> Sequence[str]:
         before = {c.cue for c in client.cues if start - MEMORY_S <= c.time <= known and c.cue != "auth"}
         after = {c.cue for c in client.cues if start <= c.time <= known + 3 and c.cue == "auth"}
-        return sorted(cue for cue in before | after if cue in self._constants.cue_hosts)
+        here = {"commons"} if wiki.startswith(_COMMONS) else set()
+        return sorted(cue for cue in before | after | here if cue in self._constants.cue_hosts)
 
     def _decide(self, client: _Client, watched: _Watched) -> list[EditAlarm]:
         if watched.judged is None or watched.told is Certainty.LIKELY:
@@ -183,8 +198,9 @@ class Detector:
         if cue.cue == "auth":  # the upload before it may now be likely
             for _, watched in client.watched:
                 if watched.judged and not watched.told and 0 <= cue.time - watched.start <= SETTLE_S:
-                    probability, candidate, unit = watched.judged
-                    lifted = self._lift(client, probability, watched.start, unit.opened + candidate.known)
+                    _, candidate, unit = watched.judged
+                    probability = self._constants.shapes[candidate.shape].probability(candidate.values)
+                    lifted = self._lift(client, unit.wiki, probability, watched.start, unit.opened + candidate.known)
                     watched.judged = (lifted, candidate, unit)
                     alarms += self._decide(client, watched)
         return alarms
@@ -203,7 +219,7 @@ class Detector:
         if certainty is Certainty.LIKELY:
             client.told.append((watched.start, unit.wiki))
         known = unit.opened + candidate.known
-        hosts = self._telling(client, watched.start, known)
+        hosts = self._telling(client, unit.wiki, watched.start, known)
         return EditAlarm(
             time=unit.opened + candidate.exchange.end,
             known=known,

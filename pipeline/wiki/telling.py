@@ -25,9 +25,9 @@ _HOSTS = {
     "hcaptcha": "in the ten minutes before it the wiki's test for people without a confirmed account was loaded",
     "auth": "right after it the wiki's log-in host was asked, as after the first save of a logged-out person",
     "cxserver": "the wiki's translation tool was in use",
+    "commons": "on Wikimedia Commons most forms of this shape are uploads of files",
 }
 _FOR = {
-    "stashed": "text of fitting length had been sent ahead, as the edit form does while one types",
     "typed": "short texts had been sent ahead, as the preview of a reply does",
 }
 _AGAINST = {
@@ -55,7 +55,9 @@ def of_upload(
     evidence = constants.shapes[candidate.shape].evidence(candidate.values)
     said = [_seen(candidate, unit)]
     said += [f"For it speaks that {_FOR[cue]}." for cue in _FOR if evidence.get(cue, 0) > 0.2]
-    said += [f"For it speaks that {_HOSTS[host]}." for host in hosts if host in _HOSTS]
+    for host in hosts:
+        side = "For" if constants.cue_hosts.get(host, 0) > 0 else "Against"
+        said += [f"{side} it speaks that {_HOSTS[host]}."] if host in _HOSTS else []
     said += [f"Against it speaks that {_AGAINST[cue]}." for cue in _AGAINST if evidence.get(cue, 0) < -0.3]
     return (*said, CANNOT_KNOW, *chances(certainty, constants), visible(unit.wiki))
 
