@@ -32,7 +32,7 @@ from pipeline.wiki.alarm import Certainty, EditAlarm, Thresholds
 from pipeline.wiki.constants import Constants
 from pipeline.wiki.cues import MEMORY_S, Candidate, Past, candidates
 from pipeline.wiki.exchange import Exchange, Habits, exchanges, is_http2
-from pipeline.wiki.telling import of_request, of_upload
+from pipeline.wiki.telling import of_every, of_request, of_upload
 from pipeline.wiki.unit import HostCue, Request, Unit
 
 SETTLE_S = 4.0
@@ -48,7 +48,7 @@ _COMMONS = "commons.wikimedia."
 _NOT_EDITED = ("auth.", "login.")  # hosts for logging in; nothing is edited there
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Watched:
     """An exchange that is being judged, as its latest unit shows it."""
 
@@ -128,31 +128,32 @@ class Detector:
         found = exchanges(unit.records, unit.rtt, unit.usual, habits, unit.opened)
         http2 = is_http2(unit.records, habits)
         shown = [e for e in found if e.start >= -VIEW_S]
-        mine = [(e, watched) for e in shown if (watched := self._meet(client, unit, e)) is not None]
-        ways = [way for e, watched in mine for way in self._ways(client, unit, e, watched, http2)]
+        met = [(e, *self._meet(client, unit, e)) for e in shown]
+        mine = [watched for _, watched, is_mine in met if is_mine]
+        ways = [way for e, watched, _ in met for way in self._ways(client, unit, e, watched, http2)]
         taken: dict[float, _Watched] = {}
-        for _, watched in mine:
+        for watched in mine:
             watched.judged = None
         for probability, candidate, watched in sorted(ways, key=_likeliest):
             # an answer serves one exchange, the likeliest; of an exchange the likeliest way counts
             owner = taken.setdefault(candidate.answer.at, watched)
-            if owner is watched and watched.judged is None:
+            if owner is watched and watched.judged is None and watched in mine:
                 watched.judged = (probability, candidate, unit)
-        return [alarm for _, watched in mine for alarm in self._decide(client, watched)]
+        return [alarm for watched in mine for alarm in self._decide(client, watched)]
 
-    def _meet(self, client: _Client, unit: Unit, exchange: Exchange) -> _Watched | None:
-        """The exchange among those that are known; None if another unit shows it better."""
+    def _meet(self, client: _Client, unit: Unit, exchange: Exchange) -> tuple[_Watched, bool]:
+        """The exchange among those that are known; False if another unit shows it better."""
         start = unit.opened + exchange.start
         past = Past(start, exchange.body, exchange.answers[0].size if exchange.answers else 0)
         for connection, watched in client.watched:
             if connection == unit.connection and abs(watched.start - start) <= MATCH_S:
                 if unit.opened < watched.opened or (unit.opened > watched.opened and exchange.start < -OWN_S):
-                    return None
+                    return watched, False
                 watched.opened, watched.past = unit.opened, past
-                return watched
+                return watched, True
         watched = _Watched(start, unit.opened, past)
         client.watched.append((unit.connection, watched))
-        return watched
+        return watched, True
 
     def _ways(
         self, client: _Client, unit: Unit, exchange: Exchange, watched: _Watched, http2: bool
@@ -228,7 +229,8 @@ class Detector:
             certainty=certainty,
             probability=probability,
             rule=candidate.shape.value,
-            why=of_upload(candidate, unit, hosts, certainty.value, self._constants),
+            why=of_upload(candidate, unit, hosts, self._constants),
+            always=of_every(unit.wiki, certainty.value, self._constants),
             segment=unit.segment,
             client=unit.client,
             unit=unit.unit,
@@ -236,15 +238,17 @@ class Detector:
 
     def _confirm(self, request: Request) -> EditAlarm:
         saved = request.status in (301, 302, 303)
+        certainty = Certainty.CONFIRMED if saved else Certainty.POSSIBLE
         return EditAlarm(
             time=request.time,
             known=request.known,
             wiki=request.wiki,
             service=request.service,
-            certainty=Certainty.CONFIRMED if saved else Certainty.POSSIBLE,
+            certainty=certainty,
             probability=1.0 if saved else 0.5,
             rule="http",
-            why=of_request(request.wiki, saved),
+            why=of_request(saved),
+            always=of_every(request.wiki, Certainty.CONFIRMED, self._constants),
             segment=request.segment,
             client=request.client,
             unit=0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,13 @@ from hypothesis import strategies as st
 from pipeline.profile import ProfileError, load_profile, parse_profile
 from pipeline.wiki.alarm import Certainty, EditAlarm, Thresholds
 from pipeline.wiki.calibrate import CalibrationError, Edit, read_edits, sizes_of, toml
-from pipeline.wiki.constants import ConstantsError, read, shipped
+from pipeline.wiki.constants import ConstantsError, Rates, read, shipped
 from pipeline.wiki.cues import Shape
 from pipeline.wiki.detector import Detector
 from pipeline.wiki.exchange import Habits, exchanges
 from pipeline.wiki.flights import Record
-from pipeline.wiki.telling import cue_words, wrong
+from pipeline.wiki.odds import odds_of
+from pipeline.wiki.telling import cue_words
 from pipeline.wiki.trial import Save, Session, TrialError, poisson_lower, poisson_upper, read_sessions, score, wilson
 from pipeline.wiki.unit import HostCue, Request, Unit
 from tests import wiki_wire as wire
@@ -178,27 +180,37 @@ def test_only_a_form_that_was_read_and_redirected_is_confirmed() -> None:
 
 def test_an_alarm_says_what_it_saw_what_it_cannot_know_and_how_often_it_is_wrong() -> None:
     (alarm,) = told(wire.unit(wire.form(0)))
-    text = " ".join(alarm.why)
-    assert "5,600 bytes" in text
-    assert "1,330 bytes" in text
+    seen, text = " ".join(alarm.why), " ".join(alarm.always)
+    assert "5,600 bytes" in seen
+    assert "1,330 bytes" in seen
     assert "It cannot be seen from outside which page it was" in text
     assert "About 1 of 1,000 page views is an edit" in text
     assert "at worst" in text
     assert "never as proof" in text
     assert "4 November 2025" in text
-    assert "10.1.2.3" not in text + repr(alarm)
+    assert "10.1.2.3" not in seen + text + repr(alarm)
 
 
 def test_another_wiki_has_its_own_sizes_and_words() -> None:
     (alarm,) = told(wire.unit(wire.form(0, answer=720), wiki="fandom.com"))
-    assert "temporary account" not in " ".join(alarm.why)
+    assert "temporary account" not in " ".join(alarm.always)
     assert told(wire.unit(wire.form(0, answer=300))) == []
 
 
-def test_the_chance_of_being_wrong_is_never_zero() -> None:
-    rates = shipped().rates["likely"]
-    usual, worst = wrong(rates, 1.0)
-    assert 0 < usual < worst < 1
+def test_the_chance_of_being_wrong_is_never_zero_and_of_this_certainty_alone() -> None:
+    rates = {"likely": Rates(90, 100, 0, 5000), "possible": Rates(95, 100, 10, 5000)}
+    odds = odds_of(replace(shipped(), rates=rates))
+    assert 0 < odds["likely"].wrong < odds["likely"].worst < odds["possible"].wrong < odds["possible"].worst < 1
+    assert (odds["possible"].found, odds["possible"].false_per_10k) == (pytest.approx(0.05), 20)
+    assert odds["likely"].wrong == pytest.approx(1.0 / (1.0 + 9.0))
+
+
+def test_the_text_sent_ahead_is_not_told_though_a_unit_of_its_own_shows_the_answer_too() -> None:
+    ahead = wire.stash(0)[:4] + [record for record in wire.form(1.5) if record[0] >= 0]
+    own = [(t - 1.5, s) for t, s in ahead]
+    units = [wire.unit(ahead), wire.unit(own, opened=wire.OPENED + 1.5, number=2)]
+    (alarm,) = told(units[1], units[0])
+    assert alarm.time == pytest.approx(wire.OPENED + 1.501)
 
 
 def test_every_cue_that_can_speak_has_words_or_a_number_in_the_first_sentence() -> None:
