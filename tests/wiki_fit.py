@@ -37,7 +37,6 @@ EDGES: dict[str, dict[str, tuple[int, tuple[float, ...]]]] = {
         "order": (LESS, (1, 2, 4, 8)),
         "later": (LESS, (1, 2)),
         "credit": (MORE, (0.5,)),
-        "think": (LESS, (6, 12)),
         "wait": (LESS, (2.5, 4)),
         "in_stream": (LESS, (0.5,)),
     },

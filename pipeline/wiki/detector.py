@@ -35,7 +35,7 @@ from pipeline.wiki.exchange import Exchange, Habits, exchanges, is_http2
 from pipeline.wiki.telling import of_every, of_request, of_upload
 from pipeline.wiki.unit import HostCue, Request, Unit
 
-SETTLE_S = 4.0
+SETTLE_S = 3.0
 SAME_S = 10.0  # alarms of one client and wiki within this are one action
 VIEW_S = 2.5  # what lies further before a unit's opening may have been cut off
 OWN_S = 0.3

@@ -137,8 +137,8 @@ def test_likely_is_told_with_the_record_that_decides_and_possible_only_after_a_p
 
     patient = Detector(shipped(), Thresholds(0.4, 0.9999))
     assert patient.feed([wire.unit(records, known=page + 0.01, final=False)]) == []
-    assert patient.advance(wire.OPENED + page + 3) == []
-    (alarm,) = patient.advance(wire.OPENED + page + 5)
+    assert patient.advance(wire.OPENED + page + 2) == []
+    (alarm,) = patient.advance(wire.OPENED + page + 4)
     assert alarm.certainty is Certainty.POSSIBLE
 
 
