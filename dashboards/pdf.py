@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-SIZES = (8.6, 8.2, 7.8, 7.4, 7.0, 6.6)
+SIZES = (8.2, 7.6, 7.0, 6.5)
 """Points of the text on paper: the first with which everything is on one sheet."""
 PACKAGES = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core"
 

@@ -18,7 +18,6 @@ from dashboards.health import FIVE
 from dashboards.queries import Row
 from dashboards.said import Said
 from dashboards.suppression import Shown
-from pipeline.words import Outcome
 
 ENOUGH_USE = 20
 """Minutes of use that a day needs before it is strange that nobody was known."""
@@ -82,9 +81,9 @@ class Coverage:
 
 
 def coverage_of(
-    days: Sequence[Row], rows: Sequence[Row], total: Shown, unknown: Shown, duty_missing: bool, partial: bool
+    days: Sequence[Row], rows: Sequence[Row], classified: float | None, duty_missing: bool, partial: bool
 ) -> Coverage:
-    """Of the answers of `week_observed` and `coverage_week`, and the published minutes."""
+    """Of the answers of `week_observed` and `coverage_week`; `classified` is made of published figures."""
 
     def share(of: float, whole: float) -> float | None:
         return of / whole if whole else None
@@ -95,15 +94,21 @@ def coverage_of(
     known = any(row["minutes_person"] for row in rows)
     nobody = (row["day"] for row in rows if row["minutes_use"] >= ENOUGH_USE and not row["minutes_person"])
     return Coverage(
-        observed=share(sum(min(day["fives"], expected(day)) for day in days), sum(map(expected, days))),
+        observed=observed_share(days),
         readable=share(summed("flows_named"), summed("flows")),
         linked=share(summed("minutes_timetabled"), summed("minutes_use")),
-        classified=classified_of(total, unknown),
+        classified=classified,
         duty_missing=duty_missing,
         partial=partial,
         hidden=share(summed("flows_hidden"), summed("flows")),
         nobody=tuple(nobody) if known else (),
     )
+
+
+def observed_share(days: Sequence[Row]) -> float | None:
+    """The share of school hours that was observed, of the answer of `week_observed`."""
+    whole = sum(map(expected, days))
+    return sum(min(day["fives"], expected(day)) for day in days) / whole if whole else None
 
 
 def classified_of(total: Shown, unknown: Shown) -> float | None:
@@ -121,6 +126,3 @@ def expected(day: Row) -> int:
 def seen(days: Iterable[Row]) -> list[Row]:
     """Days of which something was observed."""
     return [day for day in days if day["fives"]]
-
-
-UNKNOWN = Outcome.UNKNOWN.value

@@ -21,7 +21,7 @@ from dashboards.queries import Row, ask, ask_one
 from dashboards.said import Said, counted
 from dashboards.schools import SchoolInfo
 from dashboards.suppression import SMALL, Shown, shown
-from dashboards.trust import Coverage, coverage_of, expected, seen
+from dashboards.trust import Coverage, classified_of, coverage_of, expected, observed_share, seen
 from dashboards.usual import PastWeek, Usual, usual_of
 from pipeline.words import Outcome, Reason
 
@@ -34,6 +34,30 @@ WEEKS_BACK = 8
 
 class WeekError(ValueError):
     """A text that names no ISO week."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A week's published figures and what is known of how it was seen, with the answers behind that, day by day."""
+
+    monday: date
+    last: date
+    figures: Figures
+    coverage: Coverage
+    days: tuple[Row, ...]
+    covered: tuple[Row, ...]
+    reasons: tuple[Row, ...]
+
+    def hours(self, staff: int) -> float:
+        """Staff-hours that were observed; 0 if nobody knows how many staff there are."""
+        return float(staff) * sum(int(min(day["fives"], expected(day))) for day in seen(self.days)) / 12
+
+    def past(self, staff: int) -> PastWeek:
+        """The week's rates: minutes in 100 observed staff-hours, or per school day if staff are not known."""
+        there = len(seen(self.days))
+        by = self.hours(staff) / 100 or max(there, 1)
+        rates = {outcome: self.figures.outcomes[outcome].about / by for outcome in OUTCOMES}
+        return PastWeek(self.monday, rates, there, self.coverage.observed, self.coverage.classified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,63 +126,66 @@ def week_of(day: date) -> str:
     return f"{year}-W{week:02}"
 
 
+def weeks_of(
+    store: Store, school: SchoolInfo, first: date, last: date, before: Mapping[str, Shown] | None = None
+) -> list[Counted]:
+    """The weeks from one Monday to another of which anything is known, and the last one in any case. `before`: the
+    figures of its issue before. Raises StoreError."""
+    back: dict[str, object] = {"school": school.id, "from_": first, "to": last + timedelta(days=6)}
+    names = ("week_by_day", "days_by_group", "days_by_kind", "week_observed", "coverage_week", "week_reasons")
+    parts = [_by_week(ask(store, name, **back)) for name in names]
+    found = []
+    for n in range((last - first).days // 7 + 1):
+        monday = first + timedelta(weeks=n)
+        bells = parts[3].get(monday, [])
+        end = max([monday + timedelta(days=4), *(row["day"] for row in bells)])
+        by_day, by_group, by_kind, days, covered, reasons = (
+            [row for row in part.get(monday, []) if row["day"] <= end] for part in parts
+        )
+        if monday == last or by_day or seen(days):
+            figures = published(by_day, by_group, by_kind, school.group_sizes, before if monday == last else None)
+            classified = classified_of(figures.total, figures.outcomes[Outcome.UNKNOWN])
+            partial = sum(row["day"].weekday() < 5 for row in days) < 5
+            missing = any(row["reason"] == Reason.DUTY_DATA_MISSING for row in reasons)
+            coverage = coverage_of(days, covered, classified, missing, partial)
+            found.append(Counted(monday, end, figures, coverage, tuple(days), tuple(covered), tuple(reasons)))
+    return found
+
+
 def week_view(store: Store, school: SchoolInfo, iso_week: str, before: Mapping[str, Shown] | None = None) -> WeekView:
     """The week as it stands in the store; `before`: the figures of the issue before. Raises WeekError, StoreError."""
     monday = monday_of(iso_week)
-    back: dict[str, object] = {"school": school.id, "from_": monday - timedelta(weeks=WEEKS_BACK)}
-    back["to"] = monday + timedelta(days=6)
-    bells = _by_week(ask(store, "week_observed", **back))
-    last = max([monday + timedelta(days=4), *(row["day"] for row in bells.get(monday, []))])
-    this: dict[str, object] = {"school": school.id, "from_": monday, "to": last}
-    covered = _by_week(ask(store, "coverage_week", **back))
-    rows = [_by_week(ask(store, name, **back)) for name in ("week_by_day", "days_by_group", "days_by_kind")]
-    reasons = ask(store, "week_reasons", **this)
-    duty_missing = any(r["reason"] == Reason.DUTY_DATA_MISSING for r in reasons)
-    past, figures, coverage = [], None, None
-    for at in (monday - timedelta(weeks=n) for n in range(WEEKS_BACK, -1, -1)):
-        days = bells.get(at, [])
-        end = max([at + timedelta(days=4), *(row["day"] for row in days)])
-        by_day, by_group, by_kind = ([row for row in part.get(at, []) if row["day"] <= end] for part in rows)
-        if at != monday and not by_day and not seen(days):
-            continue
-        figures = published(by_day, by_group, by_kind, school.group_sizes, before if at == monday else None)
-        partial = sum(d["day"].weekday() < 5 for d in days) < 5
-        here = [row for row in covered.get(at, []) if row["day"] <= end]
-        unknown = figures.outcomes[Outcome.UNKNOWN.value]
-        coverage = coverage_of(days, here, figures.total, unknown, duty_missing and at == monday, partial)
-        past.append(_past_week(at, figures, days, coverage, school.group_sizes.get("all", 0)))
-    assert figures is not None
-    assert coverage is not None
-    days = bells.get(monday, [])
+    weeks = weeks_of(store, school, monday - timedelta(weeks=WEEKS_BACK), monday, before)
+    week = weeks[-1]
+    past = tuple(one.past(school.group_sizes.get("all", 0)) for one in weeks)
     usual, not_compared = usual_of(past[-1], past[:-1])
+    this: dict[str, object] = {"school": school.id, "from_": monday, "to": week.last}
     versions = ask(store, "week_versions", **this)
     paused = ask_one(store, "week_paused", **this)
-    in_zone = {**this, "zone": school.zone}
+    known = {row["day"] for row in week.days}
     return WeekView(
         school=school,
         iso_week=iso_week,
         monday=monday,
-        last=last,
-        letters=tuple(sorted({d["week"] for d in days if d["week"]})),
-        missing_days=tuple(
-            day for n in range(5) if (day := monday + timedelta(days=n)) not in {d["day"] for d in days}
-        ),
-        school_days=len(seen(days)),
-        coverage=coverage,
-        figures=figures,
-        observed=frozenset([d["day"] for d in seen(days)] + [date.fromisoformat(day) for day in figures.days]),
-        people=_people(store, figures, this),
-        reasons=tuple(shares(_sums(reasons), sum(r["total"] for r in reasons))),
-        past=tuple(past),
+        last=week.last,
+        letters=tuple(sorted({row["week"] for row in week.days if row["week"]})),
+        missing_days=tuple(day for n in range(5) if (day := monday + timedelta(days=n)) not in known),
+        school_days=len(seen(week.days)),
+        coverage=week.coverage,
+        figures=week.figures,
+        observed=frozenset(row["day"] for row in seen(week.days)) | {date.fromisoformat(d) for d in week.figures.days},
+        people=_people(store, week.figures, this),
+        reasons=tuple(shares(_sums(week.reasons), sum(row["total"] for row in week.reasons))),
+        past=past,
         usual=usual,
         not_compared=not_compared,
         edits=tuple((shown(row["alerts"], step=1), row) for row in ask(store, "week_edits", **this)),
         ignored=ask_one(store, "week_ignored", **this),
-        contests=ask_one(store, "contests_decided", **in_zone),
+        contests=ask_one(store, "contests_decided", **this, zone=school.zone),
         retention=ask_one(store, "retention_kept", **this),
-        changes=(*_changes(versions, days, reasons), *_kept_out(paused)),
-        actions=_actions(reasons, coverage),
-        basis=_basis(versions, paused, coverage),
+        changes=(*_changes(versions, week.days, week.reasons), *_kept_out(paused)),
+        actions=_actions(week.reasons, week.coverage),
+        basis=basis_of(versions, paused, week.days),
     )
 
 
@@ -167,16 +194,6 @@ def _by_week(rows: Iterable[Row]) -> dict[date, list[Row]]:
     for row in rows:
         weeks.setdefault(row["day"] - timedelta(days=row["day"].weekday()), []).append(row)
     return weeks
-
-
-def _past_week(monday: date, figures: Figures, days: Sequence[Row], coverage: Coverage, staff: int) -> PastWeek:
-    """A week's rates: minutes per 100 observed staff-hours, or per school day if nobody knows how many staff there
-    are."""
-    there = seen(days)
-    hours = staff * sum(min(day["fives"], expected(day)) for day in there) / 12
-    by = hours / 100 if hours else max(len(there), 1)
-    rates = {outcome: figures.outcomes[outcome].about / by for outcome in OUTCOMES}
-    return PastWeek(monday, rates, len(there), coverage.observed, coverage.classified)
 
 
 def _people(store: Store, figures: Figures, this: Mapping[str, object]) -> Shown | None:
@@ -192,11 +209,12 @@ def _sums(reasons: Sequence[Row]) -> list[tuple[str, int]]:
     return sorted(sums.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _basis(versions: Sequence[Row], paused: Row, coverage: Coverage) -> dict[str, object]:
+def basis_of(versions: Sequence[Row], paused: Row, observed: Sequence[Row]) -> dict[str, object]:
+    """What the figures of a week rest on: versions, withdrawn episodes, and how much of it was observed."""
     found: dict[str, object] = {
         name: sorted({str(row[name]) for row in versions}) for name in ("policy", "catalogue", "timetable")
     }
-    return found | {"withdrawn": int(paused["withdrawn"]), "observed": round(coverage.observed or 0.0, 2)}
+    return found | {"withdrawn": int(paused["withdrawn"]), "observed": round(observed_share(observed) or 0.0, 2)}
 
 
 def _changes(versions: Sequence[Row], days: Sequence[Row], reasons: Sequence[Row]) -> list[Said]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from dashboards.settings import PageSettings
 from deploy.pages import PagesServer, config_of
@@ -31,11 +31,16 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 Theme = Literal["light", "dark"]
 WIDTHS = (1280, 390)
 THEMES: tuple[Theme, Theme] = ("light", "dark")
-PATIENCE_MS = 20_000
+PATIENCE_MS = 120_000
 _LISTEN = """
 window.violations = [];
 document.addEventListener('securitypolicyviolation',
   e => window.violations.push(e.violatedDirective + ' ' + e.blockedURI));
+"""
+_TOO_WIDE = """
+() => document.documentElement.scrollWidth <= window.innerWidth ? [] :
+  [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > window.innerWidth)
+  .map(e => e.outerHTML.slice(0, 80))
 """
 _AXE = """
 async () => (await axe.run(document, {resultTypes: ['violations']})).violations
@@ -60,7 +65,8 @@ class Seen:
         """No complaint, no violation of the content policy, no horizontal scrolling."""
         told = self.complaints + self.page.evaluate("window.violations")
         assert not told, "\n".join(told)
-        assert self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "scrolls sideways"
+        wide = self.page.evaluate(_TOO_WIDE)
+        assert not wide, "\n".join(["scrolls sideways", *wide])
 
     def forgive(self, *words: str) -> None:
         """Forgets complaints with one of these words: the browser notes each status of a page that was asked for."""
@@ -109,6 +115,7 @@ def looking(
     """A fresh window that listens for complaints. `cookie`: of somebody who has logged in."""
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, **more)
     context.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
     context.add_init_script(_LISTEN)
     if cookie:
         context.add_cookies([{"name": "schoolgate-visit", "value": cookie, "domain": "127.0.0.1", "path": "/"}])

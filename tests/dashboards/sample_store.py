@@ -96,11 +96,11 @@ def uses(day: date, seed: int, outside: float = 0.5) -> Iterator[Use]:
                 yield Use(start, *slot, kind, service, outcome, reason, 1)
 
 
-def fill(store: Store) -> None:
-    """Put both schools into an empty store."""
+def fill(store: Store, weeks: int = 9) -> None:
+    """Put both schools into an empty store; the last weeks of the nine."""
     add_school(store)
     add_school(store, SUMMER, "Ysgol Haf", "aggregate", "")
-    for back in range(9):
+    for back in range(weeks):
         monday = MONDAY - timedelta(weeks=back)
         for i in range(5):
             day, outside = monday + timedelta(days=i), 0.4 + back % 3 / 10
@@ -161,8 +161,8 @@ def arrive(store: Store, day: date, clock: str, minutes: int) -> None:
     _insert(store, "use_five", [{**fixed, "start": start}], token)
     _insert(store, "use_day", [{**fixed, "people": "all"}], token)
     _insert(store, "use_period", [{**fixed, "people": "all", "period": "Lunch", "period_kind": "lunch"}], token)
-    window: Row = {"school": SCHOOL, "batch": token, "stored": start + 3 * FIVE, "window": start, "rows": 3}
-    _insert(store, "batch", [{**window, **VERSIONS}], token)
+    window: Row = {"school": SCHOOL, "batch": token, "stored": start + timedelta(hours=9), "window": start}
+    _insert(store, "batch", [{**window, "rows": 3, **VERSIONS}], token)
 
 
 def _episodes(store: Store) -> None:
