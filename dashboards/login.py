@@ -137,7 +137,9 @@ class _Porter:
         wrong = self._site.say(request, wrong, **values) if wrong else ""
         to = _own_path(str(request.query_params.get("to", "")))
         empty = not self._accounts.all()
-        return self._site.page(request, "login.html", status, wrong=wrong, login=login, to=to, empty=empty)
+        return self._site.page(
+            request, "login.html", status, current="login", wrong=wrong, login=login, to=to, empty=empty
+        )
 
     def _first_form(self, request: Request, wrong: str = "") -> Response:
         visitor = self._site.visitor(request)
@@ -148,7 +150,7 @@ class _Porter:
             "address": otp.address(secret, visitor.login, "Schoolgate"),
             "login": visitor.login,
         }
-        return self._site.page(request, "login_first.html", 422 if wrong else 200, **values)
+        return self._site.page(request, "login_first.html", 422 if wrong else 200, current="login", **values)
 
 
 def _own_path(text: str) -> str:

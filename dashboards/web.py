@@ -117,6 +117,7 @@ def make_app(
         },
     )
     app.state.closing = site.closing
+    app.state.site = site
     return app
 
 
