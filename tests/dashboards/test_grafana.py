@@ -9,6 +9,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -20,12 +21,13 @@ from dashboards.grafana.macros import MacroError, expand
 from dashboards.grafana.panels import PLUGIN, WIDTH
 from dashboards.grafana.provision import HOME, write
 from dashboards.grafana.remote import FOLDER_UID
-from dashboards.queries import ask, questions
+from dashboards.queries import PARAMETERS, ask, questions
 from dashboards.schools import SchoolInfo
 from pipeline.roles import AGGREGATES, names_of
 from pipeline.schema import DATABASE
 from pipeline.store import ChdbStore
 from tests.dashboards.sample_store import DAY, MONDAY, SCHOOL, local
+from tests.dashboards.test_queries import VALUES
 
 FRIDAY, SUNDAY = MONDAY + timedelta(4), MONDAY + timedelta(6)
 PANELS = [(name, panel) for name, board in BOARDS.items() for panel in board["panels"]]
@@ -93,6 +95,27 @@ def test_a_panel_shows_the_pages_figures(store: ChdbStore, school: SchoolInfo) -
     assert [dict(zip(result.columns, row, strict=True)) for row in result.rows] == ask(
         store, "day_by_five", school=SCHOOL, day=DAY
     )
+
+
+@pytest.mark.parametrize("name", questions())
+def test_grafana_and_pages_get_the_same_answer(store: ChdbStore, school: SchoolInfo, name: str) -> None:
+    """The two renderings of one file, asked for the same days."""
+    question = questions()[name]
+    start = local(MONDAY, "00:00")
+    end = local(DAY + timedelta(days=1), "00:00") - timedelta(seconds=1)
+    result = store.query(expand(question.for_grafana(), start, end, {n: str(v) for n, v in VALUES.items()}))
+    asked = question.ask(store, **{n: VALUES[n] for n in question.params})
+    assert [dict(zip(result.columns, row, strict=True)) for row in result.rows] == asked
+
+
+@pytest.mark.parametrize("day", [date(2026, 3, 29), date(2026, 10, 25), date(2026, 6, 21), date(2026, 12, 31)])
+@pytest.mark.parametrize("zone", ["Europe/London", "Pacific/Auckland", "America/St_Johns", "UTC"])
+def test_a_whole_local_day_is_that_day_in_grafana(store: ChdbStore, zone: str, day: date) -> None:
+    """Also when the clocks change on it."""
+    midnight = datetime.combine(day, datetime.min.time(), ZoneInfo(zone))
+    end = datetime.combine(day + timedelta(days=1), datetime.min.time(), ZoneInfo(zone)) - timedelta(milliseconds=1)
+    sql = "SELECT " + ", ".join(PARAMETERS[name].in_grafana for name in ("from", "to", "day"))
+    assert store.query(expand(sql, midnight, end, {"zone": zone})).rows == [(day, day, day)]
 
 
 def test_days_are_the_schools_own_in_summer(store: ChdbStore) -> None:
