@@ -36,7 +36,7 @@ def pages(site: Site) -> list[Page]:
         if live.full:
             return PlainTextResponse("There are too many open pages; this one looks by itself.\n", 503)
         seen = request.headers.get("last-event-id") or request.query_params.get("seen", "")
-        told = live.stream(school, seen[:40])
+        told = live.stream(school, seen[:40], request.is_disconnected)
         return StreamingResponse(told, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
     return [Page("/", today), Page("/day.json", day_json), Page("/day/events", events)]

@@ -80,6 +80,19 @@ KINDS: Mapping[Kind, str] = MappingProxyType(
     }
 )
 
+PAUSES: Mapping[str, str] = MappingProxyType(
+    {
+        "industrial_action": "industrial action",
+        "evacuation": "evacuation",
+        "exam_emergency": "exam emergency",
+        "bereavement": "bereavement",
+        "legal_advice": "legal advice",
+        "maintenance": "maintenance",
+        "other": "other",
+    }
+)
+"""Why nobody was observed."""
+
 _WHEN: Mapping[str, str] = MappingProxyType(
     {
         "lunch": "at lunch",

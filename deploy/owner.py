@@ -3,8 +3,9 @@
 Only this process opens the database; only the workers open the network card; the spool lies between them. A worker
 that dies is started again, and the others go on. The school's files and feeds are read again when they change. While
 the school pauses (pipeline.pause) no worker runs. What is too old leaves every hour (pipeline.retention). Alerts have
-threads of their own (deploy.alerting). On SIGTERM the workers write what they hold, and the spool is drained once more.
-APScheduler only ticks; what is due is decided by what lies in the spool.
+threads of their own (deploy.alerting); reports are issued and sent beside the rest (deploy.reporting). On SIGTERM the
+workers write what they hold, and the spool is drained once more.
+APScheduler only ticks; what is due is decided by what lies in the spool and in the store.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from deploy.assembly import SchoolFiles, SchoolWatch
 from deploy.changes import note_changes
 from deploy.detecting import live_detector
 from deploy.pages import PagesServer, app_of, config_of, listen, open_accounts, refuse_unsafe
+from deploy.reporting import Reporting
 from deploy.sensing import Sensing
 from pipeline import retag
 from pipeline.audit import AuditTrail
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 DRAIN_EVERY_S = 2
 RETAIN_EVERY_S = 3600
+REPORT_EVERY_S = 60
 
 
 class Owner:
@@ -67,6 +70,7 @@ class Owner:
         self._ingest = Ingest(store, assessor, interface, workers=sensing.names)
         detector = live_detector(assessor.profile, settings.alerts.wiki_sizes)
         self._alerting = Alerting(settings, files.folder, assessor, store, detector, interface)
+        self._reporting = Reporting(files, store, stopping=stopping)
         self._with_pages, self._finish = with_pages, finish
         self._stopping = stopping
         self._lock = threading.Lock()
@@ -79,6 +83,7 @@ class Owner:
         scheduler = BackgroundScheduler(timezone="UTC")
         scheduler.add_job(self._retain, "interval", seconds=RETAIN_EVERY_S, max_instances=1, coalesce=True)
         scheduler.add_job(self._tick, "interval", seconds=DRAIN_EVERY_S, max_instances=1, coalesce=True)
+        scheduler.add_job(self._reporting.tick, "interval", seconds=REPORT_EVERY_S, max_instances=1, coalesce=True)
         scheduler.start()
         self._alerting.start()
         while not self._stopping.wait(1.0):
@@ -86,6 +91,7 @@ class Owner:
         scheduler.shutdown(wait=True)
         self._sensing.stop()
         self._alerting.stop()
+        self._reporting.close()
         self._drain()
         if self._finish:
             self._ingest.finish()
@@ -145,6 +151,7 @@ class Owner:
                 self._ingest.renew(assessor)
                 self._assessor = assessor
                 self._alerting.renew(self._watch.settings, assessor)
+                self._reporting.renew(self._watch.files)
                 self._write_down_changes()
         except ValueError as error:
             click.echo(f"schoolgate: {error}; going on with the files as they were", err=True)

@@ -67,7 +67,7 @@ class _Pages:
         try:
             view = await run_in_threadpool(
                 lambda: episodes_view(
-                    self._site.store, self._site.school(request), request.query_params.get("week"), self._site.now()
+                    self._site.store, self._site.own_school(), request.query_params.get("week"), self._site.now()
                 )
             )
         except WeekError as error:
@@ -88,14 +88,14 @@ class _Pages:
         asked = {name: str(form.get(name, "")) for name in ("case", "reason", "text")}
         may = self._site.visitor(request).role in lookup.REQUESTERS
         return self._site.page(
-            request, "episode.html", status, current="episodes", told=told, school=self._site.school(request),
+            request, "episode.html", status, current="episodes", told=told, school=self._site.own_school(),
             contest=CONTESTED.get(contest, ""), reasons=REASONS, asked=asked, problem=problem, may=may,
             service_name=words.service_name, kind_name=words.kind_name,
         )  # fmt: skip
 
     def _told(self, request: Request) -> tuple[Explanation, str]:
         """The evidence of an episode; that it was looked at is written down first."""
-        school, episode = self._site.school(request), request.path_params["id"][:40]
+        school, episode = self._site.own_school(), request.path_params["id"][:40]
         told = why_episode(self._site.store, school.id, episode)
         if told is None:
             raise HTTPException(404, "That episode is not in the store; it may have left by age.")
@@ -154,7 +154,7 @@ class _Pages:
         values = await run_in_threadpool(found)
         return self._site.page(
             request, "lookups.html", status, current="episodes", problem=problem, revealed=revealed, reasons=REASONS,
-            school=self._site.school(request), contested=CONTESTED, **values,
+            school=self._site.own_school(), contested=CONTESTED, **values,
         )  # fmt: skip
 
     async def decide(self, request: Request) -> Response:

@@ -78,7 +78,8 @@ def _way(site: Site, request: Request, lang: Language) -> _Way:
     strip = ask_one(site.store, "health_strip", school=school.id, day=day)
     stored = ask_one(site.store, "day_stored", school=school.id, day=day, zone=school.zone)
     counted = {row["metric"]: row["total"] for row in ask(site.store, "way_of_day", school=school.id, day=day)}
-    stages = way(strip, stored, counted, school.tz, now if day == today else None, lang)
+    totals = ask_one(site.store, "day_totals", school=school.id, day=day)
+    stages = way(strip, totals, stored, counted, school.tz, now if day == today else None, lang)
     rows = ask(site.store, "day_reasons", school=school.id, day=day)
     reasons = [(row["total"], words.sentence_of(row["reason"]), words.mend_of(row["reason"])) for row in rows]
     return day, known, school, stages, reasons

@@ -55,11 +55,12 @@ def _where(request: Request, school: SchoolInfo) -> Where:
 
 def _cell(site: Site, request: Request, may: bool) -> ReasonsView:
     school = site.school(request)
-    return reasons_view(site.store, school, _where(request, school), with_marks=may)
+    ours = site.office is not None and site.office.id == school.id
+    return reasons_view(site.store, school, _where(request, school), with_marks=may and ours)
 
 
 def _minute(site: Site, request: Request) -> tuple[SchoolInfo, Where, Explanation]:
-    school, asked = site.school(request), request.query_params
+    school, asked = site.own_school(), request.query_params
     where = _where(request, school)
     if where.start is None or not where.service or not asked.get("pseudonym"):
         raise HTTPException(400, "Name a day, a time, a service and a pseudonym.")

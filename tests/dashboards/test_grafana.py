@@ -120,7 +120,7 @@ def test_a_whole_local_day_is_that_day_in_grafana(store: ChdbStore, zone: str, d
 
 def test_days_are_the_schools_own_in_summer(store: ChdbStore) -> None:
     """23:30 UTC on 15 June is already the 16th in Britain."""
-    everything = {"zone": "Europe/London", "kind": "all", "people": "all"}
+    everything = {"zone": "Europe/London", "kind": "all", "group": "all"}
     sql = questions()["day_totals"].for_grafana()
     late = datetime(2026, 6, 15, 23, 30, tzinfo=UTC)
     ((total, *_),) = store.query(expand(sql, late, late, everything | {"school": "ysgol-haf"})).rows
@@ -167,7 +167,7 @@ def test_a_board_offers_the_variables_that_it_has(name: str) -> None:
     assert offered == asked - {"__url_time_range"} | {"zone"}
     assert {"school", "source"} < offered
     if name in ("today", "week", "services"):
-        assert {"kind", "people"} < offered
+        assert {"kind", "group"} < offered
 
 
 @pytest.mark.parametrize("name", BOARDS)
