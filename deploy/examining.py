@@ -25,6 +25,7 @@ def examine(path: Path | None, interface: str | None = None) -> tuple[Finding, .
     findings += SENSOR.examine(measure(settings, interface))
     if path is not None:
         findings += _feeds(path) + _sites(path) + _privacy(path) + _alerts(path)
+        findings += _grafana(path)
     return findings
 
 
@@ -121,3 +122,16 @@ def _alerts(path: Path) -> tuple[Finding, ...]:
     facts = AlertFacts(now, date.today(), catalogue, {}, channels=names, trouble=trouble, deliveries=deliveries)
     wanted = ("alerts_set", "alert_channels", "catalogue_age")
     return tuple(finding for finding in ALERTING.examine(facts) if finding.id in wanted)
+
+
+def _grafana(path: Path) -> tuple[Finding, ...]:
+    """Whether Grafana could read the store."""
+    from dashboards.grafana.health import GRAFANA, GrafanaFacts
+    from deploy.assembly import SchoolError, settings_path
+    from deploy.settings import load_settings
+
+    try:
+        servers = load_settings(settings_path(path)).store.servers
+    except (SchoolError, ValueError, OSError):
+        return ()  # the settings' finding says it
+    return GRAFANA.examine(GrafanaFacts(tuple(servers)))

@@ -17,6 +17,7 @@ import yaml
 from dashboards.grafana.boards import BOARDS, CERTAINTIES, FOLDER, LINES, PACKETS, SHARES, rendered, write_all
 from dashboards.grafana.check import check
 from dashboards.grafana.fields import GOOD, KINDS, OUTCOMES, POOR
+from dashboards.grafana.health import GRAFANA, GrafanaFacts
 from dashboards.grafana.macros import MacroError, expand
 from dashboards.grafana.panels import PLUGIN, WIDTH
 from dashboards.grafana.provision import HOME, write
@@ -257,3 +258,10 @@ def test_the_shipped_provider_names_grafanas_own_folder() -> None:
 def test_the_week_board_covers_the_whole_week(store: ChdbStore, school: SchoolInfo) -> None:
     rows = {c.panel: c.rows for c in check(store, school, DAY) if c.board == "sensor-health"}
     assert rows["Coverage, by day"] == 5  # Wednesday 11 to Tuesday 17 November, without the weekend
+
+
+def test_the_check_says_whether_grafana_can_read_the_store() -> None:
+    (embedded,) = GRAFANA.examine(GrafanaFacts(()))
+    assert "its boards need a ClickHouse server (store.servers)" in embedded.sentence
+    (server,) = GRAFANA.examine(GrafanaFacts(("db1.example:9440",)))
+    assert (server.value, server.severity) == ("db1.example:9440", "ok")
