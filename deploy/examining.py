@@ -24,7 +24,7 @@ def examine(path: Path | None, interface: str | None = None) -> tuple[Finding, .
     settings, findings = _settings(path)
     findings += SENSOR.examine(measure(settings, interface)) + _grafana(path)
     if path is not None:
-        findings += _feeds(path) + _sites(path) + _privacy(path) + _alerts(path)
+        findings += _feeds(path) + _sites(path) + _privacy(path) + _alerts(path) + _reports(path)
     return findings
 
 
@@ -136,3 +136,16 @@ def _alerts(path: Path) -> tuple[Finding, ...]:
     facts = AlertFacts(now, date.today(), catalogue, {}, channels=names, trouble=trouble, deliveries=deliveries)
     wanted = ("alerts_set", "alert_channels", "catalogue_age")
     return tuple(finding for finding in ALERTING.examine(facts) if finding.id in wanted)
+
+
+def _reports(path: Path) -> tuple[Finding, ...]:
+    """The findings on reports, of what `schoolgate run` wrote down about sending them."""
+    from dashboards.report_health import REPORTS, facts_of
+    from deploy.assembly import SchoolError, settings_path
+    from deploy.settings import load_settings
+
+    try:
+        settings = load_settings(settings_path(path))
+    except (SchoolError, ValueError, OSError):
+        return ()  # the settings' finding says it
+    return REPORTS.examine(facts_of(settings.report, time.time()))
