@@ -155,7 +155,7 @@ def together(
                 if not before:
                     raise
                 # readers of both issues know it, whatever is shown now
-                hidden = {f.key: _withheld() if f.value > 0 else shown(0) for f in network if f.public}
+                hidden = {f.key: withheld() if f.value > 0 else shown(0) for f in network if f.public}
                 return _read(tables, hidden, columns, cells)
             loose |= {error.key} & closed or closed
 
@@ -189,7 +189,7 @@ def _overlapping(rows: Rows, totals: Mapping[str, int], loose: Iterable[str], st
         key = _key(column)
         counts = {row: n for row in rows if (n := rows[row].get(column, 0)) > 0}
         for row in counts if key in loose else ():
-            cells[row][column] = _withheld()
+            cells[row][column] = withheld()
         for row in sorted(counts):
             while not cells[row][column].plain and _pinned(
                 row, [cells[r][column] for r in counts], counts, totals[key]
@@ -198,7 +198,7 @@ def _overlapping(rows: Rows, totals: Mapping[str, int], loose: Iterable[str], st
                 if not others:
                     break  # it is the total, which moves
                 most = max(others, key=lambda r: (cells[r][column].plain, counts[r], r))
-                cells[most][column] = _withheld()
+                cells[most][column] = withheld()
     return cells
 
 
@@ -225,7 +225,8 @@ def _covering(cells: Cells, totals: Mapping[str, int]) -> dict[str, tuple[int, i
     return found
 
 
-def _withheld() -> Shown:
+def withheld() -> Shown:
+    """What is shown of a number of which nothing is said."""
     return Shown(WITHHELD, 1, _OPEN)
 
 
@@ -313,7 +314,7 @@ class _Net:
             return Shown(WITHHELD, 0, _OPEN)
         old = before.get(figure.key)
         if old is not None and old.text == WITHHELD and figure.value > 0:
-            return _withheld()
+            return withheld()
         return shown(figure.value, step)
 
     def free(self, place: int) -> None:
@@ -331,7 +332,7 @@ class _Net:
             raise Exposed(figure.key)
         for at, up in min(ways)[1]:
             if not self._moves(at, up):
-                self.shown[at] = _withheld()
+                self.shown[at] = withheld()
 
     def _moves(self, place: int, up: bool) -> bool:
         """May it be one more, or one less, for all that is shown and known?"""

@@ -27,6 +27,7 @@ from dashboards.issuing import Press
 from dashboards.mail import PROBLEMS, Attachment, file_name, hand_over, letter
 from dashboards.pdf import PdfError, pdf_of
 from dashboards.queries import ask
+from dashboards.report_health import STATE
 from dashboards.said import Said
 from dashboards.schedule import SCHEDULED, TERM, Due, When, due_weeks, find_term
 from dashboards.schools import NoSuchSchool, find_school
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
 CORRECT_EVERY_S = 3600.0
 CORRECT_WEEKS = 8
 """How far back an issue is looked at again; a re-tag reaches a week, a contest two months."""
-REQUESTS, STATE = "requests", "state.json"
+REQUESTS = "requests"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from dashboards.grafana.check import check
 from dashboards.queries import questions
+from dashboards.schools import find_school
 from pipeline.store import ChdbStore, Store, StoreError
 from tests.dashboards import sample_store
 from tests.dashboards.test_queries import VALUES
@@ -32,17 +34,29 @@ def test_a_question_has_the_same_answer(store: ChdbStore, server: Store, name: s
     assert ours.rows
 
 
+def test_the_boards_have_the_same_answers(store: ChdbStore, server: Store) -> None:
+    """The SQL that Grafana sends, on a server: as on our own store."""
+    school = find_school(store, sample_store.SCHOOL)
+    ours, theirs = (check(one, school, sample_store.DAY) for one in (store, server))
+    assert theirs == ours
+    assert [one for one in theirs if one.fault or not one.rows] == []
+
+
 EVIL = ["' OR 1 = 1 --", "\\' OR 1 = 1 --", "x'); DROP TABLE schoolgate.use_day; --", "{zone:String}", "\\", "\0", "é'"]
 
 
-@pytest.mark.parametrize("evil", EVIL)
-@pytest.mark.parametrize("name", [name for name, question in questions().items() if "school" in question.params])
-def test_a_school_that_is_sql_is_a_school_without_rows(store: ChdbStore, server: Store, name: str, evil: str) -> None:
+TEXTS = ("school", "kind", "group")
+
+
+@pytest.mark.parametrize("name", [name for name, question in questions().items() if set(TEXTS) & set(question.params)])
+def test_a_text_that_is_sql_is_a_text_without_rows(store: ChdbStore, server: Store, name: str) -> None:
     question = questions()[name]
-    values = {parameter: VALUES[parameter] for parameter in question.params} | {"school": evil}
+    values = {parameter: VALUES[parameter] for parameter in question.params}
     for one in (store, server):
-        nobody = one.query(question.sql, values | {"school": "nobody"}).rows
-        assert one.query(question.sql, values).rows == nobody
+        for text in set(TEXTS) & set(question.params):
+            nobody = one.query(question.sql, values | {text: "nobody"}).rows
+            for evil in EVIL if text == "school" else EVIL[:2]:
+                assert one.query(question.sql, values | {text: evil}).rows == nobody, evil
         assert one.query("SELECT count() > 0 FROM schoolgate.use_day").rows == [(1,)]
 
 
