@@ -22,7 +22,7 @@ def examine(path: Path | None, interface: str | None = None) -> tuple[Finding, .
     from sensor.vitals import measure
 
     settings, findings = _settings(path)
-    findings += SENSOR.examine(measure(settings, interface))
+    findings += SENSOR.examine(measure(settings, interface)) + _grafana(path)
     if path is not None:
         findings += _store(path) + _feeds(path) + _sites(path) + _privacy(path) + _alerts(path) + _door(path)
         findings += _reports(path)
@@ -57,6 +57,21 @@ def _store(path: Path) -> tuple[Finding, ...]:
     except (SchoolError, ValueError, OSError):
         return ()  # the settings' finding says it
     return STORE.examine(store_facts(settings.store, time.time()))
+
+
+def _grafana(path: Path | None) -> tuple[Finding, ...]:
+    """Whether Grafana could read the store."""
+    from dashboards.grafana.health import GRAFANA, GrafanaFacts
+    from deploy.assembly import SchoolError, settings_path
+    from deploy.settings import load_settings
+
+    if path is None:
+        return ()
+    try:
+        servers = load_settings(settings_path(path)).store.servers
+    except (SchoolError, ValueError, OSError):
+        return ()  # the settings' finding says it
+    return GRAFANA.examine(GrafanaFacts(tuple(servers)))
 
 
 def _privacy(path: Path) -> tuple[Finding, ...]:

@@ -24,7 +24,7 @@ from tests.sample_year import DAYS, FIRST, LAST, SCHOOL, ZONE, is_school_day
 
 ROOT = Path(__file__).parents[2]
 DAY = max(d for d in (LAST - timedelta(n) for n in range(90)) if is_school_day(d))
-VALUES = {"school": SCHOOL, "zone": ZONE, "day": DAY, "from": FIRST, "to": LAST, "kind": "all", "people": "all"}
+VALUES = {"school": SCHOOL, "zone": ZONE, "day": DAY, "from": FIRST, "to": LAST, "kind": "all", "group": "all"}
 FROM = re.compile(r"schoolgate\.(\w+)")
 MOST_ROWS = 5000
 SLOW_MS = 200
@@ -75,7 +75,7 @@ def test_every_panel_answers_over_the_year_with_the_columns_it_promises(year: Ch
     assert len(found) == len(list(queries()))
 
 
-@pytest.mark.parametrize("narrowed", [{"kind": "social_networking"}, {"people": "support"}])
+@pytest.mark.parametrize("narrowed", [{"kind": "social_networking"}, {"group": "support"}])
 def test_panels_answer_for_one_kind_and_one_group(
     year: ChdbStore, school: SchoolInfo, narrowed: dict[str, str]
 ) -> None:
