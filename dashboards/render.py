@@ -1,14 +1,20 @@
-"""Fills the templates of the pages and of the report. Everything is escaped; an undefined name is an error."""
+"""Fills the templates of the pages and of the report. Everything is escaped; an undefined name is an error.
+
+`lang` among the values is the language of `t(...)` and of the filters for days and minutes; without it, English.
+"""
 
 from __future__ import annotations
 
 import importlib.metadata
+from datetime import date
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup, escape
 
-from dashboards import words
+from dashboards import language, words
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -36,6 +42,33 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters.update(minutes=words.minutes, long_day=words.long_day, short_day=words.short_day, number="{:,}".format)
-    env.globals.update(looks=words.LOOKS, version=version())
+    env.filters.update(
+        minutes=_minutes, long_day=_long_day, short_day=_short_day, number="{:,}".format, share=words.share
+    )
+    env.globals.update(looks=words.LOOKS, version=version(), t=_translated)
     return env
+
+
+def _language(context: Context) -> language.Language:
+    return "cy" if context.get("lang") == "cy" else "en"
+
+
+@pass_context
+def _translated(context: Context, text: str, **values: object) -> Markup:
+    """`{{ t("since {day}", day=...) }}`: the text in the page's language; what is filled in is escaped."""
+    return Markup(escape(language.translated(_language(context), text))).format(**values)
+
+
+@pass_context
+def _minutes(context: Context, count: int) -> str:
+    return language.minutes(count, _language(context))
+
+
+@pass_context
+def _long_day(context: Context, day: date) -> str:
+    return language.long_day(day, _language(context))
+
+
+@pass_context
+def _short_day(context: Context, day: date) -> str:
+    return language.short_day(day, _language(context))

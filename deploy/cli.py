@@ -20,6 +20,7 @@ COMMANDS = {
     "replay": ("replay", "Run captures through the whole way into a store."),
     "run": ("run", "Watch a mirror port: sensor workers, store and pages."),
     "serve": ("serve", "Serve the pages of a store that nobody else has open."),
+    "account": ("account", "Who may log in to the pages: add, list, reset, remove."),
     "report": ("report", "Write the weekly report."),
     "import": ("imports", "Import timetables, rotas and calendars: look, apply, take back."),
     "retag": ("retag", "Judge past minutes anew after a correction; the old outcomes are kept."),
@@ -46,7 +47,7 @@ COMMANDS = {
     "store": ("store", "The store's tables, its users on servers, and who sees what."),
     "config": ("config", "Check or show the settings."),
     "bench": ("bench", "Measure the sensor against the memory's speed."),
-    "grafana": ("grafana", "Write, check or push the Grafana dashboards."),
+    "grafana": ("grafana", "Write, check, push, compare or fetch the Grafana dashboards."),
 }
 
 

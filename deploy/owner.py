@@ -23,7 +23,7 @@ from deploy.assembly import SchoolFiles, SchoolWatch
 from deploy.changes import note_changes
 from deploy.detecting import live_detector
 from deploy.keeping import Keeping
-from deploy.pages import listen
+from deploy.pages import PagesServer, app_of, config_of, listen, open_accounts, refuse_unsafe
 from deploy.sensing import Sensing
 from pipeline import retag
 from pipeline.audit import AuditTrail
@@ -62,6 +62,7 @@ class Owner:
         self._settings = settings
         self._assessor = assessor
         self._trail = AuditTrail(files.folder / settings.privacy.audit)
+        self._folder = files.folder
         self._paused = False
         self._store = store
         self._sensing = sensing
@@ -171,11 +172,10 @@ class Owner:
                 click.echo(f"schoolgate: {error}; the spool keeps what is not stored", err=True)
 
     def _start_pages(self) -> uvicorn.Server:
-        from dashboards.web import make_app
-
         pages = self._settings.pages
-        listener = listen(pages.host, pages.port)
-        app = make_app(self._store, pages)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, server_header=False))
+        accounts = open_accounts(pages)
+        refuse_unsafe(pages, accounts)
+        listener = listen(pages)
+        server = PagesServer(config_of(app_of(self._store, pages, self._folder, accounts), pages))
         threading.Thread(target=server.run, args=([listener],), name="pages", daemon=True).start()
         return server

@@ -28,6 +28,7 @@ DAYS: dict[str, int] = {
     "coverage": MONTHS_14,
     "catalogue_change": MONTHS_14,
     "bell": MONTHS_14,
+    "school_day": MONTHS_14,
     "batch": MONTHS_14,
     "alert": MONTHS_14,
     "alert_delivery": MONTHS_14,

@@ -299,6 +299,19 @@ TABLES: tuple[Table, ...] = (
         engine="ReplacingMergeTree(updated)",
     ),
     Table(
+        "school_day",
+        "What sort of day each day was for the school; the row written last holds, so read with FINAL.",
+        (
+            _SCHOOL,
+            _DAY,
+            Column("kind", _WORD, "school, inset, holiday, bank_holiday, closure, weekend or unknown"),
+            Column("name", _WORD, "what the school's calendar calls it; '' if it does not say"),
+            Column("updated", _TIME, "when the row was written"),
+        ),
+        ("school", "day"),
+        engine="ReplacingMergeTree(updated)",
+    ),
+    Table(
         "contest",
         "Episodes that somebody contested, and what came of it; the highest revision holds, so read with FINAL.",
         (
@@ -408,7 +421,7 @@ GONE_DAYS: dict[str, int] = {
     "mark_former": 7,
     "episode": 90,
     **dict.fromkeys(("use_five", "use_period", "use_day", "coverage", "catalogue_change", "bell", "batch"), 426),
-    **dict.fromkeys(("alert", "alert_delivery"), 426),
+    **dict.fromkeys(("alert", "alert_delivery", "school_day"), 426),
     "retention_proof": 731,
 }
 """Days after which a table's rows are gone in any case, held for a contest or not. The rules that let them go, most
