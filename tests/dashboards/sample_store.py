@@ -127,7 +127,9 @@ def _around(store: Store) -> None:
         "days",
     )
     metrics = {"minutes_paused": ("10:00", 15), "minutes_retagged": ("09:00", 37)}
-    counted = [{**fixed, "start": local(DAY, at), "metric": m, "value": n} for m, (at, n) in metrics.items()]
+    counted = [
+        {**fixed, **VERSIONS, "start": local(DAY, at), "metric": m, "value": n} for m, (at, n) in metrics.items()
+    ]
     _insert(store, "coverage", counted, "around")
     trouble = (
         dict.fromkeys(BY_NAME["alert"].types, "") | fixed | {"id": "h1", "kind": "feed_stale", "subject": "leases"}
