@@ -175,7 +175,7 @@ def protect(
     for place, figure in enumerate(figures):
         if figure.public and not net.shown[place].plain:
             net.free(place)
-    return {figure.key: net.shown[place] for place, figure in enumerate(figures) if figure.public}
+    return {figure.key: net.told(place) for place, figure in enumerate(figures) if figure.public}
 
 
 # -------------------------------------------------------------------------------------------- rows that overlap
@@ -316,6 +316,11 @@ class _Net:
         if old is not None and old.text == WITHHELD and figure.value > 0:
             return withheld()
         return shown(figure.value, step)
+
+    def told(self, place: int) -> Shown:
+        """What is shown of it, with the range that a reader knows who has also seen what was shown before."""
+        seen, (low, high) = self.shown[place], self._limits[place]
+        return Shown(seen.text, max(seen.low, low), min(seen.high, high))
 
     def free(self, place: int) -> None:
         """Sees to it that a figure can be another one: opens the cheapest cycle through it."""

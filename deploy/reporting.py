@@ -157,10 +157,12 @@ class Reporting:
 
     def _issue_due(self, press: Press) -> None:
         known = issues(self._store, self._school)
-        days = [row["day"] for row in ask(self._store, "days", school=self._school)]
+        first = min((issue.day for issue in known if issue.basis.get(SCHEDULED)), default=None)
+        if first is None:
+            first = min((row["day"] for row in ask(self._store, "days", school=self._school)), default=None)
         when = When.of(self._files.settings.report.at)
         left = _left_out(known)
-        for due in due_weeks(self._files.school, when, self._now(), known, min(days, default=None)):
+        for due in due_weeks(self._files.school, when, self._now(), known, first):
             if due.why:
                 keep(self._store, self._school, _skipped(due, self._now()))
                 left.append(_word(due.period, due.why, due.name))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,8 +22,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Literal
 
-import uvicorn
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from dashboards.settings import PageSettings
+from deploy.pages import PagesServer, config_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 Theme = Literal["light", "dark"]
@@ -87,15 +89,14 @@ class Seen:
 
 @contextmanager
 def serving(app: Any) -> Iterator[str]:
-    """The pages on a free port of this machine; yields their address."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", proxy_headers=False))
-    thread = Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    """The pages on a free port of this machine, as `schoolgate serve` has them; yields their address."""
+    server = PagesServer(config_of(app, PageSettings()))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=server.run, args=([listener],))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
 
 
 @contextmanager

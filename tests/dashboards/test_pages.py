@@ -91,6 +91,15 @@ def test_a_week_is_compared_as_in_the_report(store: ChdbStore, school: SchoolInf
     assert why.in_("en") in text_of(manager, "/week?week=2026-W41")
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "1969-12-31", "9999-12-31", "2149-06-01"])
+def test_days_that_no_store_can_hold_get_a_plain_answer(manager: TestClient, day: str) -> None:
+    year = day[:4]
+    for path in (f"/?day={day}", f"/services?span=term&day={day}", f"/why?day={day}", f"/timetable?day={day}"):
+        assert manager.get(path).status_code == 400, path
+    for path in (f"/week?week={year}-W20", f"/episodes?week={year}-W20"):
+        assert manager.get(path).status_code == 400, path
+
+
 @pytest.mark.parametrize(("query", "status"), [("week=2026-47", 400), ("week=2026-W53", 200), ("show=people", 200)])
 def test_odd_weeks_get_a_plain_answer(manager: TestClient, query: str, status: int) -> None:
     answer = manager.get(f"/week?{query}")
@@ -241,6 +250,39 @@ def test_a_pseudonym_that_leads_nowhere_cannot_be_looked_up(manager: TestClient,
     assert "leads to nobody" in answer.text
     assert "Somebody has complained of it." in answer.text
     assert ("lookup.request", "refused") in [(e.action, e.result) for e in house.office.trail.entries()]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"sort": "staff", "subject": "T05"}, "name the first and the last day"),
+        ({"sort": "alert", "subject": "a1"}, "a1"),
+        ({"sort": "staff", "subject": "T05", "first": "2026-11-01", "last": "2026-11-30"}, "30 days"),
+        ({"sort": "staff", "subject": "nobody", "first": "2026-11-17", "last": "2026-11-17"}, "no staff id"),
+        ({"sort": "other", "subject": "T05"}, "choose what the look-up is for"),
+    ],
+)
+def test_a_look_up_that_is_badly_asked_is_refused(
+    manager: TestClient, house: Schoolhouse, fields: dict[str, str], words: str
+) -> None:
+    page = manager.get("/lookups").text
+    (token,) = set(re.findall(r'name="form_token" value="([^"]+)"', page))
+    asked = {"case": "7", "reason": "complaint", "text": "Somebody has complained of it.", "do": "ask"}
+    answer = manager.post("/lookups", data={"form_token": token, **asked, **fields})
+    assert answer.status_code == 422
+    assert words in unescape(answer.text)
+    assert "lookup.requested" not in [action for action, _, _ in house.audit()]
+
+
+def test_a_look_up_of_a_member_of_staff_waits_for_somebody_else(manager: TestClient, house: Schoolhouse) -> None:
+    page = manager.get("/lookups").text
+    (token,) = set(re.findall(r'name="form_token" value="([^"]+)"', page))
+    asked = {"case": "7", "reason": "complaint", "text": "Somebody has complained of it.", "do": "ask", "sort": "staff"}
+    days = {"subject": "T05", "first": "2026-11-16", "last": "2026-11-20"}
+    answer = manager.post("/lookups", data={"form_token": token, **asked, **days})
+    assert (answer.status_code, "waiting" in answer.text) == (200, True)
+    with house.client(Role.NETWORK_MANAGER) as again:
+        assert "Approve" not in again.get("/lookups").text
 
 
 # --- what every page costs
