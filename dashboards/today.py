@@ -14,6 +14,9 @@ from dashboards.frame import Page, Site
 from dashboards.live import Live
 from dashboards.schools import schools
 
+FIRST, LAST = date(1971, 1, 1), date(2149, 1, 1)
+"""Days that the store can be asked about, with weeks and terms around them."""
+
 
 def pages(site: Site) -> list[Page]:
     """Today, its chart's figures, and its events."""
@@ -36,7 +39,7 @@ def pages(site: Site) -> list[Page]:
         if live.full:
             return PlainTextResponse("There are too many open pages; this one looks by itself.\n", 503)
         seen = request.headers.get("last-event-id") or request.query_params.get("seen", "")
-        told = live.stream(school, seen[:40])
+        told = live.stream(school, seen[:40], request.is_disconnected)
         return StreamingResponse(told, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
     return [Page("/", today), Page("/day.json", day_json), Page("/day/events", events)]
@@ -52,6 +55,9 @@ def day_of(request: Request) -> date | None:
     if not text:
         return None
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise HTTPException(400, f"{text[:40]!r} is not a date; write it as 2026-11-17.") from None
+    if not FIRST <= day <= LAST:
+        raise HTTPException(400, f"{day} is no day that a store can hold; write it as 2026-11-17.")
+    return day

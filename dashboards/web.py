@@ -37,13 +37,14 @@ from starlette.staticfiles import StaticFiles
 from dashboards import login, method, today
 from dashboards.accounts import AccountError
 from dashboards.day import days_with_data
-from dashboards.door import Door
+from dashboards.door import Door, is_near
 from dashboards.forms import read_form
 from dashboards.frame import Clock, Page, Site, own_address, switch
 from dashboards.guard import Guard
+from dashboards.language import translated
 from dashboards.needs import Need
 from dashboards.office import OfficeError
-from dashboards.pages import edits, episodes, health, services, sites, timetable, week, why
+from dashboards.pages import edits, episodes, health, mine, services, sites, timetable, week, why
 from dashboards.pages import settings as settings_page
 from dashboards.render import version
 from dashboards.schools import NoSuchSchool, schools
@@ -71,6 +72,7 @@ MODULES: tuple[Callable[[Site], list[Page]], ...] = (
     sites.pages,
     health.pages,
     settings_page.pages,
+    mine.pages,
     method.pages,
     login.pages,
 )
@@ -116,6 +118,7 @@ def make_app(
         },
     )
     app.state.closing = site.closing
+    app.state.site = site
     return app
 
 
@@ -144,7 +147,7 @@ def _guarded(site: Site, page: Page) -> Callable[[Request], Awaitable[Response]]
 
 
 def _for_machines(site: Site) -> Callable[[Request], Awaitable[Response]]:
-    """Does the store answer, which schools does it hold, and how new is each?"""
+    """Does the store answer, which schools does it hold, and how new is each? For programs on this machine."""
 
     def ask() -> dict[str, Any]:
         known = {info.id: days_with_data(site.store, info) for info in schools(site.store)}
@@ -152,6 +155,8 @@ def _for_machines(site: Site) -> Callable[[Request], Awaitable[Response]]:
         return {"status": "ok", "version": version(), "latest_day": latest}
 
     async def answer(request: Request) -> Response:
+        if not is_near(request) and not site.visitor(request).may(Need.HEALTH):
+            raise HTTPException(403, site.say(request, "This needs an account; log in."))
         return JSONResponse(await run_in_threadpool(ask))
 
     return answer
@@ -196,4 +201,5 @@ class _Failures:
 
     def _say(self, request: Request, status: int, why: str) -> Response:
         title = _TITLES.get(status, "That did not work")
+        why = translated(self._site.language(request), why)
         return self._site.page(request, "error.html", status, title=title, why=why)

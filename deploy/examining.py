@@ -24,7 +24,7 @@ def examine(path: Path | None, interface: str | None = None) -> tuple[Finding, .
     settings, findings = _settings(path)
     findings += SENSOR.examine(measure(settings, interface))
     if path is not None:
-        findings += _feeds(path) + _sites(path) + _privacy(path) + _alerts(path) + _reports(path)
+        findings += _feeds(path) + _sites(path) + _privacy(path) + _alerts(path) + _door(path) + _reports(path)
     return findings
 
 
@@ -134,3 +134,27 @@ def _reports(path: Path) -> tuple[Finding, ...]:
     except (SchoolError, ValueError, OSError):
         return ()  # the settings' finding says it
     return REPORTS.examine(facts_of(settings.report, time.time()))
+
+
+def _door(path: Path) -> tuple[Finding, ...]:
+    """The findings on accounts of the pages; none where the settings cannot be read, which is said elsewhere."""
+    from dashboards.doorchecks import DOOR, DoorFacts
+    from deploy.assembly import read_school
+    from deploy.pages import open_accounts
+    from pipeline.access import read_access
+    from sensor.health import Finding, Severity
+
+    try:
+        files = read_school(path)
+    except (ValueError, OSError):
+        return ()
+    try:
+        found = []
+        if files.settings.pages.accounts.exists():
+            with closing(open_accounts(files.settings.pages)) as accounts:
+                found = accounts.all()
+        access = files.folder / files.settings.privacy.access
+        people = read_access(access.read_bytes(), files.school.numbers, access.name) if access.is_file() else ()
+    except (ValueError, OSError) as error:
+        return (Finding("accounts_known", "Accounts", Severity.FAIL, f"{error}.", "", "Mend it; nobody can log in."),)
+    return DOOR.examine(DoorFacts(found, people, time.time()))

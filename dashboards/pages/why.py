@@ -15,6 +15,7 @@ from dashboards.needs import Need
 from dashboards.reasons import ReasonsView, Where, five_of, reasons_view
 from dashboards.schools import SchoolInfo
 from dashboards.today import day_of
+from dashboards.week import week_of
 from pipeline.telling import Explanation
 from pipeline.why import why_minute
 
@@ -28,6 +29,7 @@ def pages(site: Site) -> list[Page]:
         return site.page(
             request, "why.html", current="week", view=view, kind_name=words.kind_name,
             service_name=words.service_name, sentence_of=words.sentence_of, mend_of=words.mend_of,
+            week=week_of(view.where.day),
         )  # fmt: skip
 
     async def minute(request: Request) -> Response:

@@ -17,5 +17,9 @@ SELECT
     if(minutes_person > 0, minutes_timetabled / minutes_person, NULL) AS timetabled_share
 FROM schoolgate.coverage AS c
 WHERE c.school = {school:String} AND c.day >= {from:Date} AND c.day <= {to:Date}
+    AND c.metric IN (
+        'packets', 'ring_drops', 'nic_drops', 'slices', 'flows', 'flows_named', 'flows_ech', 'flows_doh', 'flows_dot',
+        'flows_doq', 'flows_vpn', 'minutes_use', 'minutes_person', 'minutes_timetabled'
+    )
 GROUP BY day
 ORDER BY day

@@ -9,5 +9,6 @@ SELECT
     sumIf(c.value, c.metric = 'slices_unknown') AS unknown
 FROM schoolgate.coverage AS c
 WHERE c.school = {school:String} AND c.day >= {from:Date} AND c.day <= {to:Date}
+    AND c.metric IN ('slices_staff', 'slices_pupil', 'slices_guest', 'slices_unknown')
 GROUP BY day
 ORDER BY day

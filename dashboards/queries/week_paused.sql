@@ -8,3 +8,4 @@ SELECT
     sumIf(c.value, c.metric = 'minutes_withdrawn') AS minutes_withdrawn
 FROM schoolgate.coverage AS c
 WHERE c.school = {school:String} AND c.day >= {from:Date} AND c.day <= {to:Date}
+    AND (c.metric LIKE 'minutes_paused%' OR c.metric IN ('episodes_withdrawn', 'minutes_withdrawn'))

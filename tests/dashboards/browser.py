@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,18 +22,25 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Literal
 
-import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from dashboards.settings import PageSettings
+from deploy.pages import PagesServer, config_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 Theme = Literal["light", "dark"]
 WIDTHS = (1280, 390)
 THEMES: tuple[Theme, Theme] = ("light", "dark")
-PATIENCE_MS = 20_000
+PATIENCE_MS = 120_000
 _LISTEN = """
 window.violations = [];
 document.addEventListener('securitypolicyviolation',
   e => window.violations.push(e.violatedDirective + ' ' + e.blockedURI));
+"""
+_TOO_WIDE = """
+() => document.documentElement.scrollWidth <= window.innerWidth ? [] :
+  [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > window.innerWidth)
+  .map(e => e.outerHTML.slice(0, 80))
 """
 _AXE = """
 async () => (await axe.run(document, {resultTypes: ['violations']})).violations
@@ -58,7 +65,8 @@ class Seen:
         """No complaint, no violation of the content policy, no horizontal scrolling."""
         told = self.complaints + self.page.evaluate("window.violations")
         assert not told, "\n".join(told)
-        assert self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "scrolls sideways"
+        wide = self.page.evaluate(_TOO_WIDE)
+        assert not wide, "\n".join(["scrolls sideways", *wide])
 
     def forgive(self, *words: str) -> None:
         """Forgets complaints with one of these words: the browser notes each status of a page that was asked for."""
@@ -81,15 +89,14 @@ class Seen:
 
 @contextmanager
 def serving(app: Any) -> Iterator[str]:
-    """The pages on a free port of this machine; yields their address."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", proxy_headers=False))
-    thread = Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    """The pages on a free port of this machine, as `schoolgate serve` has them; yields their address."""
+    server = PagesServer(config_of(app, PageSettings()))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=server.run, args=([listener],))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
 
 
 @contextmanager
@@ -108,6 +115,7 @@ def looking(
     """A fresh window that listens for complaints. `cookie`: of somebody who has logged in."""
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, **more)
     context.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
     context.add_init_script(_LISTEN)
     if cookie:
         context.add_cookies([{"name": "schoolgate-visit", "value": cookie, "domain": "127.0.0.1", "path": "/"}])

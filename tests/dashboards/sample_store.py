@@ -161,8 +161,8 @@ def arrive(store: Store, day: date, clock: str, minutes: int) -> None:
     _insert(store, "use_five", [{**fixed, "start": start}], token)
     _insert(store, "use_day", [{**fixed, "people": "all"}], token)
     _insert(store, "use_period", [{**fixed, "people": "all", "period": "Lunch", "period_kind": "lunch"}], token)
-    window: Row = {"school": SCHOOL, "batch": token, "stored": start + 3 * FIVE, "window": start, "rows": 3}
-    _insert(store, "batch", [{**window, **VERSIONS}], token)
+    window: Row = {"school": SCHOOL, "batch": token, "stored": start + timedelta(hours=9), "window": start}
+    _insert(store, "batch", [{**window, "rows": 3, **VERSIONS}], token)
 
 
 def _episodes(store: Store) -> None:

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboards import otp
-from dashboards.accounts import AccountError, Accounts, refuse_weak
+from dashboards.accounts import Account, AccountError, Accounts, refuse_weak
 from dashboards.attempts import Attempts
-from pipeline.access import Role
+from dashboards.doorchecks import DOOR, DoorFacts
+from pipeline.access import Person, Role
+from sensor.health import Severity, worst
 from tests.dashboards.schoolhouse import PASSWORD
 
 RFC = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # "12345678901234567890", RFC 6238 appendix B
@@ -204,3 +206,17 @@ def test_memory_of_failures_is_bounded() -> None:
     for n in range(1000):
         attempts.failed(f"u{n}", f"10.1.{n // 250}.{n % 250}", False, 0.0)
     assert len(attempts._counts) <= 50
+
+
+def test_accounts_of_nobody_and_first_log_ins_that_are_too_late_are_findings() -> None:
+    def of(login: str, name: str, role: Role, enrolled: bool = True, until: float = 0.0) -> Account:
+        return Account(login, name, role, enrolled, until)
+
+    people = (Person("Sam Rees", Role.NETWORK_MANAGER, "S11"),)
+    well = (of("sam", "SAM REES", Role.NETWORK_MANAGER), of("box", "Anybody", Role.INSTALLER))
+    assert worst(DOOR.examine(DoorFacts(well, people, 100.0))) is Severity.OK
+    assert worst(DOOR.examine(DoorFacts((), people, 100.0))) is Severity.OK
+    bad = (of("ann", "Ann Bowen", Role.HEAD), of("sam", "Sam Rees", Role.NETWORK_MANAGER, False, 99.0))
+    lost, late = DOOR.examine(DoorFacts(bad, people, 100.0))
+    assert (lost.severity, "ann" in lost.sentence, "sam" in lost.sentence) == (Severity.WARN, True, False)
+    assert (late.severity, "sam" in late.sentence) == (Severity.WARN, True)

@@ -105,39 +105,36 @@ def test_import_a_timetable_with_an_error_and_mend_it(
     browser: Browser, served: tuple[str, Schoolhouse], tmp_path: Path
 ) -> None:
     address, house = served
-    good = (HERE / "timetable.csv").read_text()
+    good = (HERE / "bells.csv").read_text()
     lines = good.splitlines(keepends=True)
-    wrong = [*lines[:40], re.sub(r"^(\w+),(\w|\*),\d,", r"\1,\2,8,", lines[40]), *lines[41:]]
-    assert wrong != lines
-    file = tmp_path / "timetable.csv"
-    file.write_text("".join(wrong))
+    file = tmp_path / "bells.csv"
+    file.write_text("".join([*lines[:4], re.sub(r"\d\d:\d\d", "25:00", lines[4], count=1), *lines[5:]]))
     with looking(browser, cookie=house.word(Role.NETWORK_MANAGER)) as seen:
         page = seen.page
         seen.open(f"{address}/timetable", "#bring")
         page.get_by_label("Files:").set_input_files(file)
         page.get_by_role("button", name="Read it and show").click()
-        expect(page.get_by_role("alert")).to_contain_text("timetable.csv, line 41:")
-        expect(page.get_by_role("alert")).to_contain_text("weekday '8' is not a number from 1 to 7")
+        expect(page.get_by_role("alert")).to_contain_text("bells.csv, line 5:")
+        expect(page.get_by_role("alert")).to_contain_text("'25:00' is not a time")
         seen.keep("import-fault")
         seen.accessible()
-        line = page.get_by_label("Line 41 as it is")
-        line.fill(lines[40].strip())
+        page.get_by_label("Line 5 as it is").fill(lines[4].strip())
         page.get_by_role("button", name="Read it with this line").click()
         expect(page.get_by_text("Nothing: the school’s files say the same already.")).to_be_visible()
         page.goto(f"{address}/timetable")
-        file.write_text("".join(lines[:-1]))
+        file.write_text(good.rstrip("\n") + "\nnormal,7,Sunday,lesson,09:00,10:00,*\n")
         page.get_by_label("Files:").set_input_files(file)
         page.get_by_role("button", name="Read it and show").click()
-        expect(page.locator(".difference")).to_contain_text("- ")
+        expect(page.locator(".difference")).to_contain_text("+ ")
         seen.keep("import-difference")
         seen.accessible()
         page.get_by_role("button", name="Apply it now").click()
         expect(page.get_by_role("status")).to_contain_text("Import 0001 is in force.")
-        assert (house.folder / "timetable.csv").read_text() == "".join(lines[:-1])
+        assert "Sunday" in (house.folder / "bells.csv").read_text()
         page.locator("#imports summary", has_text="Take back").click()
         page.get_by_role("button", name="Take back import 0001").click()
         expect(page.get_by_role("status")).to_contain_text("Taken back")
-        assert (house.folder / "timetable.csv").read_text() == good
+        assert (house.folder / "bells.csv").read_text() == good
         seen.forgive("422")
         seen.check()
 

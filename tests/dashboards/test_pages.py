@@ -243,6 +243,39 @@ def test_a_pseudonym_that_leads_nowhere_cannot_be_looked_up(manager: TestClient,
     assert ("lookup.request", "refused") in [(e.action, e.result) for e in house.office.trail.entries()]
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"sort": "staff", "subject": "T05"}, "name the first and the last day"),
+        ({"sort": "alert", "subject": "a1"}, "a1"),
+        ({"sort": "staff", "subject": "T05", "first": "2026-11-01", "last": "2026-11-30"}, "30 days"),
+        ({"sort": "staff", "subject": "nobody", "first": "2026-11-17", "last": "2026-11-17"}, "no staff id"),
+        ({"sort": "other", "subject": "T05"}, "choose what the look-up is for"),
+    ],
+)
+def test_a_look_up_that_is_badly_asked_is_refused(
+    manager: TestClient, house: Schoolhouse, fields: dict[str, str], words: str
+) -> None:
+    page = manager.get("/lookups").text
+    (token,) = set(re.findall(r'name="form_token" value="([^"]+)"', page))
+    asked = {"case": "7", "reason": "complaint", "text": "Somebody has complained of it.", "do": "ask"}
+    answer = manager.post("/lookups", data={"form_token": token, **asked, **fields})
+    assert answer.status_code == 422
+    assert words in unescape(answer.text)
+    assert "lookup.requested" not in [action for action, _, _ in house.audit()]
+
+
+def test_a_look_up_of_a_member_of_staff_waits_for_somebody_else(manager: TestClient, house: Schoolhouse) -> None:
+    page = manager.get("/lookups").text
+    (token,) = set(re.findall(r'name="form_token" value="([^"]+)"', page))
+    asked = {"case": "7", "reason": "complaint", "text": "Somebody has complained of it.", "do": "ask", "sort": "staff"}
+    days = {"subject": "T05", "first": "2026-11-16", "last": "2026-11-20"}
+    answer = manager.post("/lookups", data={"form_token": token, **asked, **days})
+    assert (answer.status_code, "waiting" in answer.text) == (200, True)
+    with house.client(Role.NETWORK_MANAGER) as again:
+        assert "Approve" not in again.get("/lookups").text
+
+
 # --- what every page costs
 
 
