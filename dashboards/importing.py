@@ -31,7 +31,7 @@ from pipeline.tables import InputError
 MOST_FILES = 12
 LARGEST = 2 * MAX_BYTES
 """Bytes of one upload."""
-HELD = 6
+HELD = 4
 """Uploads held at once; the oldest gives way."""
 HELD_S = 3600.0
 LONGEST_LINE = 2000

@@ -6,6 +6,7 @@ form answers with a redirect; what was done is said on the page that it leads to
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -75,6 +76,7 @@ class _Desk:
     def __init__(self, site: Site, office: Office) -> None:
         self._site, self._office = site, office
         self._uploads = Uploads()
+        self._reading = threading.Lock()
 
     # ------------------------------------------------------------------------------------------------------- looking
 
@@ -121,8 +123,10 @@ class _Desk:
         )  # fmt: skip
 
     def _attempt(self, upload: Upload) -> Attempt:
+        """Reads an upload, one at a time: a year's substitutions keep a processor busy for seconds."""
         settings, versions = self._office.imports()
-        return attempt(upload, versions, settings, self._site.now().date())
+        with self._reading:
+            return attempt(upload, versions, settings, self._site.now().date())
 
     # --------------------------------------------------------------------------------------------------------- doing
 
@@ -178,8 +182,8 @@ class _Desk:
         return replace(upload, words=tuple(words), asked=_asked(form, upload.asked))
 
     def _finish(self, upload: Upload, visitor: Visitor, at_once: bool, request: Request) -> Response:
-        settings, versions = self._office.imports()
-        tried = attempt(upload, versions, settings, self._site.now().date())
+        _, versions = self._office.imports()
+        tried = self._attempt(upload)
         if tried.fault is not None:
             return self._show(request, upload, tried)
         version = keep(replace(upload, who=_who(visitor)), tried, versions)

@@ -287,6 +287,19 @@ def test_the_notice_is_open_to_all_in_both_languages_and_says_whether_it_is_curr
     assert "MONITORS" not in client.get("/notice?language=cy").text.split('id="text"')[1].split("</pre>")[0]
 
 
+# -------------------------------------------------------------------------------------------------------------- my data
+
+
+def test_staff_see_their_own_data_and_nobody_elses(house: Schoolhouse) -> None:
+    page = house.client(Role.STAFF).get("/mine").text
+    assert "T03" in page
+    assert not re.search(r"\bT0[124-9]\b|\bL01\b", page)
+    assert "<style" not in page
+    assert ("subject.exported", "done", "staff") in house.audit()
+    assert house.client(Role.STAFF).get("/login").url.path == "/mine"  # where staff begin
+    assert house.client(Role.DPO).get("/mine").status_code == 403
+
+
 # ----------------------------------------------------------------------------------------------------- odd addresses
 
 ODD = ("%ff%00", "0001-01-01", "9999-12-31", "-1", "a" * 2000, "%0d%0aX:1%3Cscript%3E")

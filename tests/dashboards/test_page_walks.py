@@ -60,7 +60,8 @@ def test_every_page(browser: Browser, served: tuple[str, Schoolhouse], width: in
                 details.click()
             seen.keep(f"{name}-{language}")
             seen.check()
-            seen.accessible()
+            if language == "en":  # each theme and each width once
+                seen.accessible()
 
 
 def test_why_is_this_minute_unknown(browser: Browser, served: tuple[str, Schoolhouse]) -> None:

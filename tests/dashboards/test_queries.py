@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from pipeline.words import Outcome
 from sensor.words import Kind
 from tests.dashboards.sample_store import DAY, KINDS, MONDAY, SCHOOL, SILENT_DAY, SUMMER, SUMMER_DAY, uses
 
-VALUES = {"school": SCHOOL, "zone": "Europe/London", "day": DAY, "from": MONDAY, "to": DAY}
+VALUES = {"school": SCHOOL, "zone": "Europe/London", "day": DAY, "from": MONDAY, "to": MONDAY + timedelta(6)}
 VALUES |= {"kind": "all", "group": "all"}
 
 
