@@ -6,6 +6,8 @@ is no PDF, and `PdfError` says so. The same page gives the same bytes.
 
 from __future__ import annotations
 
+import ctypes.util
+import importlib.util
 from typing import NoReturn
 
 SIZES = (8.2, 7.6, 7.0, 6.5)
@@ -32,6 +34,14 @@ def pdf_of(page: str) -> bytes:
             break
     made: bytes = document.write_pdf(pdf_variant="pdf/ua-1")
     return made
+
+
+def missing() -> str:
+    """What keeps PDFs from being made, '' if nothing does; looked up, nothing is loaded."""
+    if importlib.util.find_spec("weasyprint") is None:
+        return "weasyprint is not installed"
+    absent = [name for name in ("pango-1.0", "pangoft2-1.0", "harfbuzz-subset") if not ctypes.util.find_library(name)]
+    return ", ".join(absent)
 
 
 def _refused(url: str, *_: object, **__: object) -> NoReturn:

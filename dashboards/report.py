@@ -274,6 +274,8 @@ def not_seen(view: WeekView) -> Said:
         return Said("Monitoring is off: no notice date is set.")
     if view.days[-1] < view.school.notice:
         return Said("Monitoring was off: it was announced from {day}.", {"day": view.school.notice})
+    if view.holiday:
+        return Said("It was a holiday; nothing was in use.")
     if len(view.missing_days) == 5:
         return Said(
             "The store holds no packets and no bells for it: a holiday, or a week that nothing was captured in."

@@ -13,7 +13,7 @@ that it is not 0. Opening never closes another cycle, so one pass is enough, and
 Two tables with the same column totals (days and groups of one week) are one network, because each total stands between
 them: `together`. Tables whose rows overlap (a minute of two kinds counts in both) are bounded by the totals, not
 added up to them: `overlapping`. A table issued anew gets what was shown before: a number that may still be the same
-keeps within both ranges.
+keeps within both ranges, and where that leaves nothing else, the new issue shows no number at all.
 
 What it does not know: what readers know from elsewhere; and that somebody who knows this rule may conclude a little
 from what was chosen to be withheld. Shares, rates and charts must be made of what is shown here, never of true numbers.
@@ -154,10 +154,17 @@ def together(
             if not closed:
                 if not before:
                     raise
-                # readers of both issues know it, whatever is shown now
-                hidden = {f.key: _withheld() if f.value > 0 else shown(0) for f in network if f.public}
-                return _read(tables, hidden, columns, cells)
+                nothing = {f.key: _unsaid(f, before.get(f.key)) for f in network if f.public}
+                unsaid = {row: {name: Shown(WITHHELD, 0, _OPEN) for name in cells[row]} for row in cells}
+                return _read(tables, nothing, columns, unsaid)
             loose |= {error.key} & closed or closed
+
+
+def _unsaid(figure: Figure, old: Shown | None) -> Shown:
+    """What is shown where readers of the issue before would know too much by any number, 0 too: only what they know."""
+    if old is not None and old.low <= figure.value <= old.high:
+        return Shown(WITHHELD, old.low, old.high)
+    return Shown(WITHHELD, 0, _OPEN)
 
 
 def protect(
@@ -175,7 +182,7 @@ def protect(
     for place, figure in enumerate(figures):
         if figure.public and not net.shown[place].plain:
             net.free(place)
-    return {figure.key: net.shown[place] for place, figure in enumerate(figures) if figure.public}
+    return {figure.key: net.told(place) for place, figure in enumerate(figures) if figure.public}
 
 
 # -------------------------------------------------------------------------------------------- rows that overlap
@@ -189,7 +196,7 @@ def _overlapping(rows: Rows, totals: Mapping[str, int], loose: Iterable[str], st
         key = _key(column)
         counts = {row: n for row in rows if (n := rows[row].get(column, 0)) > 0}
         for row in counts if key in loose else ():
-            cells[row][column] = _withheld()
+            cells[row][column] = withheld()
         for row in sorted(counts):
             while not cells[row][column].plain and _pinned(
                 row, [cells[r][column] for r in counts], counts, totals[key]
@@ -198,7 +205,7 @@ def _overlapping(rows: Rows, totals: Mapping[str, int], loose: Iterable[str], st
                 if not others:
                     break  # it is the total, which moves
                 most = max(others, key=lambda r: (cells[r][column].plain, counts[r], r))
-                cells[most][column] = _withheld()
+                cells[most][column] = withheld()
     return cells
 
 
@@ -225,7 +232,8 @@ def _covering(cells: Cells, totals: Mapping[str, int]) -> dict[str, tuple[int, i
     return found
 
 
-def _withheld() -> Shown:
+def withheld() -> Shown:
+    """What is shown of a number of which nothing is said."""
     return Shown(WITHHELD, 1, _OPEN)
 
 
@@ -313,8 +321,13 @@ class _Net:
             return Shown(WITHHELD, 0, _OPEN)
         old = before.get(figure.key)
         if old is not None and old.text == WITHHELD and figure.value > 0:
-            return _withheld()
+            return withheld()
         return shown(figure.value, step)
+
+    def told(self, place: int) -> Shown:
+        """What is shown of it, with the range that a reader knows who has also seen what was shown before."""
+        seen, (low, high) = self.shown[place], self._limits[place]
+        return Shown(seen.text, max(seen.low, low), min(seen.high, high))
 
     def free(self, place: int) -> None:
         """Sees to it that a figure can be another one: opens the cheapest cycle through it."""
@@ -331,7 +344,7 @@ class _Net:
             raise Exposed(figure.key)
         for at, up in min(ways)[1]:
             if not self._moves(at, up):
-                self.shown[at] = _withheld()
+                self.shown[at] = withheld()
 
     def _moves(self, place: int, up: bool) -> bool:
         """May it be one more, or one less, for all that is shown and known?"""

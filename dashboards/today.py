@@ -13,6 +13,7 @@ from dashboards.day import DayView, day_view
 from dashboards.frame import Page, Site
 from dashboards.live import Live
 from dashboards.schools import schools
+from dashboards.week import monday_of
 
 FIRST, LAST = date(1971, 1, 1), date(2149, 1, 1)
 """Days that the store can be asked about, with weeks and terms around them."""
@@ -50,7 +51,7 @@ def _view(site: Site, request: Request) -> DayView:
 
 
 def day_of(request: Request) -> date | None:
-    """The day of `?day=`; None without one."""
+    """The day of `?day=`; None without one. Raises HTTPException for what is no day that a store may hold."""
     text = request.query_params.get("day")
     if not text:
         return None
@@ -61,3 +62,17 @@ def day_of(request: Request) -> date | None:
     if not FIRST <= day <= LAST:
         raise HTTPException(400, f"{day} is no day that a store can hold; write it as 2026-11-17.")
     return day
+
+
+def week_asked(request: Request) -> str | None:
+    """The ISO week of `?week=`; None without one. Raises HTTPException as `day_of`."""
+    text = request.query_params.get("week")
+    if not text:
+        return None
+    try:
+        monday = monday_of(text)
+    except ValueError:
+        raise HTTPException(400, f"{text[:40]!r} is not an ISO week; write it as 2026-W47.") from None
+    if not FIRST <= monday <= LAST:
+        raise HTTPException(400, f"{text[:40]} is no week that a store can hold; write it as 2026-W47.")
+    return text

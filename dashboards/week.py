@@ -47,6 +47,7 @@ class Counted:
     days: tuple[Row, ...]
     covered: tuple[Row, ...]
     reasons: tuple[Row, ...]
+    free: tuple[Row, ...] = ()
 
     def hours(self, staff: int) -> float:
         """Staff-hours that were observed; 0 if nobody knows how many staff there are."""
@@ -104,6 +105,11 @@ class WeekView:
         return nothing and not self.coverage.observed
 
     @property
+    def holiday(self) -> bool:
+        """The calendar has no school day in the week, and some of its days were seen."""
+        return not self.missing_days and not self.school_days and not self.coverage.observed
+
+    @property
     def days(self) -> tuple[date, ...]:
         """Monday to Friday, and the weekend's days if bells rang on them."""
         return tuple(self.monday + timedelta(days=n) for n in range((self.last - self.monday).days + 1))
@@ -132,23 +138,29 @@ def weeks_of(
     """The weeks from one Monday to another of which anything is known, and the last one in any case. `before`: the
     figures of its issue before. Raises StoreError."""
     back: dict[str, object] = {"school": school.id, "from_": first, "to": last + timedelta(days=6)}
-    names = ("week_by_day", "days_by_group", "days_by_kind", "week_observed", "coverage_week", "week_reasons")
+    names = (
+        *("week_by_day", "days_by_group", "days_by_kind", "week_observed", "coverage_week", "week_reasons"),
+        "free_days",
+    )
     parts = [_by_week(ask(store, name, **back)) for name in names]
     found = []
     for n in range((last - first).days // 7 + 1):
         monday = first + timedelta(weeks=n)
         bells = parts[3].get(monday, [])
         end = max([monday + timedelta(days=4), *(row["day"] for row in bells)])
-        by_day, by_group, by_kind, days, covered, reasons = (
+        by_day, by_group, by_kind, days, covered, reasons, free = (
             [row for row in part.get(monday, []) if row["day"] <= end] for part in parts
         )
         if monday == last or by_day or seen(days):
             figures = published(by_day, by_group, by_kind, school.group_sizes, before if monday == last else None)
             classified = classified_of(figures.total, figures.outcomes[Outcome.UNKNOWN])
-            partial = sum(row["day"].weekday() < 5 for row in days) < 5
+            known = {row["day"] for row in days} | {row["day"] for row in free if row["kind"] != "inset"}
+            partial = sum(day.weekday() < 5 for day in known) < 5
             missing = any(row["reason"] == Reason.DUTY_DATA_MISSING for row in reasons)
             coverage = coverage_of(days, covered, classified, missing, partial)
-            found.append(Counted(monday, end, figures, coverage, tuple(days), tuple(covered), tuple(reasons)))
+            found.append(
+                Counted(monday, end, figures, coverage, tuple(days), tuple(covered), tuple(reasons), tuple(free))
+            )
     return found
 
 
@@ -162,7 +174,7 @@ def week_view(store: Store, school: SchoolInfo, iso_week: str, before: Mapping[s
     this: dict[str, object] = {"school": school.id, "from_": monday, "to": week.last}
     versions = ask(store, "week_versions", **this)
     paused = ask_one(store, "week_paused", **this)
-    known = {row["day"] for row in week.days}
+    known = {row["day"] for row in (*week.days, *week.free)}
     return WeekView(
         school=school,
         iso_week=iso_week,
@@ -183,7 +195,7 @@ def week_view(store: Store, school: SchoolInfo, iso_week: str, before: Mapping[s
         ignored=ask_one(store, "week_ignored", **this),
         contests=ask_one(store, "contests_decided", **this, zone=school.zone),
         retention=ask_one(store, "retention_kept", **this),
-        changes=(*_changes(versions, week.days, week.reasons), *_kept_out(paused)),
+        changes=(*_free(week.free), *_changes(versions, week.days, week.reasons), *_kept_out(paused)),
         actions=_actions(week.reasons, week.coverage),
         basis=basis_of(versions, paused, week.days),
     )
@@ -242,14 +254,30 @@ def _changes(versions: Sequence[Row], days: Sequence[Row], reasons: Sequence[Row
     return changes
 
 
+def _free(rows: Sequence[Row]) -> Iterable[Said]:
+    """Days that were no ordinary school days; days of one name together."""
+    days: dict[tuple[str, str], list[date]] = {}
+    for row in rows:
+        if row["day"].weekday() < 5:
+            days.setdefault((row["kind"], row["name"]), []).append(row["day"])
+    for (kind, name), those in days.items():
+        what = (
+            Said("{kind}: {name}", {"kind": Said(words.FREE[kind]), "name": name}) if name else Said(words.FREE[kind])
+        )
+        yield Said("{days}: {what}.", {"days": tuple(those), "what": what})
+
+
 def _kept_out(row: Row) -> Iterable[Said]:
     """What the school itself kept out of the figures: pauses, and episodes withdrawn after a contest."""
     if row["paused"]:
         hours, minutes = divmod(int(row["paused"]), 60)
         why = tuple(Said(words.PAUSES.get(str(reason), str(reason))) for reason in row["reasons"])
+        values: dict[str, object] = {"hours": hours, "minutes": minutes, "why": why}
         yield Said(
-            "Monitoring was paused for {hours} h {minutes} min ({why}): nothing was observed then.",
-            {"hours": hours, "minutes": minutes, "why": why},
+            "Monitoring was paused for {hours} h {minutes} min ({why}): nothing was observed then."
+            if why
+            else "Monitoring was paused for {hours} h {minutes} min: nothing was observed then.",
+            values,
         )
     if row["withdrawn"]:
         yield counted(

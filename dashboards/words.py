@@ -80,6 +80,11 @@ KINDS: Mapping[Kind, str] = MappingProxyType(
     }
 )
 
+FREE: Mapping[str, str] = MappingProxyType(
+    {"holiday": "holiday", "bank_holiday": "bank holiday", "closure": "school closed", "inset": "INSET day"}
+)
+"""Days on which nobody, or no pupil, is at school."""
+
 PAUSES: Mapping[str, str] = MappingProxyType(
     {
         "industrial_action": "industrial action",

@@ -22,9 +22,9 @@ def examine(path: Path | None, interface: str | None = None) -> tuple[Finding, .
     from sensor.vitals import measure
 
     settings, findings = _settings(path)
-    findings += SENSOR.examine(measure(settings, interface))
+    findings += SENSOR.examine(measure(settings, interface)) + _grafana(path)
     if path is not None:
-        findings += _feeds(path) + _sites(path) + _privacy(path) + _alerts(path) + _door(path)
+        findings += _feeds(path) + _sites(path) + _privacy(path) + _alerts(path) + _door(path) + _reports(path)
     return findings
 
 
@@ -43,6 +43,21 @@ def _settings(path: Path | None) -> tuple[SensorSettings, tuple[Finding, ...]]:
         mend = "Mend them; `schoolgate config check` says the same."
         return SensorSettings(), (Finding("settings", "Settings", Severity.FAIL, str(error), str(path), mend),)
     return settings, (Finding("settings", "Settings", Severity.OK, "The settings can be used.", str(path), ""),)
+
+
+def _grafana(path: Path | None) -> tuple[Finding, ...]:
+    """Whether Grafana could read the store."""
+    from dashboards.grafana.health import GRAFANA, GrafanaFacts
+    from deploy.assembly import SchoolError, settings_path
+    from deploy.settings import load_settings
+
+    if path is None:
+        return ()
+    try:
+        servers = load_settings(settings_path(path)).store.servers
+    except (SchoolError, ValueError, OSError):
+        return ()  # the settings' finding says it
+    return GRAFANA.examine(GrafanaFacts(tuple(servers)))
 
 
 def _privacy(path: Path) -> tuple[Finding, ...]:
@@ -121,6 +136,19 @@ def _alerts(path: Path) -> tuple[Finding, ...]:
     facts = AlertFacts(now, date.today(), catalogue, {}, channels=names, trouble=trouble, deliveries=deliveries)
     wanted = ("alerts_set", "alert_channels", "catalogue_age")
     return tuple(finding for finding in ALERTING.examine(facts) if finding.id in wanted)
+
+
+def _reports(path: Path) -> tuple[Finding, ...]:
+    """The findings on reports, of what `schoolgate run` wrote down about sending them."""
+    from dashboards.report_health import REPORTS, facts_of
+    from deploy.assembly import SchoolError, settings_path
+    from deploy.settings import load_settings
+
+    try:
+        settings = load_settings(settings_path(path))
+    except (SchoolError, ValueError, OSError):
+        return ()  # the settings' finding says it
+    return REPORTS.examine(facts_of(settings.report, time.time()))
 
 
 def _door(path: Path) -> tuple[Finding, ...]:

@@ -25,8 +25,9 @@ import click
 
 from dashboards.issuing import Press
 from dashboards.mail import PROBLEMS, Attachment, file_name, hand_over, letter
-from dashboards.pdf import PdfError, pdf_of
+from dashboards.pdf import pdf_of
 from dashboards.queries import ask
+from dashboards.report_health import STATE
 from dashboards.said import Said
 from dashboards.schedule import SCHEDULED, TERM, Due, When, due_weeks, find_term
 from dashboards.schools import NoSuchSchool, find_school
@@ -56,13 +57,14 @@ from pipeline.sitechecks import site_facts
 
 if TYPE_CHECKING:
     from dashboards.language import Language
+    from dashboards.settings import ReportSettings
     from deploy.assembly import SchoolFiles
     from pipeline.store import Store
 
 CORRECT_EVERY_S = 3600.0
 CORRECT_WEEKS = 8
 """How far back an issue is looked at again; a re-tag reaches a week, a contest two months."""
-REQUESTS, STATE = "requests", "state.json"
+REQUESTS = "requests"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +135,15 @@ class Reporting:
     # ------------------------------------------------------------------------------------------------------- issuing
 
     def _take(self) -> bool:
-        """The right to send; whoever gets it first sees to what the one before left in the middle."""
+        """The right to send; then nothing is being sent, and what was left in the middle was cut off."""
         if self._lock is None:
             lock = Lock(self._folder)
             if not lock.take():
                 lock.close()
                 return False
             self._lock = lock
-            if cut := recover(self._store, self._school, self._now()):
-                click.echo(
-                    f"schoolgate: the report: {cut} mails were cut off; they come marked as duplicates", err=True
-                )
+        if cut := recover(self._store, self._school, self._now()):
+            click.echo(f"schoolgate: the report: {cut} mails were cut off; they come marked as duplicates", err=True)
         return True
 
     @property
@@ -156,10 +156,12 @@ class Reporting:
 
     def _issue_due(self, press: Press) -> None:
         known = issues(self._store, self._school)
-        days = [row["day"] for row in ask(self._store, "days", school=self._school)]
+        first = min((issue.day for issue in known if issue.basis.get(SCHEDULED)), default=None)
+        if first is None:
+            first = min((row["day"] for row in ask(self._store, "days", school=self._school)), default=None)
         when = When.of(self._files.settings.report.at)
         left = _left_out(known)
-        for due in due_weeks(self._files.school, when, self._now(), known, min(days, default=None)):
+        for due in due_weeks(self._files.school, when, self._now(), known, first):
             if due.why:
                 keep(self._store, self._school, _skipped(due, self._now()))
                 left.append(_word(due.period, due.why, due.name))
@@ -239,7 +241,7 @@ class Reporting:
         if taken is None:
             return delivery
         settings = self._files.settings.report
-        result = hand_over(settings, mail) if isinstance(mail, EmailMessage) else mail
+        result = mail if isinstance(mail, Result) else _handed_over(settings, mail)
         now = self._now()
         if result.answer is Answer.TOOK:
             after = settle(self._store, self._school, taken, SENT, now, problem=result.problem)
@@ -320,9 +322,18 @@ def attachments(issue: Issue) -> Iterator[Attachment]:
         lang: Language = "cy" if code == "cy" else "en"
         try:
             yield Attachment(file_name(issue.period, issue.issue, lang, "pdf"), "application/pdf", pdf_of(page))
-        except PdfError as error:
+        except Exception as error:  # the mail goes, whatever keeps a page from paper
             click.echo(f"schoolgate: {error}; the page goes as HTML", err=True)
             yield Attachment(file_name(issue.period, issue.issue, lang, "html"), "text/html", page.encode())
+
+
+def _handed_over(settings: ReportSettings, mail: EmailMessage) -> Result:
+    """One attempt; a fault of ours is no reason to believe that nothing has left."""
+    try:
+        return hand_over(settings, mail)
+    except Exception as error:
+        click.echo(f"schoolgate: the report: {type(error).__name__}: {error}", err=True)
+        return Result(Answer.UNCLEAR, "unclear")
 
 
 def requests(folder: Path) -> list[Request]:

@@ -21,7 +21,7 @@ from dashboards.episodes import episodes_view
 from dashboards.frame import Page, Site
 from dashboards.needs import Need
 from dashboards.office import Office
-from dashboards.week import WeekError
+from dashboards.today import week_asked
 from pipeline import lookup
 from pipeline.access import Refused, refuse_unless_role
 from pipeline.alerts.lookup import days_of_alert
@@ -73,14 +73,10 @@ class _Pages:
         self._site, self._office = site, office
 
     async def listed(self, request: Request) -> Response:
-        try:
-            view = await run_in_threadpool(
-                lambda: episodes_view(
-                    self._site.store, self._site.own_school(), request.query_params.get("week"), self._site.now()
-                )
-            )
-        except WeekError as error:
-            raise HTTPException(400, f"{error}.") from None
+        week = week_asked(request)
+        view = await run_in_threadpool(
+            lambda: episodes_view(self._site.store, self._site.own_school(), week, self._site.now())
+        )
         return self._site.page(
             request, "episodes.html", current="episodes", view=view, service_name=words.service_name,
             kind_name=words.kind_name, contested=CONTESTED,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,7 +11,8 @@ from dashboards.frame import Page, Site
 from dashboards.heat import SHOWN, THIN, HeatView, heat_view
 from dashboards.language import Language, minutes, say
 from dashboards.report import rate_text, rates_by_week
-from dashboards.week import WeekError, week_of
+from dashboards.today import week_asked
+from dashboards.week import week_of
 from pipeline.words import Outcome
 
 OUTSIDE = Outcome.OUTSIDE_ALLOWED
@@ -23,16 +23,11 @@ NAMED = {"break": "Break", "lunch": "Lunch", "before": "Before the first bell", 
 def pages(site: Site) -> list[Page]:
     """One page."""
 
-    async def week(request: Request) -> Response:
-        asked = request.query_params
-        try:
-            view = await run_in_threadpool(
-                lambda: heat_view(
-                    site.store, site.school(request), asked.get("week"), asked.get("show", ""), site.now()
-                )
-            )
-        except WeekError as error:
-            raise HTTPException(400, f"{error}.") from None
+    async def answer(request: Request) -> Response:
+        week = week_asked(request)
+        view = await run_in_threadpool(
+            lambda: heat_view(site.store, site.school(request), week, request.query_params.get("show", ""), site.now())
+        )
         lang = site.language(request)
         by_week = rates_by_week(view.week.past, view.week.usual.get(OUTSIDE), lang)
         return site.page(
@@ -41,7 +36,7 @@ def pages(site: Site) -> list[Page]:
             sentence_of=words.sentence_of, mend_of=words.mend_of,
         )  # fmt: skip
 
-    return [Page("/week", week)]
+    return [Page("/week", answer)]
 
 
 def _lede(view: HeatView, lang: Language) -> str:

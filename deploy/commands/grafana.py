@@ -55,7 +55,10 @@ def write(folder: Path) -> None:
 @click.option("--day", required=True, type=click.DateTime(["%Y-%m-%d"]), help="A day with data.")
 @click.option("--school", "school_id", help="School id, if the store holds several.")
 def check(store_path: Path, day: datetime, school_id: str | None) -> None:
-    """Run every panel's SQL on a store; fails if one has no rows or odd columns.
+    """Run the SQL of every panel, variable and annotation on a store, over the week that ends with the day.
+
+    Status 1 if an answer lacks what its panel shows, or if there is nothing at all to show. A panel without rows is
+    told, and is no fault: a week may well have no alerts.
 
     \b
     Example:  schoolgate grafana check --store store/ --day 2026-11-17
@@ -67,11 +70,13 @@ def check(store_path: Path, day: datetime, school_id: str | None) -> None:
 
         with reading(store_path) as store:
             results = check_panels(store, find_school(store, school_id), day.date())
-    faults = [result.fault or ("" if result.rows else "no rows") for result in results]
-    for result, fault in zip(results, faults, strict=True):
-        click.echo(f"{result.board:14} {result.panel:40} {result.rows:5} rows  {fault or 'good'}")
-    if any(faults):
+    for result in results:
+        found = result.fault or ("good" if result.rows else "no rows")
+        click.echo(f"{result.board:16} {result.panel:40} {result.rows:5} rows  {found}")
+    if any(result.fault for result in results):
         fail("some panels are at fault")
+    if not any(result.rows for result in results if not result.panel.startswith("variable")):
+        fail(f"no panel has anything to show of the week up to {day:%Y-%m-%d}; choose a day with data")
 
 
 @command.command("push")

@@ -91,6 +91,15 @@ def test_a_week_is_compared_as_in_the_report(store: ChdbStore, school: SchoolInf
     assert why.in_("en") in text_of(manager, "/week?week=2026-W41")
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "1969-12-31", "9999-12-31", "2149-06-01"])
+def test_days_that_no_store_can_hold_get_a_plain_answer(manager: TestClient, day: str) -> None:
+    year = day[:4]
+    for path in (f"/?day={day}", f"/services?span=term&day={day}", f"/why?day={day}", f"/timetable?day={day}"):
+        assert manager.get(path).status_code == 400, path
+    for path in (f"/week?week={year}-W20", f"/episodes?week={year}-W20"):
+        assert manager.get(path).status_code == 400, path
+
+
 @pytest.mark.parametrize(("query", "status"), [("week=2026-47", 400), ("week=2026-W53", 200), ("show=people", 200)])
 def test_odd_weeks_get_a_plain_answer(manager: TestClient, query: str, status: int) -> None:
     answer = manager.get(f"/week?{query}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
@@ -146,6 +146,29 @@ def test_a_week_without_data_says_so(store: ChdbStore, week: str, words: str) ->
     assert "There is nothing to report for this week." in html
     assert words in html
     assert "<table" not in html
+
+
+def test_holidays_and_inset_days_are_told_and_nothing_is_missing(store: ChdbStore, school: SchoolInfo) -> None:
+    """A week of the calendar alone: four days of holiday and an INSET day, of which the sensor saw nothing."""
+    monday = date(2027, 2, 15)
+    days = [monday + timedelta(days=n) for n in range(5)]
+    columns: dict[str, list[object]] = {
+        "school": [SCHOOL] * 5,
+        "day": list(days),
+        "kind": ["holiday"] * 4 + ["inset"],
+        "name": ["Half term"] * 4 + [""],
+        "updated": [1] * 5,
+    }
+    store.insert("school_day", columns, "a holiday")
+    view = week_view(store, school, "2027-W07")
+    assert (view.missing_days, view.empty) == ((), True)
+    assert [change.in_("en") for change in view.changes] == [
+        "Mon 15 Feb, Tue 16 Feb, Wed 17 Feb, Thu 18 Feb: holiday: Half term.",
+        "Fri 19 Feb: INSET day.",
+    ]
+    html = render_report(store, SCHOOL, "2027-W07")
+    assert "It was a holiday; nothing was in use." in html
+    assert "Fri 19 Feb: INSET day." in html
 
 
 def test_what_changed_and_what_to_do(store: ChdbStore, school: SchoolInfo) -> None:

@@ -143,24 +143,40 @@ def test_nor_with_a_table_whose_rows_overlap(rows: dict[str, dict[str, int]], da
 
 
 @settings(deadline=None, max_examples=120)
-@given(rows_of("rst", "xy"), st.data(), st.sampled_from([1, 5]))
-def test_nor_from_an_issue_and_the_one_before_it(
-    rows: dict[str, dict[str, int]], data: st.DataObject, step: int
+@given(rows_of("rs", "xy"), st.data())
+def test_nor_of_all_tables_of_a_report_together(rows: dict[str, dict[str, int]], data: st.DataObject) -> None:
+    minutes = {c: sum(row[c] for row in rows.values()) for c in "xy"}
+    group = {c: data.draw(st.integers(0, n)) for c, n in minutes.items()}
+    first = {c: data.draw(st.integers(0, n)) for c, n in minutes.items()}
+    second = {c: data.draw(st.integers(n - first[c], n)) for c, n in minutes.items()}
+    kinds = {name: {"x": part["x"], "total": sum(part.values())} for name, part in (("k", first), ("l", second))}
+    tables = {"days": rows, "groups": {"g": group}}
+    assert_hidden(*knowledge(tables, together(tables, kinds), kinds))
+
+
+@settings(deadline=None, max_examples=120)
+@given(rows_of("rst", "xy"), st.data(), st.sampled_from([1, 5]), st.integers(1, 3))
+def test_nor_from_an_issue_and_those_before_it(
+    rows: dict[str, dict[str, int]], data: st.DataObject, step: int, corrections: int
 ) -> None:
-    """A correction changes one cell; whoever keeps both issues takes for unchanged what has not visibly changed."""
-    first = together({"t": rows}, step=step)
-    row, column = data.draw(st.sampled_from(sorted(rows))), data.draw(st.sampled_from("xy"))
-    after = {r: dict(counts) for r, counts in rows.items()}
-    after[row][column] = data.draw(SMALL_COUNTS)
-    second = together({"t": after}, step=step, before=first.shown)
-    ranges, sums, true = knowledge({"t": after}, second)
-    before, _, was = knowledge({"t": rows}, first)
-    both = {
-        n: (max(r[0], before[n][0]), min(r[1], before[n][1])) if was[n] == true[n] else r for n, r in ranges.items()
-    }
-    for name, value in true.items():
-        if 0 < value < 5 and not (was[name] == value and before[name][0] == before[name][1]):
-            assert can_differ(name, value, both, sums), f"{name} must be {value}"
+    """Each correction changes one cell; whoever keeps all issues takes for unchanged what has not visibly changed."""
+    issue = together({"t": rows}, step=step)
+    both, sums, true = knowledge({"t": rows}, issue)
+    for _ in range(corrections):
+        row, column = data.draw(st.sampled_from(sorted(rows))), data.draw(st.sampled_from("xy"))
+        rows = {r: dict(counts) for r, counts in rows.items()}
+        rows[row][column] = data.draw(SMALL_COUNTS)
+        issue = together({"t": rows}, step=step, before=issue.shown)
+        ranges, sums, now = knowledge({"t": rows}, issue)
+        kept, both = both, ranges
+        for name, (low, high) in ranges.items():
+            if true[name] == now[name]:
+                both[name] = max(low, kept[name][0]), min(high, kept[name][1])
+                assert both[name][0] <= now[name] <= both[name][1]
+        true = now
+        for name, value in true.items():
+            if 0 < value < 5 and both[name][0] < both[name][1]:
+                assert can_differ(name, value, both, sums), f"{name} must be {value}"
 
 
 def test_small_counts_are_shown_as_less_than_five_and_the_rest_is_rounded() -> None:
