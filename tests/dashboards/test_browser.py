@@ -5,91 +5,31 @@ With SCHOOLGATE_SCREENSHOTS=DIR the pictures that the tests look at are kept the
 
 from __future__ import annotations
 
-import os
-import shutil
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Thread
-from typing import Literal
 
 import pytest
-import uvicorn
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from dashboards.queries import ask, ask_one
 from dashboards.report import render_report
 from dashboards.web import make_app
 from pipeline.store import ChdbStore
 from pipeline.words import Outcome
+from tests.dashboards.browser import CHROMIUM, THEMES, WIDTHS, Seen, looking, serving
 from tests.dashboards.sample_store import DAY, SCHOOL, WEEK
 
-CHROMIUM = shutil.which("chromium")
 LATER = datetime(2026, 11, 22, 12, tzinfo=UTC)
-WIDTHS = (1280, 390)
-THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 DRAWN = "#chart[data-drawn]"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium on the path")
 
 
-@dataclass
-class Seen:
-    """A page of the browser, and all it complained about."""
-
-    page: Page
-    complaints: list[str] = field(default_factory=list)
-
-    def open(self, url: str, ready: str = "footer") -> None:
-        self.page.goto(url)
-        self.page.wait_for_selector(ready)
-
-    def check(self) -> None:
-        """No complaint, no violation of the content policy, no horizontal scrolling."""
-        assert self.complaints == []
-        assert self.page.evaluate("window.violations") == []
-        assert self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-
-
 @pytest.fixture(scope="module")
 def address(store: ChdbStore) -> Iterator[str]:
-    config = uvicorn.Config(make_app(store, now=lambda: LATER), port=0, log_level="error")
-    server = uvicorn.Server(config)
-    thread = Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def looking(browser: Browser, width: int, theme: Literal["light", "dark"]) -> Iterator[Seen]:
-    """A fresh page that listens for complaints."""
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
-    context.add_init_script(
-        "window.violations = []; document.addEventListener('securitypolicyviolation', "
-        "e => window.violations.push(e.violatedDirective + ' ' + e.blockedURI));"
-    )
-    seen = Seen(context.new_page())
-    seen.page.on("console", lambda m: seen.complaints.append(f"{m.type}: {m.text}"))
-    seen.page.on("pageerror", lambda e: seen.complaints.append(str(e)))
-    seen.page.on("requestfailed", lambda r: seen.complaints.append(f"failed: {r.url}"))
-    yield seen
-    context.close()
+    with serving(make_app(store, now=lambda: LATER)) as address:
+        yield address
 
 
 @pytest.fixture(params=[(w, t) for t in THEMES for w in WIDTHS], ids=lambda p: f"{p[0]}-{p[1]}")
@@ -106,18 +46,9 @@ def lit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Seen]:
         yield seen
 
 
-def keep(seen: Seen, name: str) -> None:
-    """Keep a picture if asked to."""
-    if folder := os.environ.get("SCHOOLGATE_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        theme = "dark" if seen.page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") else "light"
-        width = seen.page.evaluate("window.innerWidth")
-        seen.page.screenshot(path=Path(folder) / f"{name}-{width}-{theme}.png", full_page=True)
-
-
 def test_today(seen: Seen, address: str, store: ChdbStore) -> None:
     seen.open(f"{address}/?day={DAY}", DRAWN)
-    keep(seen, "today")
+    seen.keep("today")
     seen.check()
     totals = ask_one(store, "day_totals", school=SCHOOL, day=DAY)
     assert f"{totals['total']:,} minutes" in seen.page.inner_text(".lede")
@@ -194,7 +125,7 @@ def test_the_chart_follows_the_window(lit: Seen, address: str) -> None:
 )
 def test_other_pages(lit: Seen, address: str, name: str, path: str, words: str) -> None:
     lit.open(f"{address}{path}", "main")
-    keep(lit, name)
+    lit.keep(name)
     if name == "not-found":  # the browser itself notes the status of the page asked for
         lit.complaints[:] = [c for c in lit.complaints if "404" not in c]
     lit.check()
@@ -216,7 +147,7 @@ def test_the_report_as_a_file(seen: Seen, store: ChdbStore, tmp_path: Path, name
     file = tmp_path / "report.html"
     file.write_text(render_report(store, SCHOOL, week, "dpo@school.example"), "utf-8")
     seen.open(file.as_uri())
-    keep(seen, name)
+    seen.keep(name)
     seen.check()
     assert seen.page.evaluate("getComputedStyle(document.body).maxWidth") == "820px"  # its style sheet is let in
 
