@@ -73,6 +73,7 @@ NAVIGATION = (
     Entry("sites", "/sites", "Official sites", Need.SITES),
     Entry("health", "/health", "Health", Need.HEALTH),
     Entry("settings", "/settings", "Settings", Need.SETTINGS),
+    Entry("mine", "/mine", "My data", Need.OWN_DATA),
 )
 """In the order in which they are shown."""
 

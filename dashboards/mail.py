@@ -76,7 +76,7 @@ def letter(
         text = "\n".join([*notes, "", text])
         html = "".join(f"<p>{note}</p>" for note in notes) + html
     mail = EmailMessage(default.clone(max_line_length=400))  # a subject on one line
-    mail["Subject"] = subject
+    mail["Subject"] = " ".join(subject.split())
     mail["From"] = Address("Schoolgate", addr_spec=settings.sender or to[0])
     mail["To"] = ", ".join(to)
     mail["Date"] = format_datetime(datetime.now(UTC))

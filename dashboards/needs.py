@@ -41,7 +41,7 @@ ROLES: Mapping[Need, frozenset[Role]] = MappingProxyType(
         Need.SETTINGS: _DECIDERS | {Role.INSTALLER},
         Need.IMPORTS: frozenset({Role.NETWORK_MANAGER}),
         Need.EPISODES: _DECIDERS,
-        Need.OWN_DATA: frozenset({Role.STAFF}),
+        Need.OWN_DATA: frozenset({Role.STAFF, Role.HEAD, Role.NETWORK_MANAGER}),
     }
 )
 """Who has what: as few as can be."""

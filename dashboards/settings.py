@@ -72,7 +72,7 @@ class PageSettings(Table):
 
 def is_address(text: str) -> bool:
     """Is it a mail address, plain as head@school.example?"""
-    return re.fullmatch(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[A-Za-z0-9.-]{1,253}", text) is not None
+    return re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,253}", text) is not None
 
 
 def _address(text: str) -> str:

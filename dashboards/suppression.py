@@ -13,7 +13,7 @@ that it is not 0. Opening never closes another cycle, so one pass is enough, and
 Two tables with the same column totals (days and groups of one week) are one network, because each total stands between
 them: `together`. Tables whose rows overlap (a minute of two kinds counts in both) are bounded by the totals, not
 added up to them: `overlapping`. A table issued anew gets what was shown before: a number that may still be the same
-keeps within both ranges.
+keeps within both ranges, and where that leaves nothing else, the new issue shows no number at all.
 
 What it does not know: what readers know from elsewhere; and that somebody who knows this rule may conclude a little
 from what was chosen to be withheld. Shares, rates and charts must be made of what is shown here, never of true numbers.
@@ -154,10 +154,17 @@ def together(
             if not closed:
                 if not before:
                     raise
-                # readers of both issues know it, whatever is shown now
-                hidden = {f.key: withheld() if f.value > 0 else shown(0) for f in network if f.public}
-                return _read(tables, hidden, columns, cells)
+                nothing = {f.key: _unsaid(f, before.get(f.key)) for f in network if f.public}
+                unsaid = {row: {name: Shown(WITHHELD, 0, _OPEN) for name in cells[row]} for row in cells}
+                return _read(tables, nothing, columns, unsaid)
             loose |= {error.key} & closed or closed
+
+
+def _unsaid(figure: Figure, old: Shown | None) -> Shown:
+    """What is shown where readers of the issue before would know too much by any number, 0 too: only what they know."""
+    if old is not None and old.low <= figure.value <= old.high:
+        return Shown(WITHHELD, old.low, old.high)
+    return Shown(WITHHELD, 0, _OPEN)
 
 
 def protect(

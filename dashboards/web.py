@@ -44,7 +44,7 @@ from dashboards.guard import Guard
 from dashboards.language import translated
 from dashboards.needs import Need
 from dashboards.office import OfficeError
-from dashboards.pages import edits, episodes, health, services, sites, timetable, week, why
+from dashboards.pages import edits, episodes, health, mine, services, sites, timetable, week, why
 from dashboards.pages import settings as settings_page
 from dashboards.render import version
 from dashboards.schools import NoSuchSchool, schools
@@ -72,6 +72,7 @@ MODULES: tuple[Callable[[Site], list[Page]], ...] = (
     sites.pages,
     health.pages,
     settings_page.pages,
+    mine.pages,
     method.pages,
     login.pages,
 )
@@ -117,6 +118,7 @@ def make_app(
         },
     )
     app.state.closing = site.closing
+    app.state.site = site
     return app
 
 

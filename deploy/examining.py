@@ -24,7 +24,7 @@ def examine(path: Path | None, interface: str | None = None) -> tuple[Finding, .
     settings, findings = _settings(path)
     findings += SENSOR.examine(measure(settings, interface)) + _grafana(path)
     if path is not None:
-        findings += _feeds(path) + _sites(path) + _privacy(path) + _alerts(path) + _reports(path) + _door(path)
+        findings += _feeds(path) + _sites(path) + _privacy(path) + _alerts(path) + _door(path) + _reports(path)
     return findings
 
 

@@ -25,7 +25,7 @@ import click
 
 from dashboards.issuing import Press
 from dashboards.mail import PROBLEMS, Attachment, file_name, hand_over, letter
-from dashboards.pdf import PdfError, pdf_of
+from dashboards.pdf import pdf_of
 from dashboards.queries import ask
 from dashboards.report_health import STATE
 from dashboards.said import Said
@@ -57,6 +57,7 @@ from pipeline.sitechecks import site_facts
 
 if TYPE_CHECKING:
     from dashboards.language import Language
+    from dashboards.settings import ReportSettings
     from deploy.assembly import SchoolFiles
     from pipeline.store import Store
 
@@ -134,17 +135,15 @@ class Reporting:
     # ------------------------------------------------------------------------------------------------------- issuing
 
     def _take(self) -> bool:
-        """The right to send; whoever gets it first sees to what the one before left in the middle."""
+        """The right to send; then nothing is being sent, and what was left in the middle was cut off."""
         if self._lock is None:
             lock = Lock(self._folder)
             if not lock.take():
                 lock.close()
                 return False
             self._lock = lock
-            if cut := recover(self._store, self._school, self._now()):
-                click.echo(
-                    f"schoolgate: the report: {cut} mails were cut off; they come marked as duplicates", err=True
-                )
+        if cut := recover(self._store, self._school, self._now()):
+            click.echo(f"schoolgate: the report: {cut} mails were cut off; they come marked as duplicates", err=True)
         return True
 
     @property
@@ -242,7 +241,7 @@ class Reporting:
         if taken is None:
             return delivery
         settings = self._files.settings.report
-        result = hand_over(settings, mail) if isinstance(mail, EmailMessage) else mail
+        result = mail if isinstance(mail, Result) else _handed_over(settings, mail)
         now = self._now()
         if result.answer is Answer.TOOK:
             after = settle(self._store, self._school, taken, SENT, now, problem=result.problem)
@@ -323,9 +322,18 @@ def attachments(issue: Issue) -> Iterator[Attachment]:
         lang: Language = "cy" if code == "cy" else "en"
         try:
             yield Attachment(file_name(issue.period, issue.issue, lang, "pdf"), "application/pdf", pdf_of(page))
-        except PdfError as error:
+        except Exception as error:  # the mail goes, whatever keeps a page from paper
             click.echo(f"schoolgate: {error}; the page goes as HTML", err=True)
             yield Attachment(file_name(issue.period, issue.issue, lang, "html"), "text/html", page.encode())
+
+
+def _handed_over(settings: ReportSettings, mail: EmailMessage) -> Result:
+    """One attempt; a fault of ours is no reason to believe that nothing has left."""
+    try:
+        return hand_over(settings, mail)
+    except Exception as error:
+        click.echo(f"schoolgate: the report: {type(error).__name__}: {error}", err=True)
+        return Result(Answer.UNCLEAR, "unclear")
 
 
 def requests(folder: Path) -> list[Request]:

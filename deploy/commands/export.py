@@ -36,7 +36,7 @@ def command(
     """Write aggregates of whole weeks as CSV or Parquet; never of persons or devices.
 
     Small numbers are hidden as in the weekly report, unless report.export of the settings is `exact`; without --config
-    they always are. The column NAME_hidden says why a number is missing.
+    they always are. The column NAME_hidden says why a number is missing. With --config the audit trail notes it.
 
     \b
     Example:  schoolgate export --table days --from 2026-09-01 --to 2026-12-18 --config /etc/schoolgate --out days.csv
@@ -58,6 +58,12 @@ def command(
         with reading(store_path, files.settings.store if files else None) as store:
             info = find_school(store, school or (files.settings.school.id if files else None))
             found = export(store, info, table, first.date(), last.date(), exact=exact)
+        if files is not None:
+            from deploy.changes import account
+            from deploy.commands._desk import trail_of
+
+            told = {"table": table, "from": f"{first:%Y-%m-%d}", "to": f"{last:%Y-%m-%d}", "exact": exact}
+            trail_of(files).add("export.written", {"account": account()}, details=told)
         if not found.columns:
             fail(f"the store has nothing of {first:%Y-%m-%d} to {last:%Y-%m-%d}; see: schoolgate report --list")
         if out.suffix == ".parquet":

@@ -190,7 +190,7 @@ def test_a_form_of_another_site_is_refused(house: Schoolhouse) -> None:
 def test_each_role_sees_its_pages_and_no_others(house: Schoolhouse, role: Role) -> None:
     client = house.client(role)
     paths = {"/": Need.SUMS, "/health": Need.HEALTH, "/sites": Need.SITES, "/sites/new": Need.REGISTER}
-    paths |= {"/settings": Need.SETTINGS, "/edits": Need.SUMS, "/notice": Need.NOTHING}
+    paths |= {"/settings": Need.SETTINGS, "/edits": Need.SUMS, "/notice": Need.NOTHING, "/mine": Need.OWN_DATA}
     for path, need in paths.items():
         assert client.get(path).status_code == (200 if role in ROLES[need] else 403), path
     shown = re.findall(r'<nav aria-label="Main">.*?</nav>', client.get("/notice").text, re.S)[0]

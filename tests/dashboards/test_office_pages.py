@@ -285,3 +285,37 @@ def test_the_notice_is_open_to_all_in_both_languages_and_says_whether_it_is_curr
     assert "It has never been issued." in page
     house.clock.at += timedelta(days=1)
     assert "MONITORS" not in client.get("/notice?language=cy").text.split('id="text"')[1].split("</pre>")[0]
+
+
+# -------------------------------------------------------------------------------------------------------------- my data
+
+
+def test_staff_see_their_own_data_and_nobody_elses(house: Schoolhouse) -> None:
+    page = house.client(Role.STAFF).get("/mine").text
+    assert "T03" in page
+    assert not re.search(r"\bT0[124-9]\b|\bL01\b", page)
+    assert "<style" not in page
+    assert ("subject.exported", "done", "staff") in house.audit()
+    assert house.client(Role.STAFF).get("/login").url.path == "/mine"  # where staff begin
+    assert house.client(Role.DPO).get("/mine").status_code == 403
+
+
+# ----------------------------------------------------------------------------------------------------- odd addresses
+
+ODD = ("%ff%00", "0001-01-01", "9999-12-31", "-1", "a" * 2000, "%0d%0aX:1%3Cscript%3E")
+
+
+def test_whatever_an_address_asks_is_answered_and_never_a_fault(
+    house: Schoolhouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.office.examine", lambda path: ())
+    client = house.client(Role.NETWORK_MANAGER)
+    names = ("day", "school", "week", "days", "certainty", "state", "span", "period", "at", "service", "show", "done")
+    faults = []
+    for path in sorted(path for path in house.app.state.site.paths if "{" not in path and path != "/day/events"):
+        for odd in ODD:
+            for query in (f"day={odd}&week={odd}", "&".join(f"{name}={odd}" for name in names)):
+                answer = client.get(f"{path}?{query}", follow_redirects=False)
+                if answer.status_code >= 500 or "<script>" in answer.text:
+                    faults.append((path, query[:60], answer.status_code))
+    assert not faults

@@ -143,6 +143,18 @@ def test_nor_with_a_table_whose_rows_overlap(rows: dict[str, dict[str, int]], da
 
 
 @settings(deadline=None, max_examples=120)
+@given(rows_of("rs", "xy"), st.data())
+def test_nor_of_all_tables_of_a_report_together(rows: dict[str, dict[str, int]], data: st.DataObject) -> None:
+    minutes = {c: sum(row[c] for row in rows.values()) for c in "xy"}
+    group = {c: data.draw(st.integers(0, n)) for c, n in minutes.items()}
+    first = {c: data.draw(st.integers(0, n)) for c, n in minutes.items()}
+    second = {c: data.draw(st.integers(n - first[c], n)) for c, n in minutes.items()}
+    kinds = {name: {"x": part["x"], "total": sum(part.values())} for name, part in (("k", first), ("l", second))}
+    tables = {"days": rows, "groups": {"g": group}}
+    assert_hidden(*knowledge(tables, together(tables, kinds), kinds))
+
+
+@settings(deadline=None, max_examples=120)
 @given(rows_of("rst", "xy"), st.data(), st.sampled_from([1, 5]), st.integers(1, 3))
 def test_nor_from_an_issue_and_those_before_it(
     rows: dict[str, dict[str, int]], data: st.DataObject, step: int, corrections: int

@@ -28,6 +28,7 @@ PAGES = {
     "site-new": "/sites/new",
     "settings": "/settings",
     "notice": "/notice",
+    "mine": "/mine",
     "method": "/method",
     "refused": "/episodes-that-are-not-there",
 }

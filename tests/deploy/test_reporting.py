@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dashboards.pdf import PdfError
 from deploy import reporting
 from deploy.cli import main as schoolgate
 from deploy.reporting import Reporting, ask_for, requests
@@ -273,3 +274,33 @@ def test_wrong_usage_ends_in_one_message(
         schoolgate(["report", *words, "--config", str(folder)])
     assert ended.value.code in (1, 2)
     assert message in capsys.readouterr().err
+
+
+def test_what_goes_wrong_in_the_middle_of_an_attempt_is_tried_again_as_a_possible_duplicate(
+    made: Made, mail: MailSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = made(port=mail.port)
+    files = files_of(folder)
+    with owning(None, files.settings.store) as store, monkeypatch.context() as broken:
+        broken.setattr(reporting, "hand_over", lambda *_: 1 / 0)
+        at_work = Reporting(files, store, lambda: FRIDAYS)
+        assert [one.problem for one in at_work.work()] == ["unclear"]
+        broken.undo()
+        again = Reporting(files, store, lambda: FRIDAYS + 600)
+        at_work.close()
+        assert [one.state for one in again.work()] == ["sent"] * 3
+        again.close()
+    assert [str(message["Subject"]).startswith(TWICE) for _, message in mail.got] == [True, False, False]
+
+
+def test_a_page_that_cannot_be_put_on_paper_goes_as_html(
+    made: Made, mail: MailSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_pango(page: str) -> bytes:
+        raise PdfError("no PDF can be made (libpango); run: apt-get install libpango-1.0-0")
+
+    folder = made(port=mail.port)
+    monkeypatch.setattr(reporting, "pdf_of", no_pango)
+    assert tick(folder, FRIDAYS)[-1] == "sent"
+    names = [part.get_filename() for part in mail.got[-1][1].iter_attachments()]
+    assert names == ["social-media-2026-W47-en.html"]
