@@ -15,8 +15,8 @@ from dashboards.live import Live
 from dashboards.schools import schools
 from dashboards.week import monday_of
 
-FIRST, LAST = date(1971, 1, 1), date(2149, 1, 1)
-"""Days that the store can be asked about, with weeks and terms around them."""
+FIRST_YEAR, LAST_YEAR = 2000, 2100
+"""Days beyond are no days of a school, and some are more than a store can count."""
 
 
 def pages(site: Site) -> list[Page]:
@@ -56,12 +56,9 @@ def day_of(request: Request) -> date | None:
     if not text:
         return None
     try:
-        day = date.fromisoformat(text)
+        return _bounded(date.fromisoformat(text))
     except ValueError:
         raise HTTPException(400, f"{text[:40]!r} is not a date; write it as 2026-11-17.") from None
-    if not FIRST <= day <= LAST:
-        raise HTTPException(400, f"{day} is no day that a store can hold; write it as 2026-11-17.")
-    return day
 
 
 def week_asked(request: Request) -> str | None:
@@ -70,9 +67,13 @@ def week_asked(request: Request) -> str | None:
     if not text:
         return None
     try:
-        monday = monday_of(text)
+        _bounded(monday_of(text))
     except ValueError:
         raise HTTPException(400, f"{text[:40]!r} is not an ISO week; write it as 2026-W47.") from None
-    if not FIRST <= monday <= LAST:
-        raise HTTPException(400, f"{text[:40]} is no week that a store can hold; write it as 2026-W47.")
     return text
+
+
+def _bounded(day: date) -> date:
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValueError(f"no school was monitored in {day.year}")
+    return day

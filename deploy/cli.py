@@ -43,6 +43,8 @@ COMMANDS = {
     "notice": ("notice", "Write the notice to staff from the settings, in English or Welsh."),
     "dpia": ("dpia", "Write the draft of the impact assessment, or the record of processing."),
     "retention": ("retention", "Remove what is older than the notice says, and prove it."),
+    "backup": ("backup", "Back the store up while its owner works; `run` does it every night."),
+    "restore": ("restore", "Restore a backup into an empty store, or check one."),
     "store": ("store", "The store's tables, its users on servers, and who sees what."),
     "config": ("config", "Check or show the settings."),
     "bench": ("bench", "Measure the sensor against the memory's speed."),

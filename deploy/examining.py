@@ -24,7 +24,8 @@ def examine(path: Path | None, interface: str | None = None) -> tuple[Finding, .
     settings, findings = _settings(path)
     findings += SENSOR.examine(measure(settings, interface)) + _grafana(path)
     if path is not None:
-        findings += _feeds(path) + _sites(path) + _privacy(path) + _alerts(path) + _door(path) + _reports(path)
+        findings += _store(path) + _feeds(path) + _sites(path) + _privacy(path) + _alerts(path) + _door(path)
+        findings += _reports(path)
     return findings
 
 
@@ -43,6 +44,19 @@ def _settings(path: Path | None) -> tuple[SensorSettings, tuple[Finding, ...]]:
         mend = "Mend them; `schoolgate config check` says the same."
         return SensorSettings(), (Finding("settings", "Settings", Severity.FAIL, str(error), str(path), mend),)
     return settings, (Finding("settings", "Settings", Severity.OK, "The settings can be used.", str(path), ""),)
+
+
+def _store(path: Path) -> tuple[Finding, ...]:
+    """The findings on the store's disk and backups."""
+    from deploy.assembly import SchoolError, settings_path
+    from deploy.settings import load_settings
+    from pipeline.store_health import STORE, store_facts
+
+    try:
+        settings = load_settings(settings_path(path))
+    except (SchoolError, ValueError, OSError):
+        return ()  # the settings' finding says it
+    return STORE.examine(store_facts(settings.store, time.time()))
 
 
 def _grafana(path: Path | None) -> tuple[Finding, ...]:
@@ -138,19 +152,6 @@ def _alerts(path: Path) -> tuple[Finding, ...]:
     return tuple(finding for finding in ALERTING.examine(facts) if finding.id in wanted)
 
 
-def _reports(path: Path) -> tuple[Finding, ...]:
-    """The findings on reports, of what `schoolgate run` wrote down about sending them."""
-    from dashboards.report_health import REPORTS, facts_of
-    from deploy.assembly import SchoolError, settings_path
-    from deploy.settings import load_settings
-
-    try:
-        settings = load_settings(settings_path(path))
-    except (SchoolError, ValueError, OSError):
-        return ()  # the settings' finding says it
-    return REPORTS.examine(facts_of(settings.report, time.time()))
-
-
 def _door(path: Path) -> tuple[Finding, ...]:
     """The findings on accounts of the pages; none where the settings cannot be read, which is said elsewhere."""
     from dashboards.doorchecks import DOOR, DoorFacts
@@ -173,3 +174,16 @@ def _door(path: Path) -> tuple[Finding, ...]:
     except (ValueError, OSError) as error:
         return (Finding("accounts_known", "Accounts", Severity.FAIL, f"{error}.", "", "Mend it; nobody can log in."),)
     return DOOR.examine(DoorFacts(found, people, time.time()))
+
+
+def _reports(path: Path) -> tuple[Finding, ...]:
+    """The findings on reports, of what `schoolgate run` wrote down about sending them."""
+    from dashboards.report_health import REPORTS, facts_of
+    from deploy.assembly import SchoolError, settings_path
+    from deploy.settings import load_settings
+
+    try:
+        settings = load_settings(settings_path(path))
+    except (SchoolError, ValueError, OSError):
+        return ()  # the settings' finding says it
+    return REPORTS.examine(facts_of(settings.report, time.time()))

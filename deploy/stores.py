@@ -36,3 +36,13 @@ def meant(given: Path | None, settings: StoreSettings | None) -> StoreSettings:
 
         return load_settings(given).store
     return StoreSettings(path=given)
+
+
+def of_school(given: Path) -> str:
+    """The school whose rows a backup of this store holds: on servers that of the settings; '' for all that it has."""
+    if given.is_file() and given.suffix == ".toml":
+        from deploy.settings import load_settings
+
+        settings = load_settings(given)
+        return settings.school.id if settings.store.servers else ""
+    return ""

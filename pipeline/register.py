@@ -80,7 +80,7 @@ class Register:
             }
             for slot, kind, start, end in bands(school, day)
         ]
-        self._keep("bell", rows, {}, "day = {day:Date}", day=day)
+        self._keep("bell", rows, dict(self._assessor.versions), "day = {day:Date}", day=day)
         self._days.add(ordinal)
 
     def _keep(

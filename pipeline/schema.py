@@ -82,6 +82,8 @@ _VERSIONS = (
     Column("catalogue", _WORD, "version of the service catalogue"),
     Column("timetable", _WORD, "version of the school's files"),
 )
+VERSIONS = tuple(column.name for column in _VERSIONS)
+"""The columns of what a row was computed by; every table of judged or counted traffic has them."""
 _MARK_ADDED = (  # by version 2
     Column("episode", "String", "id of the episode that the minute belongs to"),
     Column("source", _WORD, "what tied the address to the person"),
@@ -134,6 +136,7 @@ TABLES: tuple[Table, ...] = (
             Column("start", _TIME, "begin of the five minutes"),
             Column("metric", _WORD, "what is counted, such as packets, flows_unnamed, ring_drops, minutes_judged"),
             Column("value", "UInt64", "how many"),
+            *_VERSIONS,
         ),
         ("school", "day", "metric", "start"),
     ),
@@ -148,6 +151,7 @@ TABLES: tuple[Table, ...] = (
             Column("start", _TIME, "begin of the slot"),
             Column("end", _TIME, "end of the slot"),
             Column("week", _WORD, "letter of the timetable week; '' where there is none"),
+            *_VERSIONS,
         ),
         ("school", "day", "slot"),
         engine="ReplacingMergeTree",
@@ -258,8 +262,8 @@ TABLES: tuple[Table, ...] = (
             Column("outcome", _WORD, "allowed, outside_allowed, official_possible, count_only or unknown"),
             Column("before", "UInt32", "person-minutes with this outcome by the version before"),
             Column("after", "UInt32", "person-minutes with this outcome by the new version"),
-            Column("catalogue_before", _WORD, "the version before"),
-            Column("catalogue", _WORD, "the new version"),
+            Column("catalogue_before", _WORD, "the version of the catalogue before"),
+            *_VERSIONS,
         ),
         ("school", "day", "start", "service", "kind", "outcome"),
     ),

@@ -35,7 +35,13 @@ def command(folder: Path, store_path: Path | None, as_json: bool) -> None:
         keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
         with owning(store_path, settings.store, make=False) as store:
             outcome = enforce(
-                store, files.school, settings.sensor.spool, trail_of(files), keys, alerts=settings.alerts.folder
+                store,
+                files.school,
+                settings.sensor.spool,
+                trail_of(files),
+                keys,
+                alerts=settings.alerts.folder,
+                backups=settings.store.backup_folder,
             )
     if as_json:
         click.echo(json.dumps([asdict(proof) for proof in outcome.proofs], indent=1))

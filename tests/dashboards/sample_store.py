@@ -127,7 +127,9 @@ def _around(store: Store) -> None:
         "days",
     )
     metrics = {"minutes_paused": ("10:00", 15), "minutes_retagged": ("09:00", 37)}
-    counted = [{**fixed, "start": local(DAY, at), "metric": m, "value": n} for m, (at, n) in metrics.items()]
+    counted = [
+        {**fixed, **VERSIONS, "start": local(DAY, at), "metric": m, "value": n} for m, (at, n) in metrics.items()
+    ]
     _insert(store, "coverage", counted, "around")
     trouble = (
         dict.fromkeys(BY_NAME["alert"].types, "") | fixed | {"id": "h1", "kind": "feed_stale", "subject": "leases"}
@@ -257,7 +259,7 @@ def fill_day(store: Store, school: str, day: date, seed: int, week: str, outside
     _sums(store, "use_day", fixed, ("people", *names), whole, token)
     _coverage(store, school, day, rows, token)
     bells = [{"slot": s, "kind": k, "start": local(day, a), "end": local(day, b), "week": week} for s, k, a, b in BELLS]
-    _insert(store, "bell", [{"school": school, "day": day, **b} for b in bells], token)
+    _insert(store, "bell", [{"school": school, "day": day, **b, **VERSIONS} for b in bells], token)
 
 
 def _sums(store: Store, table: str, fixed: Row, names: tuple[str, ...], sums: Sums, token: str) -> None:
@@ -290,7 +292,8 @@ def _coverage(store: Store, school: str, day: date, rows: list[Use], token: str)
             "minutes_person": placed,
             "minutes_timetabled": placed - sum(u.reason == "duty_data_missing" for u in here),
         }
-        out += [{"school": school, "day": day, "start": start, "metric": m, "value": v} for m, v in values.items()]
+        fixed: Row = {"school": school, "day": day, "start": start, **VERSIONS}
+        out += [{**fixed, "metric": m, "value": v} for m, v in values.items()]
         name = f"{school}/mirror/{start:%Y-%m-%dT%H:%MZ}"
         window = {"school": school, "batch": name, "stored": start + 3 * FIVE, "window": start, "rows": 9}
         windows.append({**window, **VERSIONS})
