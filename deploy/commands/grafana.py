@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -64,19 +64,23 @@ def check(store_path: Path, day: datetime, school_id: str | None) -> None:
     Example:  schoolgate grafana check --store store/ --day 2026-11-17
     """
     with failing_well():
+        from dashboards.grafana.check import WEEK
         from dashboards.grafana.check import check as check_panels
+        from dashboards.queries import ask
         from dashboards.schools import find_school
         from deploy.stores import reading
 
         with reading(store_path) as store:
-            results = check_panels(store, find_school(store, school_id), day.date())
+            school, last = find_school(store, school_id), day.date()
+            results = check_panels(store, school, last)
+            seen = ask(store, "coverage_week", school=school.id, from_=last - timedelta(WEEK - 1), to=last)
     for result in results:
         found = result.fault or ("good" if result.rows else "no rows")
         click.echo(f"{result.board:16} {result.panel:40} {result.rows:5} rows  {found}")
     if any(result.fault for result in results):
         fail("some panels are at fault")
-    if not any(result.rows for result in results if not result.panel.startswith("variable")):
-        fail(f"no panel has anything to show of the week up to {day:%Y-%m-%d}; choose a day with data")
+    if not seen:
+        fail(f"the store has nothing to show of the week up to {day:%Y-%m-%d}; choose a day with data")
 
 
 @command.command("push")
