@@ -66,13 +66,13 @@ class Door:
         """Who stands before a page; reads the accounts' file."""
         address = request.client.host if request.client else ""
         if self.accounts is None:
-            return Visitor(address=address, free=self._is_here(request, address))
+            return Visitor(address=address, free=self._is_here(request))
         word = request.cookies.get(_name(request), "")
         session = self.accounts.session(word) if 0 < len(word) <= LONGEST_WORD else None
         if session is None:
             fresh = not 0 < len(word) <= LONGEST_WORD
             word = secrets.token_urlsafe(32) if fresh else word
-            free = not self.accounts.all() and self._is_here(request, address)
+            free = not self.accounts.all() and self._is_here(request)
             mark = self.accounts.mark("form", word)
             return Visitor(address=address, free=free, word=word, fresh=fresh, form_token=mark)
         account, mark = session.account, self.accounts.mark("form", word)
@@ -80,13 +80,9 @@ class Door:
             return Visitor(account.login, address=address, word=word, form_token=mark, enrolling=session.enrolling)
         return Visitor(account.login, account.name, account.role, address, word=word, form_token=mark)
 
-    def _is_here(self, request: Request, address: str) -> bool:
+    def _is_here(self, request: Request) -> bool:
         """Does somebody at this very machine ask, of pages that are served to it alone?"""
-        try:
-            near = ip_address(address).is_loopback
-        except ValueError:
-            near = address == "testclient"
-        return near and self._settings.local and not self._settings.proxies and not forwarded(request.headers)
+        return is_near(request) and self._settings.local and not self._settings.proxies
 
     # -------------------------------------------------------------------------------------------------------- cookies
 
@@ -114,6 +110,15 @@ class Door:
         assert self.accounts is not None
         given = request.cookies.get(_name(request, "known"), "")
         return secrets.compare_digest(given.encode(), self.accounts.mark("known", login).encode())
+
+
+def is_near(request: Request) -> bool:
+    """Does somebody on this machine ask, and no proxy for somebody else? Who has no IP address is not elsewhere."""
+    try:
+        near = request.client is None or ip_address(request.client.host).is_loopback
+    except ValueError:
+        near = True
+    return near and not forwarded(request.headers)
 
 
 def _secure(request: Request) -> bool:

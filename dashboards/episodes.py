@@ -14,10 +14,9 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dashboards.day import days_with_data
-from dashboards.heat import iso_week
 from dashboards.queries import Row, ask
 from dashboards.schools import SchoolInfo
-from dashboards.week import monday_of
+from dashboards.week import monday_of, week_of
 from pipeline.contest import statuses
 
 if TYPE_CHECKING:
@@ -66,8 +65,8 @@ class EpisodesView:
 def episodes_view(store: Store, school: SchoolInfo, week: str | None, now: datetime) -> EpisodesView:
     """The episodes of a week (the latest with data if None). Raises WeekError."""
     today = now.astimezone(school.tz).date()
-    known = sorted({iso_week(d) for d in days_with_data(store, school) if today - d <= timedelta(days=KEPT_DAYS)})
-    week = week or (known[-1] if known else iso_week(today))
+    known = sorted({week_of(d) for d in days_with_data(store, school) if today - d <= timedelta(days=KEPT_DAYS)})
+    week = week or (known[-1] if known else week_of(today))
     monday = monday_of(week)
     if school.mode != "pseudonymous":
         none = "This school keeps sums only (mode aggregate): there are no episodes to show."

@@ -24,7 +24,7 @@ from dashboards.forms import FIELD
 from dashboards.language import LANGUAGES, Language, language_of, say
 from dashboards.needs import Need
 from dashboards.render import render
-from dashboards.schools import SchoolInfo, find_school
+from dashboards.schools import NoSuchSchool, SchoolInfo, find_school
 from dashboards.settings import PageSettings
 from pipeline.access import Role
 
@@ -139,6 +139,13 @@ class Site:
     def school(self, request: Request) -> SchoolInfo:
         """The school that `?school=` names, or the store's first. Raises NoSuchSchool."""
         return find_school(self.store, request.query_params.get("school"))
+
+    def own_school(self) -> SchoolInfo:
+        """The school whose office this is, in the store: what concerns single people is asked of no other. Raises
+        NoSuchSchool, also where there is no office."""
+        if self.office is None:
+            raise NoSuchSchool("these pages are served without a school's folder")
+        return find_school(self.store, self.office.id)
 
     # ---------------------------------------------------------------------------------------------------- answers
 

@@ -92,12 +92,18 @@ def steps(strip: Row, stored: Row, tz: ZoneInfo, now: datetime | None, lang: Lan
 
 
 def way(
-    strip: Row, stored: Row, counted: Mapping[str, int], tz: ZoneInfo, now: datetime | None, lang: Language
+    strip: Row,
+    totals: Row,
+    stored: Row,
+    counted: Mapping[str, int],
+    tz: ZoneInfo,
+    now: datetime | None,
+    lang: Language,
 ) -> tuple[Stage, ...]:
-    """All six steps, with what was lost at each; `counted`: the answer of `way_of_day`."""
+    """All six steps, with what was lost at each; `totals`, `counted`: the answers of `day_totals` and `way_of_day`."""
     *first, last = steps(strip, stored, tz, now, lang)
     found = []
-    for step in (*first, _judged(lang, strip["minutes_use"], counted.get("minutes_judged", 0)), last):
+    for step in (*first, _judged(lang, totals["total"], totals["unknown"]), last):
         lost = {what: counted.get(metric, 0) for metric, what in LOSSES.get(step.id, {}).items()}
         found.append(Stage(step, tuple((say(lang, what), words.big(n)) for what, n in lost.items() if n)))
     return tuple(found)
@@ -145,14 +151,15 @@ def _timetabled(lang: Language, placed: float | None, without: int) -> Step:
     return Step("timetabled", say(lang, "Timetabled"), words.share(placed), note, not poor, advice if poor else "")
 
 
-def _judged(lang: Language, use: int, judged: int) -> Step:
+def _judged(lang: Language, use: int, unknown: int) -> Step:
     label = say(lang, "Judged")
     if not use:
         return Step("judged", label, words.share(None), say(lang, "no use to judge"), True)
-    note = say(lang, "{minutes} unknown", minutes=words.minutes(use - judged, lang))
-    poor = judged / use < JUDGED_AT_LEAST
+    note = say(lang, "{minutes} unknown", minutes=words.minutes(unknown, lang))
+    judged = 1 - unknown / use
+    poor = judged < JUDGED_AT_LEAST
     advice = say(lang, "The reasons below say what is missing, the most frequent first.")
-    return Step("judged", label, words.share(judged / use), note, not poor, advice if poor else "")
+    return Step("judged", label, words.share(judged), note, not poor, advice if poor else "")
 
 
 def _stored(lang: Language, stored: Row, tz: ZoneInfo, now: datetime | None) -> Step:

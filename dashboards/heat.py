@@ -7,17 +7,18 @@ comes from `week`, as in the report. It formats for people but knows no HTML; no
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dashboards.bars import Bar, outcome_bar
-from dashboards.day import days_with_data
+from dashboards.day import OUTCOMES, days_with_data
 from dashboards.health import FIVE
 from dashboards.queries import Row, ask
 from dashboards.schools import SchoolInfo
-from dashboards.week import OUTCOMES, WeekView, monday_of, week_view
+from dashboards.week import WeekView, monday_of, week_of, week_view
 
 if TYPE_CHECKING:
     from pipeline.store import Store
@@ -68,29 +69,25 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class HeatView:
-    """Everything the Week page shows. `show`: what the colour stands for, one of SHOWN; `unknown_on`: each reason for
-    unknown minutes with the days on which it gave some."""
+    """Everything the Week page shows. `show`: what the colour stands for, one of SHOWN; `reasons`: unknown minutes by
+    reason, the most frequent first; `unknown_on`: each with the days on which there were some."""
 
     week: WeekView
     show: str
     days: tuple[date, ...]
     lines: tuple[Line, ...]
     day_totals: tuple[int, ...]
+    totals: Row
+    reasons: tuple[tuple[str, int], ...]
     previous: str
     following: str
     unknown_on: frozenset[tuple[str, date]]
 
 
-def iso_week(day: date) -> str:
-    """'2026-W47'."""
-    year, week, _ = day.isocalendar()
-    return f"{year}-W{week:02}"
-
-
 def heat_view(store: Store, school: SchoolInfo, week: str | None, show: str, now: datetime) -> HeatView:
     """The week (the latest with data if None) as it stands in the store at `now` (aware). Raises WeekError."""
-    known = sorted({iso_week(day) for day in days_with_data(store, school)})
-    week = week or (known[-1] if known else iso_week(now.astimezone(school.tz).date()))
+    known = sorted({week_of(day) for day in days_with_data(store, school)})
+    week = week or (known[-1] if known else week_of(now.astimezone(school.tz).date()))
     monday = monday_of(week)
     span: dict[str, object] = {"school": school.id, "from_": monday, "to": monday + timedelta(days=6)}
     used = ask(store, "week_by_period", **span)
@@ -99,6 +96,10 @@ def heat_view(store: Store, school: SchoolInfo, week: str | None, show: str, now
     days = _days(monday, used, bells)
     show = show if show in SHOWN else ALL_USE
     lines = _lines(school, days, used, bells, seen, show, now)
+    unknown = ask(store, "week_reasons", **span)
+    reasons: Counter[str] = Counter()
+    for row in unknown:
+        reasons[row["reason"]] += row["total"]
     return HeatView(
         week=week_view(store, school, week),
         show=show,
@@ -107,7 +108,9 @@ def heat_view(store: Store, school: SchoolInfo, week: str | None, show: str, now
         day_totals=tuple(sum(r[show] for r in used if r["day"] == day) for day in days),
         previous=max((w for w in known if w < week), default=""),
         following=min((w for w in known if w > week), default=""),
-        unknown_on=frozenset((row["reason"], row["day"]) for row in ask(store, "week_reasons", **span)),
+        totals={name: sum(row[name] for row in used) for name in SHOWN},
+        reasons=tuple(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
+        unknown_on=frozenset((row["reason"], row["day"]) for row in unknown),
     )
 
 

@@ -13,7 +13,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,10 @@ LONGEST_S = 900.0
 MOST = 24
 """Streams at once; a page that gets none looks by itself once a minute."""
 COME_BACK_MS = 3000
+
+
+async def _never() -> bool:
+    return False
 
 
 class Live:
@@ -65,15 +69,17 @@ class Live:
         written = int(row["written"].timestamp()) if row["windows"] else 0
         return f"{day:%Y%m%d}-{row['windows']}-{written}"
 
-    async def stream(self, school: SchoolInfo, seen: str) -> AsyncIterator[str]:
-        """Events for a reader that has what the mark `seen` stands for; ends by itself."""
+    async def stream(
+        self, school: SchoolInfo, seen: str, gone: Callable[[], Awaitable[bool]] = _never
+    ) -> AsyncIterator[str]:
+        """Events for a reader that has what the mark `seen` stands for; ends by itself, and when the reader is gone."""
         waker = asyncio.Event()
         with self._lock:
             self._wakers[waker] = asyncio.get_running_loop()
         try:
             yield f"retry: {COME_BACK_MS}\n\n"
             begun = quiet = time.monotonic()
-            while not self._closed and time.monotonic() - begun < LONGEST_S:
+            while not (self._closed or await gone()) and time.monotonic() - begun < LONGEST_S:
                 mark = await self._look(school)
                 if mark and mark != seen:
                     seen, quiet = mark, time.monotonic()

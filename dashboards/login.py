@@ -7,8 +7,10 @@ the login of an account. A try that comes too early is not looked at (dashboards
 
 from __future__ import annotations
 
+from functools import partial
 from math import ceil
 
+from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -20,6 +22,8 @@ from dashboards.frame import Page, Site
 from dashboards.needs import Need
 
 LOGIN, LOGOUT, ENROLLED = "account.login", "account.logout", "account.enrolled"
+AT_ONCE, QUEUE = 2, 50
+"""Passwords worked out at once, and how many may wait for it."""
 _NO = "That did not fit. Check login, password and code; each code works once."
 _WAIT = "Too many tries. Wait {seconds} seconds, then try again."
 
@@ -41,6 +45,7 @@ def pages(site: Site) -> list[Page]:
 class _Porter:
     def __init__(self, site: Site, accounts: Accounts) -> None:
         self._site, self._accounts, self._attempts = site, accounts, Attempts()
+        self._hashing = CapacityLimiter(AT_ONCE)  # who waits for it holds no thread that other pages need
 
     async def ask(self, request: Request) -> Response:
         """The form."""
@@ -63,7 +68,10 @@ class _Porter:
             answer.headers["retry-after"] = str(ceil(wait))
             return answer
         self._attempts.failed(login, visitor.address, known, now)  # until it is known better: tries at once count too
-        account = await run_in_threadpool(self._accounts.check, login, password, code)
+        if self._hashing.statistics().tasks_waiting >= QUEUE:
+            return self._form(request, 503, "Too many people are logging in at once. Try again in a moment.", login)
+        check = partial(self._accounts.check, login, password, code)
+        account = await to_thread.run_sync(check, limiter=self._hashing)
         if account is None:
             await run_in_threadpool(self._note_failure, login, visitor.address)
             return self._form(request, 403, _NO, login)
@@ -129,7 +137,9 @@ class _Porter:
         wrong = self._site.say(request, wrong, **values) if wrong else ""
         to = _own_path(str(request.query_params.get("to", "")))
         empty = not self._accounts.all()
-        return self._site.page(request, "login.html", status, wrong=wrong, login=login, to=to, empty=empty)
+        return self._site.page(
+            request, "login.html", status, current="login", wrong=wrong, login=login, to=to, empty=empty
+        )
 
     def _first_form(self, request: Request, wrong: str = "") -> Response:
         visitor = self._site.visitor(request)
@@ -140,7 +150,7 @@ class _Porter:
             "address": otp.address(secret, visitor.login, "Schoolgate"),
             "login": visitor.login,
         }
-        return self._site.page(request, "login_first.html", 422 if wrong else 200, **values)
+        return self._site.page(request, "login_first.html", 422 if wrong else 200, current="login", **values)
 
 
 def _own_path(text: str) -> str:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from dashboards.week import SMALLEST_GROUP
+from dashboards.figures import SMALLEST_GROUP
 from pipeline.place import Codes, DayPlan, bands, clock_text, place_day
 from pipeline.school import LACKING, School
 from pipeline.sheet import Mask

@@ -31,7 +31,7 @@ Row = dict[str, Any]
 """One row of an answer: column name -> value; times are aware UTC datetimes, days are dates."""
 
 EVERYTHING = "all"
-"""The value of `kind` and `people` that leaves nothing out."""
+"""The value of `kind` and `group` that leaves nothing out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
         "from": Parameter("Date", "the first day", "toDate($__fromTime, ${zone:sqlstring})"),
         "to": Parameter("Date", "the last day, included", _LAST_DAY),
         "kind": Parameter("String", "kind of service, or `all` together", "${kind:sqlstring}", EVERYTHING),
-        "people": Parameter("String", "group of staff, or `all` together", "${people:sqlstring}", EVERYTHING),
+        "group": Parameter("String", "group of staff, or `all` together", "${group:sqlstring}", EVERYTHING),
     }
 )
 """Every parameter that a question may have. Days are of the school's own zone."""
@@ -95,7 +95,7 @@ class Query:
         return [{n: _plain(v) for n, v in zip(result.columns, row, strict=True)} for row in result.rows]
 
     def for_grafana(self) -> str:
-        """The same question with Grafana's variables (`school`, `zone`, `kind`, `people`) and the plugin's macros."""
+        """The same question with Grafana's variables (`school`, `zone`, `kind`, `group`) and the plugin's macros."""
         return _MARK.sub(lambda mark: PARAMETERS[mark[1]].in_grafana, self.sql)
 
 

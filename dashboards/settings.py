@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from sensor.settings import PathName, Refusal, Table, Whole, refuse
 
@@ -70,9 +70,69 @@ class PageSettings(Table):
             return False
 
 
+def is_address(text: str) -> bool:
+    """Is it a mail address, plain as head@school.example?"""
+    return re.fullmatch(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[A-Za-z0-9.-]{1,253}", text) is not None
+
+
+def _address(text: str) -> str:
+    if not is_address(text):
+        raise refuse(Refusal(f"{text[:60]!r} is not a mail address", "write it as head@school.example"))
+    return text
+
+
+def _no_address_or_one(text: str) -> str:
+    return _address(text) if text else text
+
+
+def _when(text: str) -> str:
+    if not re.fullmatch(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) ([01]\d|2[0-3]):[0-5]\d", text):
+        raise refuse(Refusal(f"{text[:20]!r} is not a time of the week", "write it as Fri 17:00"))
+    return text
+
+
+def _each_once(languages: tuple[str, ...]) -> tuple[str, ...]:
+    if not languages or len(set(languages)) != len(languages):
+        raise refuse(Refusal("each language is needed once, and one at least", 'write languages = ["en", "cy"]'))
+    return languages
+
+
 class ReportSettings(Table):
     """`[report]`: the weekly report."""
 
     contact: str = Field(
         default="", max_length=200, description="Whom to ask or complain to (data protection officer), in the footer."
+    )
+    languages: Annotated[tuple[Literal["en", "cy"], ...], AfterValidator(_each_once)] = Field(
+        default=("en", "cy"),
+        description="Languages of the report, in this order: en, cy (Welsh, to be checked by a speaker before use).",
+    )
+    at: Annotated[str, AfterValidator(_when)] = Field(
+        default="Fri 17:00",
+        description="When a week's report is due, by the school's clock; Mon to Thu are those of the week after.",
+    )
+    to: tuple[Annotated[str, AfterValidator(_address)], ...] = Field(
+        default=(),
+        description="Mail addresses that get it, as head@school.example; none: it is kept in the store only.",
+    )
+    sender: Annotated[str, AfterValidator(_no_address_or_one)] = Field(
+        default="", description="Mail address that it comes from; the first of report.to if empty."
+    )
+    host: str = Field(default="localhost", max_length=253, description="Mail server (SMTP).")
+    port: Whole = Field(default=587, ge=1, le=65_535, description="Its TCP port.")
+    tls: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="starttls, tls from the first byte (port 465), or none (this machine only)."
+    )
+    ca: PathName | None = Field(
+        default=None, description="Certificates to trust the mail server by; the system's if not set."
+    )
+    user: str = Field(default="", max_length=200, description="User at the mail server; none: no log-in.")
+    password_file: PathName | None = Field(
+        default=None, description="File (mode 0600) whose first line is that user's password."
+    )
+    folder: PathName = Field(
+        default=Path("reports"), description="Folder (mode 0700) of requests to send, and of how the sending stands."
+    )
+    export: Literal["suppressed", "exact"] = Field(
+        default="suppressed", description="How `schoolgate export` writes small numbers: as the report, or exactly."
     )

@@ -37,10 +37,11 @@ from starlette.staticfiles import StaticFiles
 from dashboards import login, method, today
 from dashboards.accounts import AccountError
 from dashboards.day import days_with_data
-from dashboards.door import Door
+from dashboards.door import Door, is_near
 from dashboards.forms import read_form
 from dashboards.frame import Clock, Page, Site, own_address, switch
 from dashboards.guard import Guard
+from dashboards.language import translated
 from dashboards.needs import Need
 from dashboards.office import OfficeError
 from dashboards.pages import edits, episodes, health, services, sites, timetable, week, why
@@ -116,6 +117,7 @@ def make_app(
         },
     )
     app.state.closing = site.closing
+    app.state.site = site
     return app
 
 
@@ -144,7 +146,7 @@ def _guarded(site: Site, page: Page) -> Callable[[Request], Awaitable[Response]]
 
 
 def _for_machines(site: Site) -> Callable[[Request], Awaitable[Response]]:
-    """Does the store answer, which schools does it hold, and how new is each?"""
+    """Does the store answer, which schools does it hold, and how new is each? For programs on this machine."""
 
     def ask() -> dict[str, Any]:
         known = {info.id: days_with_data(site.store, info) for info in schools(site.store)}
@@ -152,6 +154,8 @@ def _for_machines(site: Site) -> Callable[[Request], Awaitable[Response]]:
         return {"status": "ok", "version": version(), "latest_day": latest}
 
     async def answer(request: Request) -> Response:
+        if not is_near(request) and not site.visitor(request).may(Need.HEALTH):
+            raise HTTPException(403, site.say(request, "This needs an account; log in."))
         return JSONResponse(await run_in_threadpool(ask))
 
     return answer
@@ -196,4 +200,5 @@ class _Failures:
 
     def _say(self, request: Request, status: int, why: str) -> Response:
         title = _TITLES.get(status, "That did not work")
+        why = translated(self._site.language(request), why)
         return self._site.page(request, "error.html", status, title=title, why=why)

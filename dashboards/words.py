@@ -80,6 +80,24 @@ KINDS: Mapping[Kind, str] = MappingProxyType(
     }
 )
 
+FREE: Mapping[str, str] = MappingProxyType(
+    {"holiday": "holiday", "bank_holiday": "bank holiday", "closure": "school closed", "inset": "INSET day"}
+)
+"""Days on which nobody, or no pupil, is at school."""
+
+PAUSES: Mapping[str, str] = MappingProxyType(
+    {
+        "industrial_action": "industrial action",
+        "evacuation": "evacuation",
+        "exam_emergency": "exam emergency",
+        "bereavement": "bereavement",
+        "legal_advice": "legal advice",
+        "maintenance": "maintenance",
+        "other": "other",
+    }
+)
+"""Why nobody was observed."""
+
 _WHEN: Mapping[str, str] = MappingProxyType(
     {
         "lunch": "at lunch",

@@ -1,14 +1,12 @@
 """The detector of edits (pipeline.wiki) as the owner process runs it: tables of the sensor in, alarms out.
 
 Tables are told apart by their columns. Alarms that wait for what may come next are due by packet time, which runs some
-seconds behind the clock: a file of the spool is at most so late. What the detector says of every alarm of a kind is
-said by the alerts themselves (pipeline.alerts.texts), so only what is about this one is kept.
+seconds behind the clock: a file of the spool is at most so late.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +15,6 @@ from pipeline.alerts.alert import EditAlarm
 from pipeline.profile import Profile
 from pipeline.wiki.constants import Constants, read, shipped
 from pipeline.wiki.detector import Detector, Thresholds
-from pipeline.wiki.telling import ADDRESS, CANNOT_KNOW, TEMPORARY, chances
 from pipeline.wiki.unit import cues_of, requests_of, units_of
 
 LATE_S = 5.0
@@ -28,22 +25,29 @@ class LiveDetector:
 
     def __init__(self, constants: Constants, thresholds: Thresholds) -> None:
         self._detector = Detector(constants, thresholds)
-        self._always = {CANNOT_KNOW, f"{CANNOT_KNOW.partition(';')[0]}.", TEMPORARY, ADDRESS}
-        self._always |= {text for certainty in constants.rates for text in chances(certainty, constants)}
 
     def read(self, tables: Sequence[pa.Table], now: float) -> list[EditAlarm]:
         """The alarms of what has come since the last call, and those whose time has come."""
         units = [unit for table in _with("rec_size", tables) for unit in units_of(table)]
         cues = [cue for table in _with("cue", tables) for cue in cues_of(table)]
         requests = [request for table in _with("method", tables) for request in requests_of(table)]
-        alarms = self._detector.feed(units, cues, requests) + self._detector.advance(now - LATE_S)
-        return [replace(alarm, why=tuple(text for text in alarm.why if text not in self._always)) for alarm in alarms]
+        return [*self._detector.feed(units, cues, requests), *self._detector.advance(now - LATE_S)]
+
+    def finish(self) -> list[EditAlarm]:
+        """The alarms that still wait: nothing more will come."""
+        return [*self._detector.finish()]
 
 
 def live_detector(profile: Profile, sizes: Path) -> LiveDetector:
     """The detector with a school's thresholds and, if there is such a file, its own sizes. Raises ConstantsError."""
-    constants = shipped().with_wikis(read(sizes)) if sizes.is_file() else shipped()
-    return LiveDetector(constants, Thresholds(profile.edits.possible, profile.edits.likely))
+    return LiveDetector(*rules(profile, sizes if sizes.is_file() else None))
+
+
+def rules(profile: Profile, sizes: Path | None) -> tuple[Constants, Thresholds]:
+    """What the detector goes by: the constants, with a school's own sizes, and the profile's thresholds. Raises
+    ConstantsError."""
+    constants = shipped().with_wikis(read(sizes)) if sizes else shipped()
+    return constants, Thresholds(profile.edits.possible, profile.edits.likely)
 
 
 def _with(column: str, tables: Sequence[pa.Table]) -> list[pa.Table]:

@@ -22,9 +22,10 @@ def examine(path: Path | None, interface: str | None = None) -> tuple[Finding, .
     from sensor.vitals import measure
 
     settings, findings = _settings(path)
-    findings += SENSOR.examine(measure(settings, interface))
+    findings += SENSOR.examine(measure(settings, interface)) + _grafana(path)
     if path is not None:
-        findings += _store(path) + _feeds(path) + _sites(path) + _privacy(path) + _alerts(path)
+        findings += _store(path) + _feeds(path) + _sites(path) + _privacy(path) + _alerts(path) + _door(path)
+        findings += _reports(path)
     return findings
 
 
@@ -56,6 +57,21 @@ def _store(path: Path) -> tuple[Finding, ...]:
     except (SchoolError, ValueError, OSError):
         return ()  # the settings' finding says it
     return STORE.examine(store_facts(settings.store, time.time()))
+
+
+def _grafana(path: Path | None) -> tuple[Finding, ...]:
+    """Whether Grafana could read the store."""
+    from dashboards.grafana.health import GRAFANA, GrafanaFacts
+    from deploy.assembly import SchoolError, settings_path
+    from deploy.settings import load_settings
+
+    if path is None:
+        return ()
+    try:
+        servers = load_settings(settings_path(path)).store.servers
+    except (SchoolError, ValueError, OSError):
+        return ()  # the settings' finding says it
+    return GRAFANA.examine(GrafanaFacts(tuple(servers)))
 
 
 def _privacy(path: Path) -> tuple[Finding, ...]:
@@ -134,3 +150,40 @@ def _alerts(path: Path) -> tuple[Finding, ...]:
     facts = AlertFacts(now, date.today(), catalogue, {}, channels=names, trouble=trouble, deliveries=deliveries)
     wanted = ("alerts_set", "alert_channels", "catalogue_age")
     return tuple(finding for finding in ALERTING.examine(facts) if finding.id in wanted)
+
+
+def _door(path: Path) -> tuple[Finding, ...]:
+    """The findings on accounts of the pages; none where the settings cannot be read, which is said elsewhere."""
+    from dashboards.doorchecks import DOOR, DoorFacts
+    from deploy.assembly import read_school
+    from deploy.pages import open_accounts
+    from pipeline.access import read_access
+    from sensor.health import Finding, Severity
+
+    try:
+        files = read_school(path)
+    except (ValueError, OSError):
+        return ()
+    try:
+        found = []
+        if files.settings.pages.accounts.exists():
+            with closing(open_accounts(files.settings.pages)) as accounts:
+                found = accounts.all()
+        access = files.folder / files.settings.privacy.access
+        people = read_access(access.read_bytes(), files.school.numbers, access.name) if access.is_file() else ()
+    except (ValueError, OSError) as error:
+        return (Finding("accounts_known", "Accounts", Severity.FAIL, f"{error}.", "", "Mend it; nobody can log in."),)
+    return DOOR.examine(DoorFacts(found, people, time.time()))
+
+
+def _reports(path: Path) -> tuple[Finding, ...]:
+    """The findings on reports, of what `schoolgate run` wrote down about sending them."""
+    from dashboards.report_health import REPORTS, facts_of
+    from deploy.assembly import SchoolError, settings_path
+    from deploy.settings import load_settings
+
+    try:
+        settings = load_settings(settings_path(path))
+    except (SchoolError, ValueError, OSError):
+        return ()  # the settings' finding says it
+    return REPORTS.examine(facts_of(settings.report, time.time()))

@@ -4,8 +4,9 @@ Only this process opens the database; only the workers open the network card; th
 that dies is started again, and the others go on. The school's files and feeds are read again when they change. While
 the school pauses (pipeline.pause) no worker runs. What is too old leaves every hour (pipeline.retention); the store is
 backed up every night, and nothing is stored while its disk is nearly full (deploy.keeping). Alerts have threads of
-their own (deploy.alerting). On SIGTERM the workers write what they hold, and the spool is drained once more.
-APScheduler only ticks; what is due is decided by what lies in the spool.
+their own (deploy.alerting); reports are issued and sent beside the rest (deploy.reporting). On SIGTERM the workers
+write what they hold, and the spool is drained once more.
+APScheduler only ticks; what is due is decided by what lies in the spool and in the store.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from deploy.changes import note_changes
 from deploy.detecting import live_detector
 from deploy.keeping import Keeping
 from deploy.pages import PagesServer, app_of, config_of, listen, open_accounts, refuse_unsafe
+from deploy.reporting import Reporting
 from deploy.sensing import Sensing
 from pipeline import retag
 from pipeline.audit import AuditTrail
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 DRAIN_EVERY_S = 2
 RETAIN_EVERY_S = 3600
+REPORT_EVERY_S = 60
 KEEP_EVERY_S = 60
 
 
@@ -70,6 +73,7 @@ class Owner:
         self._ingest = Ingest(store, assessor, interface, workers=sensing.names)
         detector = live_detector(assessor.profile, settings.alerts.wiki_sizes)
         self._alerting = Alerting(settings, files.folder, assessor, store, detector, interface)
+        self._reporting = Reporting(files, store, stopping=stopping)
         self._keeping = Keeping(settings)
         self._with_pages, self._finish = with_pages, finish
         self._stopping = stopping
@@ -84,6 +88,7 @@ class Owner:
         scheduler.add_job(self._retain, "interval", seconds=RETAIN_EVERY_S, max_instances=1, coalesce=True)
         scheduler.add_job(self._keep, "interval", seconds=KEEP_EVERY_S, max_instances=1, coalesce=True)
         scheduler.add_job(self._tick, "interval", seconds=DRAIN_EVERY_S, max_instances=1, coalesce=True)
+        scheduler.add_job(self._reporting.tick, "interval", seconds=REPORT_EVERY_S, max_instances=1, coalesce=True)
         scheduler.start()
         self._alerting.start()
         while not self._stopping.wait(1.0):
@@ -91,6 +96,7 @@ class Owner:
         scheduler.shutdown(wait=True)
         self._sensing.stop()
         self._alerting.stop()
+        self._reporting.close()
         self._drain()
         if self._finish:
             self._ingest.finish()
@@ -155,6 +161,7 @@ class Owner:
                 self._ingest.renew(assessor)
                 self._assessor = assessor
                 self._alerting.renew(self._watch.settings, assessor)
+                self._reporting.renew(self._watch.files)
                 self._keeping.settings = self._watch.settings
                 self._write_down_changes()
         except ValueError as error:

@@ -14,9 +14,12 @@ from pipeline.settings import StoreSettings
 from pipeline.store import Store
 
 
-def owning(given: Path | None, settings: StoreSettings | None = None) -> AbstractContextManager[Store]:
-    """The store to read and write. Raises StoreError, StoreBusy, SettingsError."""
-    return owned(meant(given, settings))
+def owning(
+    given: Path | None, settings: StoreSettings | None = None, *, make: bool = True
+) -> AbstractContextManager[Store]:
+    """The store to read and write; with `make`, it is made if there is none. Raises StoreError, StoreBusy,
+    SettingsError."""
+    return owned(meant(given, settings), make=make)
 
 
 def reading(given: Path | None, settings: StoreSettings | None = None) -> AbstractContextManager[Store]:

@@ -32,6 +32,8 @@ DAYS: dict[str, int] = {
     "batch": MONTHS_14,
     "alert": MONTHS_14,
     "alert_delivery": MONTHS_14,
+    "report": MONTHS_14,
+    "report_delivery": MONTHS_14,
     "retention_proof": KEEP_DAYS,
 }
 """For how many days the rows of each table are kept. An open contest outlives its days."""

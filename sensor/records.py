@@ -53,6 +53,8 @@ from sensor.watch import (
     S_PIECE,
     S_PIECES,
     S_SCANS,
+    S_SINCE,
+    S_UNTIL,
     UP,
 )
 
@@ -144,15 +146,42 @@ def _break_chain(s):
     s[S_BYTES] = 0
 
 
+@inlined
+def _note_skipped(s, since, until):
+    """Bytes came in which no header was found."""
+    if s[S_SINCE] == 0:
+        s[S_SINCE] = since
+    s[S_UNTIL] = until
+
+
+@kernel
+def _count_skipped(w, c, side, s, head, time, now):
+    """What lies between where the chain broke and `head` counts as one record."""
+    skipped = _ahead(head, s[S_FROM])
+    if 22 <= skipped < FAR:
+        _found(w, c, side, DATA, skipped - 5, head, s[S_SINCE] if s[S_SINCE] else time, now)
+        if side == UP and s[S_SINCE]:
+            w.connection[c, K_SEEN] = s[S_UNTIL]
+    s[S_SINCE] = 0
+    s[S_UNTIL] = 0
+
+
+@kernel
+def _end_skipped(w, c, s, now):
+    """There is an answer to what the client sent without a header that we could read."""
+    _count_skipped(w, c, UP, s, s[S_HIGH], now, now)
+    if w.connection[c, K_PENDING] >= 0:
+        end_up(w, c, w.connection[c, K_SEEN], now)
+    s[S_FROM] = s[S_HIGH]
+
+
 @kernel
 def _resume(w, c, side, s, head, time, now):
-    """The chain goes on at `head`; what was skipped counts as one record."""
+    """The chain goes on at `head`."""
     if s[S_FROM] >= 0:
-        skipped = _ahead(head, s[S_FROM])
         w.count[N_RESYNCED] += 1
+        _count_skipped(w, c, side, s, head, time, now)
         s[S_FROM] = -1
-        if 22 <= skipped < FAR:
-            _found(w, c, side, DATA, skipped - 5, head, time, now)
     s[S_HEAD] = head
     s[S_GOT] = 0
     s[S_BYTES] = 0
@@ -234,6 +263,7 @@ def _skip_hole(w, c, side, s, now):
                 first = n
         piece = w.piece[s[S_PIECE + first]]
         if piece[P_COUNT] == 0:
+            _note_skipped(s, piece[P_TIME], piece[P_TIME])
             free_piece(w, s, first)
             continue
         head = (piece[P_START] + (piece[P_CANDIDATE] >> 32)) & LOW32
@@ -315,6 +345,8 @@ def segment(w, c, side, buf, p, end, start, length, now):
             free_piece(w, s, 0)
         if s[S_HIGH] >= 0:
             s[S_FROM] = -1
+            s[S_SINCE] = 0
+            s[S_UNTIL] = 0
         s[S_HEAD] = -1
         s[S_HIGH] = start
     if start != s[S_HIGH]:
@@ -332,9 +364,16 @@ def segment(w, c, side, buf, p, end, start, length, now):
         waited = now - w.piece[up[S_PIECE], P_TIME]
         if waited > PATIENCE or waited > (3 * (k[K_RTT] if k[K_RTT] else ASSUMED_RTT)) // 4:
             _skip_hole(w, c, UP, up, now)
+    if side == DOWN and new and w.side[c, UP, S_HEAD] < 0:
+        up = w.side[c, UP]
+        waited = now - up[S_UNTIL]
+        if up[S_UNTIL] and up[S_FROM] >= 0 and waited > (3 * (k[K_RTT] if k[K_RTT] else ASSUMED_RTT)) // 4:
+            _end_skipped(w, c, up, now)
     if s[S_HEAD] < 0:
         at = _find_header(s, buf, p, end)
         if at < 0:
+            if side == UP and new:
+                _note_skipped(s, now, now)
             return
         _resume(w, c, side, s, (start + at) & LOW32, now, now)
     while s[S_HEAD] >= 0:

@@ -48,6 +48,8 @@ CONNECTION = 40
 # looked for; S_GOT: bytes of it that have come, S_BYTES: these; S_FROM: where the chain broke, -1 if it has not begun.
 S_HEAD, S_GOT, S_BYTES, S_HIGH, S_FROM, S_PIECES, S_LOST, S_SCANS = 0, 1, 2, 3, 4, 5, 6, 7
 S_HOLE, S_PIECE = 8, 8 + 2 * HOLES
+# Since when bytes come between which no header was found (0: none do), and until when they came.
+S_SINCE, S_UNTIL = S_PIECE + OWN_PIECES, S_PIECE + OWN_PIECES + 1
 SIDE = 32
 UP, DOWN = 0, 1
 # A piece: where it begins, its length, when it came, its first four and last four bytes, its candidates.

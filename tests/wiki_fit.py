@@ -24,23 +24,21 @@ import numpy as np
 from pipeline.wiki.constants import Cue, ShapeWeights, Sizes
 from pipeline.wiki.cues import MEMORY_S, Candidate, Past, candidates
 from pipeline.wiki.detector import OWN_S, VIEW_S
-from pipeline.wiki.exchange import Exchange, exchanges, is_http2
+from pipeline.wiki.exchange import Exchange, Habits, exchanges, is_http2
 from pipeline.wiki.unit import Unit
 
 MORE, LESS = 1, -1  # more of it speaks for a save, or less of it
 EDGES: dict[str, dict[str, tuple[int, tuple[float, ...]]]] = {
     "form": {
         "body": (MORE, (1500,)),
-        "answer": (LESS, (0.28, 0.4)),
+        "answer": (LESS, (0.15, 0.28, 0.4)),
         "gap": (LESS, (0.03, 0.12, 0.2, 0.35)),
         "requests": (LESS, (2, 3, 6)),
-        "order": (LESS, (1, 2, 4)),
+        "order": (LESS, (1, 2, 4, 8)),
         "later": (LESS, (1, 2)),
         "credit": (MORE, (0.5,)),
-        "think": (LESS, (6, 12)),
         "wait": (LESS, (2.5, 4)),
         "in_stream": (LESS, (0.5,)),
-        "stashed": (MORE, (0.5,)),
     },
     "visual": {
         "body": (LESS, (0.15,)),
@@ -56,7 +54,6 @@ EDGES: dict[str, dict[str, tuple[int, tuple[float, ...]]]] = {
         "asked": (MORE, (2, 3)),
         "gap": (LESS, (0.12, 0.3)),
         "typed": (MORE, (1,)),
-        "think": (MORE, (0.1,)),
         "order": (LESS, (1, 2)),
         "later": (LESS, (1, 2)),
     },
@@ -68,13 +65,13 @@ EDGES: dict[str, dict[str, tuple[int, tuple[float, ...]]]] = {
         "think": (LESS, (6, 12)),
         "order": (LESS, (1, 2)),
         "later": (LESS, (1,)),
-        "credit": (MORE, (0.5,)),
         "in_stream": (LESS, (0.5,)),
     },
 }
 PSEUDO = 0.5  # cases added to each grade
 SLOPE, SLOPE_WEIGHT = 0.8, 0.5  # what the slope is drawn to, and how strongly, where cases are few
 ROUNDS = 6
+EARLIER_S = 15.0  # what was sent so long before a save may be read as the save itself
 SIZES = Sizes(
     saved=1365, saved_plain=1500, stored_answer_max=1250, visual_body=2150, reply_body=2300, reply_answer=3850
 )
@@ -120,8 +117,9 @@ def read_truth(folder: Path) -> dict[str, Truth]:
 def cases(sid: str, units: Iterable[tuple[Unit, int]], truth: Truth) -> list[Case]:
     """The cases of a session from the last revisions of its units, each with its client port."""
     seen: dict[tuple[int, int], list[tuple[float, Unit, Exchange, int]]] = {}
+    habits: dict[int, Habits] = defaultdict(Habits)
     for unit, port in sorted(units, key=lambda item: item[0].opened):
-        for exchange in exchanges(unit.records, unit.rtt, unit.usual):
+        for exchange in exchanges(unit.records, unit.rtt, unit.usual, habits[unit.connection], unit.opened):
             start = unit.opened + exchange.start
             tick = round(start * 20)
             near = [key for key in ((unit.connection, tick + d) for d in (0, -1, 1)) if key in seen]
@@ -134,7 +132,7 @@ def cases(sid: str, units: Iterable[tuple[Unit, int]], truth: Truth) -> list[Cas
         views = [view for view in seen[key] if view[2].start >= -OWN_S] or seen[key]
         start, unit, exchange, port = max(views, key=lambda view: view[1].opened)
         before = [p for p in past[unit.client] if start - MEMORY_S <= p.at < start]
-        http2 = is_http2(unit.records)
+        http2 = is_http2(unit.records, habits[unit.connection])
         ways = tuple(candidates(exchange, before, start, SIZES, http2))
         past[unit.client].append(Past(start, exchange.body, exchange.answers[0].size if exchange.answers else 0))
         end = unit.opened + exchange.end
@@ -146,8 +144,8 @@ def cases(sid: str, units: Iterable[tuple[Unit, int]], truth: Truth) -> list[Cas
             ),
             "",
         )
-        near_save = any(-3 <= end - time <= 5 for time, *_ in truth.saves)
-        unclear = not action and (near_save or any(abs(time - end) < 3 for time in truth.null_saves))
+        near_save = any(-EARLIER_S <= end - time <= 5 for time, *_ in truth.saves)
+        unclear = not action and (near_save or any(-EARLIER_S <= end - time <= 5 for time in truth.null_saves))
         found.append(Case(sid, ways, action, unclear))
     return found
 

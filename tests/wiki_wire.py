@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.wiki.exchange import Record
+from pipeline.wiki.flights import Record
 from pipeline.wiki.unit import Unit
 
 OPENED = 1_800_000_000.0
@@ -43,6 +43,13 @@ def reading(start: float = 0.0) -> list[Record]:
 def beacon(start: float, size: int = 2900) -> list[Record]:
     """Measurements that the browser sends, answered by an empty reply."""
     return [(start, 67), (start, 1529), (start + 0.001, size - 1529), (start + 0.031, -26), (start + 0.034, -170)]
+
+
+def event(start: float, size: int = 2700, answer: int = 584, wait: float = 0.034) -> list[Record]:
+    """An event of Firefox: the first piece of its body is as long as a request without cookies leaves."""
+    return [
+        (start, 67), (start, 1529), (start + 0.001, size - 1529), (start + 0.031, -26), (start + wait, -answer),
+    ]  # fmt: skip
 
 
 def form(start: float, body: int = 5600, answer: int = 1330, gap: float = 0.012) -> list[Record]:

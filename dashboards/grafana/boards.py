@@ -125,7 +125,7 @@ def week() -> Json:
             ),
         ],
         time=("now/w", "now/w"),
-        bells="week_bells",
+        bells="bell_periods",
     )
 
 

@@ -58,11 +58,11 @@ def check(
     day: date,
     days: int = WEEK,
     kind: str = EVERYTHING,
-    people: str = EVERYTHING,
+    group: str = EVERYTHING,
 ) -> list[PanelCheck]:
     """Run every variable, annotation and panel of every board over the days that end with `day`."""
     end = datetime.combine(day + timedelta(days=1), time(), school.tz) - timedelta(seconds=1)
-    variables = {"school": school.id, "zone": school.zone, "kind": kind, "people": people}
+    variables = {"school": school.id, "zone": school.zone, "kind": kind, "group": group}
     found = []
     for asked in queries():
         span = 7 * asked.weeks or days

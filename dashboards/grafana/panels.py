@@ -226,7 +226,7 @@ def _variables() -> list[Json]:
             "multi": False,
             "includeAll": False,
         },
-        _query_variable("people", "Group of staff", "groups") | {"current": everything},
+        _query_variable("group", "Group of staff", "groups") | {"current": everything},
     ]
 
 

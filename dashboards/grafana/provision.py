@@ -10,6 +10,7 @@ folder they were written to.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from dashboards.grafana.boards import FOLDER, write_all
@@ -24,7 +25,7 @@ def write(folder: Path) -> list[Path]:
     for source in sorted((FOLDER / "provisioning").rglob("*.yaml")):
         path = folder / source.relative_to(FOLDER)
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = source.read_text("utf-8").replace(f"{HOME}/schoolgate", str(boards.resolve()))
+        text = source.read_text("utf-8").replace(json.dumps(f"{HOME}/schoolgate"), json.dumps(str(boards.resolve())))
         path.write_text(text, "utf-8")
         paths.append(path)
     return [*paths, *write_all(boards)]

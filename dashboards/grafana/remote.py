@@ -29,6 +29,8 @@ from dashboards.grafana.boards import BOARDS
 from dashboards.grafana.fields import Json
 from dashboards.grafana.panels import PLUGIN
 
+TIMEOUT_S = 10.0
+"""For one answer of Grafana."""
 FOLDER_UID = "schoolgate"
 FOLDER_TITLE = "Schoolgate"
 _UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -52,12 +54,12 @@ class Change:
         return f"{self.action:10} {self.what}" + (f"  ({self.note})" if self.note else "")
 
 
-def push(url: str, token: str, dry_run: bool = False, timeout: float = 10.0) -> list[Change]:
+def push(url: str, token: str, dry_run: bool = False) -> list[Change]:
     """Create or replace folder and boards at `url` with a service account's token; `dry_run`: only say what would be.
 
     Doing it again changes nothing. Raises GrafanaError; boards before the one at fault are then in place.
     """
-    with _grafana(url, token, timeout) as grafana:
+    with _grafana(url, token) as grafana:
         changes = [_push_folder(grafana, dry_run)]
         changes += [_push_board(grafana, name, dry_run) for name in BOARDS]
         if not _source_there(grafana):
@@ -65,10 +67,10 @@ def push(url: str, token: str, dry_run: bool = False, timeout: float = 10.0) -> 
     return changes
 
 
-def diff(url: str, token: str, timeout: float = 10.0) -> list[str]:
+def diff(url: str, token: str) -> list[str]:
     """How Grafana's boards differ from ours, as lines of a unified diff (theirs to ours); empty if they do not."""
     lines: list[str] = []
-    with _grafana(url, token, timeout) as grafana:
+    with _grafana(url, token) as grafana:
         for name, ours in BOARDS.items():
             found = _board(grafana, ours["uid"])
             theirs = told_of(found["dashboard"], ours) if found else {}
@@ -81,11 +83,11 @@ def diff(url: str, token: str, timeout: float = 10.0) -> list[str]:
     return lines
 
 
-def export(url: str, token: str, folder: Path, timeout: float = 10.0) -> list[Path]:
+def export(url: str, token: str, folder: Path) -> list[Path]:
     """Write every board of Grafana's folder Schoolgate into `folder`, the school's own ones too; returns the files."""
     names = {board["uid"]: name for name, board in BOARDS.items()}
     paths = []
-    with _grafana(url, token, timeout) as grafana:
+    with _grafana(url, token) as grafana:
         found = grafana.search.search_dashboards(type_="dash-db", folder_uids=FOLDER_UID)
         if not found:
             raise GrafanaError(f"{url}: its folder {FOLDER_TITLE} has no boards; push them first, or check the token")
@@ -117,13 +119,13 @@ def _text(board: Json) -> str:
 
 
 @contextmanager
-def _grafana(url: str, token: str, timeout: float) -> Iterator[Any]:
+def _grafana(url: str, token: str) -> Iterator[Any]:
     """The client; its errors become ours."""
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise GrafanaError(f"{url!r} is no address of a Grafana; write it as https://grafana.example.org")
     try:
         # the client glues "api" to the path as it stands
-        yield GrafanaApi.from_url(url=url.rstrip("/") + "/", credential=token, timeout=timeout)
+        yield GrafanaApi.from_url(url=url.rstrip("/") + "/", credential=token, timeout=TIMEOUT_S)
     except GrafanaException as error:
         raise GrafanaError(f"{url}: {error.message or error}; {_mend(error.status_code)}") from error
     except OSError as error:

@@ -18,7 +18,7 @@ from dashboards.frame import Page, Site
 from dashboards.needs import Need
 from dashboards.schools import SchoolInfo
 from pipeline.alerts.alert import CERTAINTIES
-from pipeline.alerts.odds import measured
+from pipeline.wiki.odds import measured
 
 ACKNOWLEDGED = "alert.acknowledged"
 LONGEST_NOTE = 1000
@@ -57,7 +57,7 @@ class _Clerk:
             days=DAYS,
             certainties=[(word, texts.words.certainty[word]) for word in CERTAINTIES],
             states=STATES,
-            wrong=rates.wrong()[0] if rates else None,
+            wrong=rates.wrong if rates else None,
         )
 
     async def one(self, request: Request) -> Response:

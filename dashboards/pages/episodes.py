@@ -11,6 +11,7 @@ from datetime import date
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -20,10 +21,12 @@ from dashboards.episodes import episodes_view
 from dashboards.frame import Page, Site
 from dashboards.needs import Need
 from dashboards.office import Office
-from dashboards.week import WeekError
+from dashboards.today import week_asked
 from pipeline import lookup
 from pipeline.access import Refused, refuse_unless_role
+from pipeline.alerts.lookup import days_of_alert
 from pipeline.contest import statuses
+from pipeline.desk import Desk
 from pipeline.lookup import LookupReason, Revealed, Sort
 from pipeline.telling import Explanation
 from pipeline.why import why_episode
@@ -36,6 +39,12 @@ REASONS = {
     LookupReason.CONTEST: "A contest",
     LookupReason.DISCIPLINARY_CASE: "A disciplinary case",
     LookupReason.LEGAL_DUTY: "A legal duty",
+}
+_FIELDS = ("case", "reason", "text", "sort", "subject", "first", "last")
+SORTS = {
+    Sort.ALERT: "an alert of an edit (its number; no days)",
+    Sort.PSEUDONYM: "a pseudonym",
+    Sort.STAFF: "a staff id",
 }
 CONTESTED = {
     "open": "contested, not decided yet",
@@ -64,14 +73,10 @@ class _Pages:
         self._site, self._office = site, office
 
     async def listed(self, request: Request) -> Response:
-        try:
-            view = await run_in_threadpool(
-                lambda: episodes_view(
-                    self._site.store, self._site.school(request), request.query_params.get("week"), self._site.now()
-                )
-            )
-        except WeekError as error:
-            raise HTTPException(400, f"{error}.") from None
+        week = week_asked(request)
+        view = await run_in_threadpool(
+            lambda: episodes_view(self._site.store, self._site.own_school(), week, self._site.now())
+        )
         return self._site.page(
             request, "episodes.html", current="episodes", view=view, service_name=words.service_name,
             kind_name=words.kind_name, contested=CONTESTED,
@@ -88,14 +93,14 @@ class _Pages:
         asked = {name: str(form.get(name, "")) for name in ("case", "reason", "text")}
         may = self._site.visitor(request).role in lookup.REQUESTERS
         return self._site.page(
-            request, "episode.html", status, current="episodes", told=told, school=self._site.school(request),
+            request, "episode.html", status, current="episodes", told=told, school=self._site.own_school(),
             contest=CONTESTED.get(contest, ""), reasons=REASONS, asked=asked, problem=problem, may=may,
             service_name=words.service_name, kind_name=words.kind_name,
         )  # fmt: skip
 
     def _told(self, request: Request) -> tuple[Explanation, str]:
         """The evidence of an episode; that it was looked at is written down first."""
-        school, episode = self._site.school(request), request.path_params["id"][:40]
+        school, episode = self._site.own_school(), request.path_params["id"][:40]
         told = why_episode(self._site.store, school.id, episode)
         if told is None:
             raise HTTPException(404, "That episode is not in the store; it may have left by age.")
@@ -152,19 +157,23 @@ class _Pages:
             return {"lookups": rows}
 
         values = await run_in_threadpool(found)
+        form = getattr(request.state, "form", {})
+        asked = {name: str(form.get(name, "")) for name in _FIELDS}
         return self._site.page(
             request, "lookups.html", status, current="episodes", problem=problem, revealed=revealed, reasons=REASONS,
-            school=self._site.school(request), contested=CONTESTED, **values,
+            sorts=SORTS, asked=asked, school=self._site.own_school(), contested=CONTESTED, **values,
         )  # fmt: skip
 
     async def decide(self, request: Request) -> Response:
-        """Approves or denies what somebody else asked for."""
+        """Approves or denies what somebody else asked for, or asks for a look-up that begins with no episode."""
         form, visitor = request.state.form, self._site.visitor(request)
-        id_, approving = str(form.get("id", ""))[:20], form.get("do") == "approve"
+        id_, do = str(form.get("id", ""))[:20], form.get("do")
 
         def act() -> None:
             desk = self._office.desk(visitor, self._site.store)
-            if approving:
+            if do == "ask":
+                lookup.request(desk, _asked(desk, form))
+            elif do == "approve":
                 lookup.approve(desk, id_)
             else:
                 lookup.deny(desk, id_)
@@ -187,3 +196,19 @@ class _Pages:
         except Refused as error:
             return await self._lookups(request, f"{error}.", status=422)
         return await self._lookups(request, revealed=revealed)
+
+
+def _asked(desk: Desk, form: FormData) -> lookup.Request:
+    """What a form asks for. Raises Refused."""
+    given = {name: str(form.get(name, "")).strip() for name in ("case", "reason", "text", "sort", "subject")}
+    if given["reason"] not in list(LookupReason) or given["sort"] not in SORTS or not given["subject"]:
+        raise Refused("choose what the look-up is for, and about what or whom it is")
+    sort = Sort(given["sort"])
+    if sort is Sort.ALERT:
+        days = days_of_alert(desk, given["subject"])
+    else:
+        try:
+            days = date.fromisoformat(str(form.get("first", ""))), date.fromisoformat(str(form.get("last", "")))
+        except ValueError:
+            raise Refused("name the first and the last day") from None
+    return lookup.Request(given["case"], LookupReason(given["reason"]), given["text"], *days, sort, given["subject"])

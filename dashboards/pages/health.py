@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from ipaddress import ip_address
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -17,8 +16,8 @@ from starlette.responses import PlainTextResponse, Response
 
 from dashboards import words
 from dashboards.day import days_with_data
+from dashboards.door import is_near
 from dashboards.frame import Page, Site
-from dashboards.guard import forwarded
 from dashboards.health import Stage, way
 from dashboards.language import Language
 from dashboards.needs import Need
@@ -57,7 +56,7 @@ def pages(site: Site) -> list[Page]:
         )
 
     async def metrics(request: Request) -> Response:
-        if not _is_near(request) and not site.visitor(request).may(Need.HEALTH):
+        if not is_near(request) and not site.visitor(request).may(Need.HEALTH):
             raise HTTPException(403, site.say(request, "This needs an account; log in."))
         findings = await run_in_threadpool(_findings, site)
         return PlainTextResponse(prometheus(findings), media_type="text/plain; version=0.0.4")
@@ -78,7 +77,8 @@ def _way(site: Site, request: Request, lang: Language) -> _Way:
     strip = ask_one(site.store, "health_strip", school=school.id, day=day)
     stored = ask_one(site.store, "day_stored", school=school.id, day=day, zone=school.zone)
     counted = {row["metric"]: row["total"] for row in ask(site.store, "way_of_day", school=school.id, day=day)}
-    stages = way(strip, stored, counted, school.tz, now if day == today else None, lang)
+    totals = ask_one(site.store, "day_totals", school=school.id, day=day)
+    stages = way(strip, totals, stored, counted, school.tz, now if day == today else None, lang)
     rows = ask(site.store, "day_reasons", school=school.id, day=day)
     reasons = [(row["total"], words.sentence_of(row["reason"]), words.mend_of(row["reason"])) for row in rows]
     return day, known, school, stages, reasons
@@ -86,15 +86,6 @@ def _way(site: Site, request: Request, lang: Language) -> _Way:
 
 def _findings(site: Site) -> Sequence[Finding]:
     return site.office.findings() if site.office else ()
-
-
-def _is_near(request: Request) -> bool:
-    """Does a program on this machine ask, and no proxy for somebody else?"""
-    try:
-        near = request.client is not None and ip_address(request.client.host).is_loopback
-    except ValueError:
-        near = False
-    return near and not forwarded(request.headers)
 
 
 def prometheus(findings: Sequence[Finding]) -> str:

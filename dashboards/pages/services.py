@@ -8,10 +8,10 @@ from starlette.responses import Response
 
 from dashboards.bars import sparkline
 from dashboards.frame import Page, Site
-from dashboards.heat import iso_week
 from dashboards.language import Language, long_day, minutes, say
 from dashboards.services import ServicesView, Span, services_view
 from dashboards.today import day_of
+from dashboards.week import week_of
 from pipeline.words import Outcome
 
 SPANS = ((Span.DAY, "Day"), (Span.WEEK, "Week"), (Span.TERM, "Term"))
@@ -28,7 +28,7 @@ def pages(site: Site) -> list[Page]:
         lang = site.language(request)
         return site.page(
             request, "services.html", current="services", view=view, spans=SPANS, heading=_heading(view, lang),
-            lede=_lede(view, lang), sparkline=sparkline, week_of=iso_week,
+            lede=_lede(view, lang), sparkline=sparkline, week_of=week_of,
         )  # fmt: skip
 
     return [Page("/services", services)]

@@ -85,7 +85,7 @@ class _Registrar:
             standings=STANDINGS,
             findings=found,
             may_change=self._site.visitor(request).may(Need.REGISTER),
-            done=request.query_params.get("done", ""),
+            done=next((s.site.site_id for s in facts.sites if s.site.site_id == request.query_params.get("done")), ""),
         )
 
     async def new(self, request: Request) -> Response:

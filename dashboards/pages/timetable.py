@@ -42,6 +42,7 @@ from pipeline.imports.tables import TABLES
 from pipeline.imports.versions import APPLIED, WAITING, Version, VersionError
 from pipeline.rows import Week
 from pipeline.school import SchoolError
+from pipeline.tables import zone_of
 
 LISTED = 50
 KEPT, IN_FORCE, TAKEN_BACK, DROPPED = "kept", "applied", "taken_back", "dropped"
@@ -82,7 +83,7 @@ class _Desk:
 
         def found() -> dict[str, object]:
             settings, versions = self._office.imports()
-            today = self._site.now().astimezone(self._site.school(request).tz).date()
+            today = self._site.now().astimezone(zone_of(settings.zone)).date()
             listed = versions.all()
             values: dict[str, object] = {"versions": listed[::-1][:LISTED], "anew": [], "mode": settings.mode}
             try:
@@ -98,7 +99,7 @@ class _Desk:
         said = SAID.get(asked.get("done", ""), "")
         return self._site.page(
             request, "timetable.html", status, current="timetable", problem=problem, said=said,
-            id=asked.get("id", "")[:60], school=self._site.school(request), labels=LABELS, kinds=KINDS,
+            id=asked.get("id", "")[:60], labels=LABELS, kinds=KINDS,
             waiting=WAITING, applied=APPLIED, **values,
         )  # fmt: skip
 

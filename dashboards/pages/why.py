@@ -15,6 +15,7 @@ from dashboards.needs import Need
 from dashboards.reasons import ReasonsView, Where, five_of, reasons_view
 from dashboards.schools import SchoolInfo
 from dashboards.today import day_of
+from dashboards.week import week_of
 from pipeline.telling import Explanation
 from pipeline.why import why_minute
 
@@ -28,6 +29,7 @@ def pages(site: Site) -> list[Page]:
         return site.page(
             request, "why.html", current="week", view=view, kind_name=words.kind_name,
             service_name=words.service_name, sentence_of=words.sentence_of, mend_of=words.mend_of,
+            week=week_of(view.where.day),
         )  # fmt: skip
 
     async def minute(request: Request) -> Response:
@@ -55,11 +57,12 @@ def _where(request: Request, school: SchoolInfo) -> Where:
 
 def _cell(site: Site, request: Request, may: bool) -> ReasonsView:
     school = site.school(request)
-    return reasons_view(site.store, school, _where(request, school), with_marks=may)
+    ours = site.office is not None and site.office.id == school.id
+    return reasons_view(site.store, school, _where(request, school), with_marks=may and ours)
 
 
 def _minute(site: Site, request: Request) -> tuple[SchoolInfo, Where, Explanation]:
-    school, asked = site.school(request), request.query_params
+    school, asked = site.own_school(), request.query_params
     where = _where(request, school)
     if where.start is None or not where.service or not asked.get("pseudonym"):
         raise HTTPException(400, "Name a day, a time, a service and a pseudonym.")

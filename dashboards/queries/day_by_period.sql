@@ -1,6 +1,6 @@
 -- title: By bell period
 -- about: Minutes of use on the day in each bell period, by outcome: all staff or one group, all kinds or one; the period is empty outside the bells.
--- parameters: school String, day Date, kind String, people String
+-- parameters: school String, day Date, kind String, group String
 SELECT
     u.period AS period,
     u.period_kind AS period_kind,
@@ -12,7 +12,7 @@ SELECT
     sumIf(u.minutes, u.outcome = 'unknown') AS unknown
 FROM schoolgate.use_period AS u
 WHERE u.school = {school:String} AND u.day = {day:Date}
-    AND u.people = {people:String}
+    AND u.people = {group:String}
     AND u.level = if({kind:String} = 'all', 'all', 'kind')
     AND u.kind = if({kind:String} = 'all', '', {kind:String})
 GROUP BY period, period_kind

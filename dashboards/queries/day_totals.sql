@@ -1,6 +1,6 @@
 -- title: Minutes of use in the day
 -- about: Minutes of social-media use by staff on the day, in total and by outcome: all staff or one group, all kinds or one; a minute with two services counts once.
--- parameters: school String, day Date, kind String, people String
+-- parameters: school String, day Date, kind String, group String
 SELECT
     sum(u.minutes) AS total,
     sumIf(u.minutes, u.outcome = 'allowed') AS allowed,
@@ -10,6 +10,6 @@ SELECT
     sumIf(u.minutes, u.outcome = 'unknown') AS unknown
 FROM schoolgate.use_day AS u
 WHERE u.school = {school:String} AND u.day = {day:Date}
-    AND u.people = {people:String}
+    AND u.people = {group:String}
     AND u.level = if({kind:String} = 'all', 'all', 'kind')
     AND u.kind = if({kind:String} = 'all', '', {kind:String})

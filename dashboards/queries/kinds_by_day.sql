@@ -1,6 +1,6 @@
 -- title: Minutes of each kind of service, by day
 -- about: Minutes of use on each day by kind of service (the headings of policy clause 2.3), all staff or one group; a minute with two kinds counts in both.
--- parameters: school String, from Date, to Date, people String
+-- parameters: school String, from Date, to Date, group String
 SELECT
     u.day AS day,
     sumIf(u.minutes, u.kind = 'social_networking') AS social_networking,
@@ -15,7 +15,7 @@ SELECT
     sumIf(u.minutes, u.kind = 'other') AS other
 FROM schoolgate.use_day AS u
 WHERE u.school = {school:String} AND u.day >= {from:Date} AND u.day <= {to:Date}
-    AND u.people = {people:String}
+    AND u.people = {group:String}
     AND u.level = 'kind'
 GROUP BY day
 ORDER BY day

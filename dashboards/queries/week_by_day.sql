@@ -1,6 +1,6 @@
 -- title: Minutes of use, by day
 -- about: Minutes of social-media use on each day, by outcome: all staff or one group, all kinds or one; a day without use has no row.
--- parameters: school String, from Date, to Date, kind String, people String
+-- parameters: school String, from Date, to Date, kind String, group String
 SELECT
     u.day AS day,
     sum(u.minutes) AS total,
@@ -11,7 +11,7 @@ SELECT
     sumIf(u.minutes, u.outcome = 'unknown') AS unknown
 FROM schoolgate.use_day AS u
 WHERE u.school = {school:String} AND u.day >= {from:Date} AND u.day <= {to:Date}
-    AND u.people = {people:String}
+    AND u.people = {group:String}
     AND u.level = if({kind:String} = 'all', 'all', 'kind')
     AND u.kind = if({kind:String} = 'all', '', {kind:String})
 GROUP BY day

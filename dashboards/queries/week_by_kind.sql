@@ -1,6 +1,6 @@
 -- title: Kinds of service in the week
 -- about: Minutes of use from one day to another by kind of service and outcome: all staff or one group; a minute with two kinds counts in both.
--- parameters: school String, from Date, to Date, people String
+-- parameters: school String, from Date, to Date, group String
 SELECT
     u.kind AS kind,
     sum(u.minutes) AS total,
@@ -11,7 +11,7 @@ SELECT
     sumIf(u.minutes, u.outcome = 'unknown') AS unknown
 FROM schoolgate.use_day AS u
 WHERE u.school = {school:String} AND u.day >= {from:Date} AND u.day <= {to:Date}
-    AND u.people = {people:String}
+    AND u.people = {group:String}
     AND u.level = 'kind'
 GROUP BY kind
 ORDER BY total DESC, kind

@@ -1,6 +1,6 @@
 -- title: Minutes of use, by day and bell period
 -- about: Minutes of social-media use in each bell period of each day, by outcome: all staff or one group, all kinds or one; the period is empty outside the bells.
--- parameters: school String, from Date, to Date, kind String, people String
+-- parameters: school String, from Date, to Date, kind String, group String
 SELECT
     u.day AS day,
     u.period AS period,
@@ -13,7 +13,7 @@ SELECT
     sumIf(u.minutes, u.outcome = 'unknown') AS unknown
 FROM schoolgate.use_period AS u
 WHERE u.school = {school:String} AND u.day >= {from:Date} AND u.day <= {to:Date}
-    AND u.people = {people:String}
+    AND u.people = {group:String}
     AND u.level = if({kind:String} = 'all', 'all', 'kind')
     AND u.kind = if({kind:String} = 'all', '', {kind:String})
 GROUP BY day, period, period_kind

@@ -1,6 +1,6 @@
 -- title: Bell periods and weekdays
 -- about: Minutes of use in each bell period, by weekday, added up from one day to another: all staff or one group, all kinds or one; the period is empty outside the bells, weekends count in the total only.
--- parameters: school String, zone String, from Date, to Date, kind String, people String
+-- parameters: school String, zone String, from Date, to Date, kind String, group String
 SELECT
     u.period AS period,
     u.period_kind AS period_kind,
@@ -16,7 +16,7 @@ FROM
     SELECT d.day AS day, d.period AS period, d.period_kind AS period_kind, d.minutes AS minutes
     FROM schoolgate.use_period AS d
     WHERE d.school = {school:String} AND d.day >= {from:Date} AND d.day <= {to:Date}
-        AND d.people = {people:String}
+        AND d.people = {group:String}
         AND d.level = if({kind:String} = 'all', 'all', 'kind')
         AND d.kind = if({kind:String} = 'all', '', {kind:String})
 ) AS u

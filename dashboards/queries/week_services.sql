@@ -1,6 +1,6 @@
 -- title: Services, by outcome
 -- about: Minutes of use from one day to another by service and outcome, the most used first: all staff or one group, all kinds or one; a minute with two services counts in both.
--- parameters: school String, from Date, to Date, kind String, people String
+-- parameters: school String, from Date, to Date, kind String, group String
 SELECT
     u.kind AS kind,
     u.service AS service,
@@ -12,7 +12,7 @@ SELECT
     sumIf(u.minutes, u.outcome = 'unknown') AS unknown
 FROM schoolgate.use_day AS u
 WHERE u.school = {school:String} AND u.day >= {from:Date} AND u.day <= {to:Date}
-    AND u.people = {people:String}
+    AND u.people = {group:String}
     AND u.level = 'service'
     AND ({kind:String} = 'all' OR u.kind = {kind:String})
 GROUP BY kind, service

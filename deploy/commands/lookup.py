@@ -208,6 +208,8 @@ def show(lookup_id: str, folder: Path, named: str, store_path: Path | None, as_j
 
 def _say_traced(found: Revealed, *, as_json: bool) -> None:
     """Where an alert leads."""
+    from pipeline.wiki.odds import chance_wrong
+
     assert found.traced is not None
     rows = [
         {
@@ -227,7 +229,9 @@ def _say_traced(found: Revealed, *, as_json: bool) -> None:
         return
     who = f"{found.staff_id} ({', '.join(found.usernames)})" if found.staff_id else "nobody can be tied to it"
     click.echo(f"Look-up {found.lookup}, alert {alert.id}, a {alert.certainty} edit of {alert.wiki}: {who}")
-    click.echo(f"Automatic and unverified; chance that the alert is wrong: {1 - alert.probability:.0%}. No finding.")
+    chance = chance_wrong(alert.certainty, alert.probability)
+    wrong = "not measured" if chance is None else f"{chance:.0%}"
+    click.echo(f"Automatic and unverified; chance that the alert is wrong: {wrong}. No finding.")
     for row in rows:
         click.echo(
             f"  {row['time']}  {row['address']}  {row['staff_id'] or 'nobody'}, grade {row['grade']}: {row['source']}"

@@ -14,8 +14,10 @@ from deploy.commands._store import STORE_ANY
 
 if TYPE_CHECKING:
     from deploy.assembly import SchoolFiles
+    from deploy.replayed import ReplayedEdits
     from pipeline.feeds.reading import Memory
     from pipeline.ingest import Ingest
+    from sensor.sense import Sensor
 
 
 @click.command("replay")
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 def command(captures: tuple[Path, ...], folder: Path, store_path: Path, as_json: bool) -> None:
     """Run CAPTURES, in the order of time, through the whole way: name, place, judge, store.
 
+    Edits of wikis become alerts in the store; nothing is sent.
+
     Replaying the same captures into the same store again changes nothing.
 
     \b
@@ -35,10 +39,12 @@ def command(captures: tuple[Path, ...], folder: Path, store_path: Path, as_json:
     """
     with failing_well():
         from deploy.assembly import assemble, read_school
+        from deploy.replayed import ReplayedEdits
         from deploy.stores import owning
         from pipeline.feeds.reading import Memory
         from pipeline.ingest import Ingest
         from sensor.capture import CaptureError, open_capture
+        from sensor.sense import sensor_of
 
         files = read_school(folder)
         memory = Memory()
@@ -50,10 +56,14 @@ def command(captures: tuple[Path, ...], folder: Path, store_path: Path, as_json:
         with owning(store_path) as store:
             # Feeding everything before judging lets many windows be judged together: the rows are the same.
             ingest = Ingest(store, assessor, "replay", gather_windows=24)
-            counters = _sense(opened, files, ingest, memory)
-            progress = ingest.finish()
+            sensor = sensor_of(files.settings.sensor)
+            with ReplayedEdits(files, assessor.profile, sensor, store) as edits:
+                counters = _sense(opened, files, sensor, ingest, memory, edits)
+                progress = ingest.finish()
+                found = edits.finish()
             totals = _totals(store, files.settings.school.id)
-    result = {"counters": counters, **{name: getattr(progress, name) for name in progress.__slots__}, "minutes": totals}
+    result: dict[str, Any] = {"counters": counters, **{name: getattr(progress, name) for name in progress.__slots__}}
+    result |= {"edits": found, "minutes": totals}
     click.echo(json.dumps(result, indent=1) if as_json else _summary(result))
     if progress.late:
         fail(
@@ -62,11 +72,11 @@ def command(captures: tuple[Path, ...], folder: Path, store_path: Path, as_json:
         )
 
 
-def _sense(captures: Sequence[Any], files: SchoolFiles, ingest: Ingest, memory: Memory) -> dict[str, int]:
+def _sense(
+    captures: Sequence[Any], files: SchoolFiles, sensor: Sensor, ingest: Ingest, memory: Memory, edits: ReplayedEdits
+) -> dict[str, int]:
     from deploy.mirror import Mirror
-    from sensor.sense import sensor_of
 
-    sensor = sensor_of(files.settings.sensor)
     mirror = Mirror(files, sensor, memory)
     bar = Progress("Replaying", sum(c.size for c in captures))
     before = 0
@@ -74,6 +84,7 @@ def _sense(captures: Sequence[Any], files: SchoolFiles, ingest: Ingest, memory: 
         for _ in capture.read(sensor.feed_capture):
             bar.show(before + capture.position)
             mirror.look()
+            edits.look()
             if ingest.closes(sensor.meter.complete_until):
                 mirror.tell(ingest)
             ingest.add(sensor.table(), sensor.meter.complete_until)
@@ -108,6 +119,8 @@ def _summary(result: dict[str, Any]) -> str:
         f"{result['slices']} slices of catalogue services",
         f"{result['windows_stored']} five-minute windows stored, {result['windows_known']} were stored already",
     ]
+    if result["edits"]:
+        lines.append(f"{result['edits']} edits of wikis that are possible or likely")
     for day, outcomes in result["minutes"].items():
         listed = ", ".join(f"{outcome} {minutes}" for outcome, minutes in outcomes.items())
         lines.append(f"{day}: minutes of use by outcome: {listed or 'none'}")

@@ -57,7 +57,7 @@ def alarms(captures: tuple[Path, ...], jsonl: bool, sizes: Path | None, profile:
                 alarm = found.alarm
                 when = datetime.fromtimestamp(alarm.time, UTC).isoformat(" ", "seconds")
                 click.echo(f"{found.file}: {when}  {alarm.wiki}  {alarm.certainty} ({alarm.probability:.0%})")
-                for sentence in alarm.why:
+                for sentence in (*alarm.why, *alarm.always):
                     click.echo(f"    {sentence}")
         except CaptureError as error:
             fail(error, 2)
@@ -158,14 +158,10 @@ def _guide(path: Path, plan: tuple[tuple[str, int, str], ...]) -> None:
 
 
 def _rules(sizes: Path | None, profile: str) -> tuple[Constants, Thresholds]:
+    from deploy.detecting import rules
     from pipeline.profile import load_profile
-    from pipeline.wiki import constants
-    from pipeline.wiki.detector import Thresholds
 
-    edits = load_profile(profile, Path()).edits
-    shipped = constants.shipped()
-    own = shipped.with_wikis(constants.read(sizes)) if sizes else shipped
-    return own, Thresholds(edits.possible, edits.likely)
+    return rules(load_profile(profile, Path()), sizes)
 
 
 def _figures(table: dict[str, Any]) -> str:

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from pipeline.alerts.alert import Alert, Kind
-from pipeline.alerts.odds import Rates, measured
 from pipeline.alerts.words import WORDS, Language, Words
+from pipeline.wiki.odds import Odds, measured
 
 NAME = "Schoolgate"
 _WIKIMEDIA = (
@@ -33,7 +33,7 @@ class Texts:
     zone: ZoneInfo
     language: Language = "en"
     keeps: bool = True
-    rates: Mapping[str, Rates] = field(default_factory=measured)
+    odds: Mapping[str, Odds] = field(default_factory=measured)
 
     @property
     def words(self) -> Words:
@@ -137,28 +137,26 @@ class Texts:
 
     def _wrong(self, alert: Alert) -> str:
         words = self.words
-        chance = _share(1 - alert.probability)
-        return (words.sure_confirmed if alert.certainty == "confirmed" else words.sure).format(wrong=chance)
+        if alert.certainty == "confirmed":
+            return words.sure_confirmed.format(wrong=_share(1 - alert.probability))
+        odds = self.odds.get(alert.certainty)
+        if odds is None:
+            return words.unmeasured
+        return words.sure.format(wrong=_share(odds.wrong), upper=_share(odds.worst))
 
     def _measured(self, alerts: Sequence[Alert]) -> list[str]:
-        words, lines = self.words, []
-        for certainty in dict.fromkeys(alert.certainty for alert in alerts):
-            rates = self.rates.get(certainty)
-            if rates is None:
-                lines += [] if certainty == "confirmed" else [words.unmeasured]
-                continue
-            wrong, upper = rates.wrong()
-            lines.append(
-                words.measured.format(
-                    certainty=words.certainty.get(certainty, certainty),
-                    found=_share(rates.found),
-                    false=f"{rates.false_per_10k:.2g}",
-                    upper=f"{rates.upper_per_10k:.2g}",
-                    views=f"{rates.views:,}",
-                )
+        words = self.words
+        return [
+            words.measured.format(
+                certainty=words.certainty.get(certainty, certainty),
+                found=_share(odds.found),
+                false=f"{odds.false_per_10k:.2g}",
+                upper=f"{odds.upper_per_10k:.2g}",
+                views=f"{odds.views:,}",
             )
-            lines.append(words.base_bound.format(wrong=_share(wrong), upper=_share(upper)))
-        return lines
+            for certainty in dict.fromkeys(alert.certainty for alert in alerts)
+            if (odds := self.odds.get(certainty))
+        ]
 
     def _temporary(self, alert: Alert) -> str:
         ours = alert.service in _WIKIMEDIA or any(part in _WIKIMEDIA for part in alert.wiki.lower().split("."))

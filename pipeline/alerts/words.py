@@ -34,7 +34,6 @@ class Words:
     measured: str
     unmeasured: str
     base: str
-    base_bound: str
     cannot: str
     unknowns: tuple[str, ...]
     shape: str
@@ -88,16 +87,15 @@ _EN = Words(
     outside_bells="outside the bells",
     times="{count} edits of one device within minutes are this one alert; the last was at {clock}.",
     why="Why",
-    sure="Chance that this alert is wrong: {wrong}. It rests on sizes and times of encrypted traffic: "
-    "a hint, no proof.",
+    sure="Chance that this alert is wrong: {wrong} (up to {upper}), more where people edit less. It rests on sizes and "
+    "times of encrypted traffic: a hint, no proof.",
     sure_confirmed="Chance that this alert is wrong: {wrong}. The wiki is not encrypted, so the sending of an "
     "edit form was read itself; whether the wiki took it is not known.",
-    measured="On recorded sessions alerts that are at least {certainty} found {found} of all saves, with {false} false "
-    "alarms in 10,000 page views (at most {upper}, 95 % bound; {views} views, in a laboratory).",
+    measured="This chance is reckoned from that and from recorded sessions: alerts that were {certainty} found {found} "
+    "of all saves, with {false} false alarms in 10,000 page views (at most {upper}, 95 % bound; {views} views, in a "
+    "laboratory).",
     unmeasured="How often alerts of this certainty are wrong has not been measured.",
     base="Base rate: about 1 edit in 1,000 page views.",
-    base_bound="At that rate {wrong} of such alerts are wrong, at the upper bound {upper}; more where people "
-    "edit less.",
     cannot="What it cannot know",
     unknowns=(
         "Which page it was and what was written: no content is ever read.",
@@ -167,17 +165,15 @@ _CY = Words(
     outside_bells="y tu allan i'r clychau",
     times="Mae {count} golygiad gan un ddyfais o fewn munudau yn un rhybudd; roedd yr olaf am {clock}.",
     why="Pam (yn Saesneg)",
-    sure="Y siawns bod y rhybudd hwn yn anghywir: {wrong}. Mae'n seiliedig ar feintiau ac amserau traffig wedi'i "
-    "amgryptio: awgrym, nid prawf.",
+    sure="Y siawns bod y rhybudd hwn yn anghywir: {wrong} (hyd at {upper}), mwy lle mae pobl yn golygu llai. Mae'n "
+    "seiliedig ar feintiau ac amserau traffig wedi'i amgryptio: awgrym, nid prawf.",
     sure_confirmed="Y siawns bod y rhybudd hwn yn anghywir: {wrong}. Nid yw'r wici wedi'i amgryptio, felly darllenwyd "
     "anfon y ffurflen olygu ei hun; ni wyddys a dderbyniodd y wici hi.",
-    measured="Ar sesiynau a recordiwyd, cafodd rhybuddion sydd o leiaf yn '{certainty}' {found} o bob golygiad, gyda "
-    "{false} rhybudd ffug mewn 10,000 o dudalennau a welwyd ({upper} ar y mwyaf, terfyn 95 %; {views} o dudalennau, "
-    "mewn labordy).",
+    measured="Cyfrifwyd y siawns o hynny ac o sesiynau a recordiwyd: cafodd rhybuddion oedd yn '{certainty}' {found} "
+    "o bob golygiad, gyda {false} rhybudd ffug mewn 10,000 o dudalennau a welwyd ({upper} ar y mwyaf, terfyn 95 %; "
+    "{views} o dudalennau, mewn labordy).",
     unmeasured="Nid yw wedi'i fesur pa mor aml y mae rhybuddion mor sicr â hyn yn anghywir.",
     base="Cyfradd sylfaenol: tuag 1 golygiad mewn 1,000 o dudalennau a welwyd.",
-    base_bound="Ar y gyfradd honno mae {wrong} o rybuddion o'r fath yn anghywir, {upper} ar y terfyn uchaf; mwy lle "
-    "mae pobl yn golygu llai.",
     cannot="Yr hyn na all ei wybod",
     unknowns=(
         "Pa dudalen oedd hi na beth a ysgrifennwyd: ni ddarllenir cynnwys byth.",

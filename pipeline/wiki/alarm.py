@@ -31,7 +31,8 @@ class EditAlarm:
     certainty: Certainty
     probability: float
     rule: str  # the shape, or `http`
-    why: tuple[str, ...]
+    why: tuple[str, ...]  # about this edit
+    always: tuple[str, ...]  # what holds of every alarm of this certainty on this wiki
     segment: str
     client: bytes = field(repr=False)
     unit: int  # 0 for `http`

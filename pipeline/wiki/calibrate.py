@@ -10,6 +10,7 @@ works with every MediaWiki; what it measures holds for that wiki, with a log-in 
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,7 +18,8 @@ from pathlib import Path
 from statistics import quantiles
 
 from pipeline.wiki.captures import address_text
-from pipeline.wiki.exchange import HEADER, TINY, Exchange, exchanges
+from pipeline.wiki.exchange import Exchange, Habits, exchanges
+from pipeline.wiki.flights import HEADER, TINY
 from pipeline.wiki.unit import Unit, units_of
 
 FORM, VISUAL, REPLY = "form", "visual", "reply"
@@ -138,8 +140,9 @@ def toml(wiki: str, measured: dict[str, Measured]) -> str:
 def _exchanges(units: Sequence[Unit], edit: Edit) -> list[tuple[float, Exchange]]:
     """What was sent up during the edit, each as the latest unit shows it."""
     seen: dict[tuple[int, int], tuple[float, Exchange]] = {}
+    habits: dict[int, Habits] = defaultdict(Habits)
     for unit in sorted(units, key=_opened):
-        for exchange in exchanges(unit.records, unit.rtt, unit.usual):
+        for exchange in exchanges(unit.records, unit.rtt, unit.usual, habits[unit.connection], unit.opened):
             at = unit.opened + exchange.start
             if exchange.start >= -0.3 and edit.start <= at <= edit.end:
                 seen[unit.connection, round(at * 10)] = (at, exchange)

@@ -30,7 +30,7 @@ class FileAlarm:
             "wiki": alarm.wiki,
             "certainty": alarm.certainty.value,
             "probability": round(alarm.probability, 4),
-            "why": list(alarm.why),
+            "why": [*alarm.why, *alarm.always],
         }
 
 

@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pipeline.wiki.constants import Sizes
-from pipeline.wiki.exchange import HEADER, PAGE, TINY, Answer, Exchange
+from pipeline.wiki.exchange import FORM, PAGE, Answer, Exchange
+from pipeline.wiki.flights import HEADER, TINY
 
-SHORTEST_FORM = 900  # log-ins and preferences are shorter; the shortest that saves is the mobile editor's
 MEMORY_S = 600.0  # earlier uploads of the same client are remembered for this long
 
 
@@ -67,7 +67,6 @@ def candidates(exchange: Exchange, past: Sequence[Past], now: float, sizes: Size
     }
     kept = [p for p in past if TINY < (p.answer or exchange.before) <= sizes.stored_answer_max]
     stored = max((p for p in kept if now - p.at <= 120), key=_body, default=None)
-    stashed = any(0.3 <= p.body / max(1, exchange.body) <= 1.05 for p in kept)
     typed = sum(1 for p in past if p.body <= HEADER and now - p.at <= 20)
     # VisualEditor saves with a body that only names what was stored, and no page has just been loaded
     names_only = (
@@ -84,14 +83,13 @@ def candidates(exchange: Exchange, past: Sequence[Past], now: float, sizes: Size
             "later": float(answer.later),
             "in_stream": float(answer.in_stream),
         }
-        if answer.turned and exchange.body >= SHORTEST_FORM and _far(answer.size, sizes.saved) <= 0.5:
+        if answer.turned and exchange.body >= FORM and _far(answer.size, sizes.saved) <= 0.5:
             values = shared | {
                 "body": float(exchange.body),
                 "answer": _far(answer.size, sizes.saved),
                 "gap": answer.gap,
                 "requests": float(answer.requests),
                 "wait": answer.page_at - answer.at,
-                "stashed": float(stashed),
             }
             yield Candidate(Shape.FORM, exchange, answer, values, answer.page_at)
         if stored and names_only and answer.size >= 1_500 and not answer.turned and not answer.later:

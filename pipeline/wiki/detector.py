@@ -10,11 +10,12 @@ shapes of a save (`cues`), each of which has a probability (`constants`). Three 
 A POST that says itself that it edits, in the clear to a wiki without TLS, and is answered by a redirect, is
 **confirmed**; nothing else ever is. Cues from other connections (host names only) lift a probability: hCaptcha's hosts
 are asked when somebody without a confirmed account types into an edit form; auth.wikimedia.org right after an upload is
-where the first save of a logged-out person leads; cxserver serves the translation tool. Their weights are assumed, not
-measured, since no recorded session has them.
+where the first save of a logged-out person leads; cxserver serves the translation tool; and on Commons most forms of
+this shape are uploads of files. Their weights are assumed, not measured: recorded sessions have hardly any of them.
 
 Decisions depend on packet times alone (`Unit.known`, and `now` in `advance`), so a capture gives the same alarms live.
-Memory is bounded: per client the uploads of ten minutes, at most PASTS; at most CLIENTS clients.
+Memory is bounded: per client the uploads of ten minutes, at most PASTS, and the habits of CONNECTIONS connections; at
+most CLIENTS clients.
 
 What it does not know: see `telling`. It never joins an alarm with what a wiki publishes: that would unmask an editor.
 """
@@ -30,11 +31,11 @@ from dataclasses import dataclass, field
 from pipeline.wiki.alarm import Certainty, EditAlarm, Thresholds
 from pipeline.wiki.constants import Constants
 from pipeline.wiki.cues import MEMORY_S, Candidate, Past, candidates
-from pipeline.wiki.exchange import Exchange, exchanges, is_http2
-from pipeline.wiki.telling import of_request, of_upload
+from pipeline.wiki.exchange import Exchange, Habits, exchanges, is_http2
+from pipeline.wiki.telling import of_every, of_request, of_upload
 from pipeline.wiki.unit import HostCue, Request, Unit
 
-SETTLE_S = 4.0
+SETTLE_S = 3.0
 SAME_S = 10.0  # alarms of one client and wiki within this are one action
 VIEW_S = 2.5  # what lies further before a unit's opening may have been cut off
 OWN_S = 0.3
@@ -42,10 +43,12 @@ MATCH_S = 0.06  # two units see an exchange at the same time, give or take the r
 CLIENTS = 1 << 13
 PASTS = 64
 CUES = 16
+CONNECTIONS = 16
+_COMMONS = "commons.wikimedia."
 _NOT_EDITED = ("auth.", "login.")  # hosts for logging in; nothing is edited there
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Watched:
     """An exchange that is being judged, as its latest unit shows it."""
 
@@ -61,6 +64,14 @@ class _Client:
     watched: deque[tuple[int, _Watched]] = field(default_factory=lambda: deque(maxlen=PASTS))  # with the connection
     cues: deque[HostCue] = field(default_factory=lambda: deque(maxlen=CUES))
     told: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=CUES))  # likely: when, wiki
+    habits: OrderedDict[int, Habits] = field(default_factory=OrderedDict)  # by connection
+
+    def habits_of(self, connection: int) -> Habits:
+        habits = self.habits.setdefault(connection, Habits())
+        self.habits.move_to_end(connection)
+        if len(self.habits) > CONNECTIONS:
+            self.habits.popitem(last=False)
+        return habits
 
 
 class Detector:
@@ -113,33 +124,36 @@ class Detector:
         if unit.wiki.startswith(_NOT_EDITED):
             return []
         client = self._client(unit.client)
-        http2 = is_http2(unit.records)
-        shown = [e for e in exchanges(unit.records, unit.rtt, unit.usual) if e.start >= -VIEW_S]
-        mine = [(e, watched) for e in shown if (watched := self._meet(client, unit, e)) is not None]
-        ways = [way for e, watched in mine for way in self._ways(client, unit, e, watched, http2)]
+        habits = client.habits_of(unit.connection)
+        found = exchanges(unit.records, unit.rtt, unit.usual, habits, unit.opened)
+        http2 = is_http2(unit.records, habits)
+        shown = [e for e in found if e.start >= -VIEW_S]
+        met = [(e, *self._meet(client, unit, e)) for e in shown]
+        mine = [watched for _, watched, is_mine in met if is_mine]
+        ways = [way for e, watched, _ in met for way in self._ways(client, unit, e, watched, http2)]
         taken: dict[float, _Watched] = {}
-        for _, watched in mine:
+        for watched in mine:
             watched.judged = None
         for probability, candidate, watched in sorted(ways, key=_likeliest):
             # an answer serves one exchange, the likeliest; of an exchange the likeliest way counts
             owner = taken.setdefault(candidate.answer.at, watched)
-            if owner is watched and watched.judged is None:
+            if owner is watched and watched.judged is None and watched in mine:
                 watched.judged = (probability, candidate, unit)
-        return [alarm for _, watched in mine for alarm in self._decide(client, watched)]
+        return [alarm for watched in mine for alarm in self._decide(client, watched)]
 
-    def _meet(self, client: _Client, unit: Unit, exchange: Exchange) -> _Watched | None:
-        """The exchange among those that are known; None if another unit shows it better."""
+    def _meet(self, client: _Client, unit: Unit, exchange: Exchange) -> tuple[_Watched, bool]:
+        """The exchange among those that are known; False if another unit shows it better."""
         start = unit.opened + exchange.start
         past = Past(start, exchange.body, exchange.answers[0].size if exchange.answers else 0)
         for connection, watched in client.watched:
             if connection == unit.connection and abs(watched.start - start) <= MATCH_S:
                 if unit.opened < watched.opened or (unit.opened > watched.opened and exchange.start < -OWN_S):
-                    return None
+                    return watched, False
                 watched.opened, watched.past = unit.opened, past
-                return watched
+                return watched, True
         watched = _Watched(start, unit.opened, past)
         client.watched.append((unit.connection, watched))
-        return watched
+        return watched, True
 
     def _ways(
         self, client: _Client, unit: Unit, exchange: Exchange, watched: _Watched, http2: bool
@@ -151,18 +165,20 @@ class Detector:
         for candidate in candidates(exchange, past, now, self._constants.of(unit.wiki), http2):
             if candidate.known <= known:
                 probability = self._constants.shapes[candidate.shape].probability(candidate.values)
-                yield self._lift(client, probability, now, unit.opened + candidate.known), candidate, watched
+                lifted = self._lift(client, unit.wiki, probability, now, unit.opened + candidate.known)
+                yield lifted, candidate, watched
 
-    def _lift(self, client: _Client, probability: float, start: float, known: float) -> float:
-        """With what the client's other connections say."""
-        evidence = sum(self._constants.cue_hosts.get(cue, 0.0) for cue in self._telling(client, start, known))
+    def _lift(self, client: _Client, wiki: str, probability: float, start: float, known: float) -> float:
+        """With what the wiki's name and the client's other connections say."""
+        evidence = sum(self._constants.cue_hosts.get(cue, 0.0) for cue in self._telling(client, wiki, start, known))
         odds = math.exp(evidence) * probability / max(1e-12, 1 - probability)
         return odds / (1 + odds)
 
-    def _telling(self, client: _Client, start: float, known: float) -> Sequence[str]:
+    def _telling(self, client: _Client, wiki: str, start: float, known: float) -> Sequence[str]:
         before = {c.cue for c in client.cues if start - MEMORY_S <= c.time <= known and c.cue != "auth"}
         after = {c.cue for c in client.cues if start <= c.time <= known + 3 and c.cue == "auth"}
-        return sorted(cue for cue in before | after if cue in self._constants.cue_hosts)
+        here = {"commons"} if wiki.startswith(_COMMONS) else set()
+        return sorted(cue for cue in before | after | here if cue in self._constants.cue_hosts)
 
     def _decide(self, client: _Client, watched: _Watched) -> list[EditAlarm]:
         if watched.judged is None or watched.told is Certainty.LIKELY:
@@ -183,8 +199,9 @@ class Detector:
         if cue.cue == "auth":  # the upload before it may now be likely
             for _, watched in client.watched:
                 if watched.judged and not watched.told and 0 <= cue.time - watched.start <= SETTLE_S:
-                    probability, candidate, unit = watched.judged
-                    lifted = self._lift(client, probability, watched.start, unit.opened + candidate.known)
+                    _, candidate, unit = watched.judged
+                    probability = self._constants.shapes[candidate.shape].probability(candidate.values)
+                    lifted = self._lift(client, unit.wiki, probability, watched.start, unit.opened + candidate.known)
                     watched.judged = (lifted, candidate, unit)
                     alarms += self._decide(client, watched)
         return alarms
@@ -203,7 +220,7 @@ class Detector:
         if certainty is Certainty.LIKELY:
             client.told.append((watched.start, unit.wiki))
         known = unit.opened + candidate.known
-        hosts = self._telling(client, watched.start, known)
+        hosts = self._telling(client, unit.wiki, watched.start, known)
         return EditAlarm(
             time=unit.opened + candidate.exchange.end,
             known=known,
@@ -212,7 +229,8 @@ class Detector:
             certainty=certainty,
             probability=probability,
             rule=candidate.shape.value,
-            why=of_upload(candidate, unit, hosts, certainty.value, self._constants),
+            why=of_upload(candidate, unit, hosts, self._constants),
+            always=of_every(unit.wiki, certainty.value, self._constants),
             segment=unit.segment,
             client=unit.client,
             unit=unit.unit,
@@ -220,15 +238,17 @@ class Detector:
 
     def _confirm(self, request: Request) -> EditAlarm:
         saved = request.status in (301, 302, 303)
+        certainty = Certainty.CONFIRMED if saved else Certainty.POSSIBLE
         return EditAlarm(
             time=request.time,
             known=request.known,
             wiki=request.wiki,
             service=request.service,
-            certainty=Certainty.CONFIRMED if saved else Certainty.POSSIBLE,
+            certainty=certainty,
             probability=1.0 if saved else 0.5,
             rule="http",
-            why=of_request(request.wiki, saved),
+            why=of_request(saved),
+            always=of_every(request.wiki, Certainty.CONFIRMED, self._constants),
             segment=request.segment,
             client=request.client,
             unit=0,

@@ -1,16 +1,14 @@
 """What a client sent to a wiki and what came back, read from the sizes and times of TLS records alone.
 
-Theory of operation. In HTTP/2 a request is a HEADERS frame (50-500 B thanks to HPACK; about 3 kB where a site's cookies
-are huge) and, if it carries a form, DATA frames of up to 16 kB in records of their own right behind it. A page is only
-asked for with HEADERS. So a **flight** (client records with no pause and no answer between them) is cut into **posts**:
-a header-sized record, then the data behind it. Three more facts of the protocol help where sizes do not:
+Theory of operation. `flights` cuts what the client sent into posts. Three facts tell which answer belongs to which:
 
-- the server gives credit (WINDOW_UPDATE, 13 B each) for DATA and never for HEADERS (RFC 9113, 5.2): it tells a small
-  body behind a huge header from two requests in a row;
-- a beacon is answered by an empty reply (`TINY`): the first such reply after a flight explains one post of it. This
-  matters since Firefox sends beacons on the wiki's own connection, even in one flight with a save;
+- an **event** (a beacon, see `flights`) is answered without content, so all of a connection's events have answers of
+  one and the same size: that of a 204 if headers are packed (TINY), up to 1 kB if they are not. This size is learned
+  from the connection itself (`Habits`); an answer of it explains one post, and is nobody else's answer. In the same way
+  **receipts** are learned: answers that posts of whatever length always get, such as that of text kept while typing;
 - a form that is saved is answered by a lone small record (a redirect, or a word to the page's script), to which the
-  browser itself asks for a page at once: a **turn**. An answer belongs to the latest flight that could have caused it.
+  browser itself asks for a page at once: a **turn**. An answer belongs to the latest flight that could have caused it;
+- a browser that speaks HTTP/2 on a connection does so for ever: `Habits` also remembers that it was seen.
 
 What it does not know: which request an answer belongs to when several are under way (HTTP/2 numbers them inside TLS),
 and anything about a body but its length. Times are seconds since the unit opened, sizes bytes of plaintext in a record.
@@ -18,27 +16,67 @@ and anything about a body but its length. Times are seconds since the unit opene
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-Record = tuple[float, int]  # seconds since the unit opened; plaintext bytes, + from the client, - from the server
+from pipeline.wiki.flights import CONTROL, FEW, LEAD, SMALL, TINY, Flight, Post, Record, flights, shows_http2
 
-SMALL = 20  # client records up to this are acknowledgements and window updates
-CONTROL = 53  # server records up to this are settings and window updates
-TINY = 250  # an answer up to this has no content: 204, 202, 304
 PAGE = 3_000  # an answer from here may be a page
-CREDIT = 13  # a WINDOW_UPDATE frame (RFC 9113, 6.9)
-HEADER = 600  # request headers up to this are ordinary
-HUGE = 1_500  # a connection whose usual request is larger has huge cookies
-LARGEST_HEADER = 5_000  # and no header is larger
-FULL = 8_000  # a record from here is a piece of a long body
-FEW = 10  # records that do not show yet whether it is HTTP/2
-PAUSE_S = 0.030
+FORM = 900  # bytes of the shortest body that saves a form; log-ins and preferences are shorter
 AGAIN_S = 0.5  # a turn's request comes within this
+TURN_S = 0.12  # and within this it is a browser's own, upon a redirect
+BESIDE_S = 0.010  # another small answer may come between, so soon
 LONGEST_S = 18.0  # the slowest save waited for
 PAGE_S = 6.0  # the page asked for upon an answer comes within this
 ANSWERS = 24  # looked at for one exchange
-_CREDIT_SIZES = (-13, -26, -35, -39, -43)  # also with SETTINGS' (9) or PING's (17) acknowledgement; 52 ends a handshake
+LARGEST_EMPTY = 1_200  # no answer to an event is larger
+SAME = 2  # bytes by which answers to events differ
+REMEMBERED = 16  # posts of a connection whose answers are remembered
+RECEIPTS = 3  # answers of one size make a receipt
+
+
+@dataclass(slots=True)
+class Habits:
+    """What a connection's records so far have shown of it; `when` = a post's time in 1/20 s."""
+
+    http2: bool = False
+    to_events: dict[int, int] = field(default_factory=dict)  # sizes of answers to events, by when these were sent
+    to_posts: dict[int, int] = field(default_factory=dict)  # first answers to other posts likewise
+
+    def learn_events(self, records: Sequence[Record], sent: Sequence[Flight], rtt: float, opened: float) -> None:
+        """Take in the answers to flights that were only events."""
+        for flight in sent:
+            if flight.posts and flight.headers == len(flight.posts) and all(map(_is_event, flight.posts)):
+                first = flight.end + 0.6 * rtt
+                size = next((-s for t, s in records if first <= t <= first + AGAIN_S + rtt and s < -CONTROL), 0)
+                _remember(self.to_events, opened + flight.start, size)
+
+    def learn_receipt(self, exchange: Exchange, opened: float) -> None:
+        """Take in the first answer to a post, unless the browser turned upon it."""
+        if exchange.answers and not exchange.answers[0].turned:
+            _remember(self.to_posts, opened + exchange.start, exchange.answers[0].size)
+
+    @property
+    def empty(self) -> tuple[int, ...]:
+        """Sizes that answers to events have."""
+        return tuple(set(self.to_events.values()))
+
+    @property
+    def receipts(self) -> tuple[int, ...]:
+        """Sizes of answers that say no more than that something was received: they are always the same."""
+        sizes = Counter(self.to_posts.values())
+        return tuple(
+            size for size in sizes if sum(n for other, n in sizes.items() if abs(other - size) <= SAME) >= RECEIPTS
+        )
+
+
+def _remember(answers: dict[int, int], at: float, size: int) -> None:
+    if 0 < size <= LARGEST_EMPTY:
+        when = round(at * 20)
+        answers[next((near for near in (when - 1, when + 1) if near in answers), when)] = size
+        if len(answers) > REMEMBERED:
+            del answers[min(answers)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +89,9 @@ class Answer:
     gap: float  # between the answer and the client's next request; 0 = none before the server's next record
     quiet: float  # between the answer and whatever came next from either side; 0 = nothing yet
     asked: int  # requests within 0.25 s of it
-    order: int  # answers before it
-    later: int  # flights with data since, which it may answer just as well
+    order: int  # answers before it, without receipts for other posts
+    later: int  # flights with data since, which it may answer as well, without short ones that got receipts; one more
+    #   if this exchange had had an answer before one of them was sent
     in_stream: bool  # it came at the end of a long answer
     requests: int = 0  # sent until a page came
     page: int = 0  # size of the first record of that page; 0 = none came
@@ -71,12 +110,14 @@ class Exchange:
     start: float
     end: float
     sizes: tuple[int, ...]
-    bodies: tuple[int, ...]  # bytes of each post's data
+    bodies: tuple[int, ...]  # bytes of each post's data, events left out
     headers: int  # header records in the flight
     credit: int = 0  # bodies that the server gave credit for
-    tiny: int = 0  # posts that an empty answer explains
+    events: int = 0  # further posts in it that are events
+    tiny: int = 0  # posts that an answer without content explains
     before: int = 0  # size of the last answer seen before it
     largest_before: int = 0  # size of the largest record the server sent in the 3 s before it
+    open_before: int = 0  # posts before it that had no answer yet
     answers: list[Answer] = field(default_factory=list)
 
     @property
@@ -89,169 +130,80 @@ class Exchange:
 
     @property
     def explained(self) -> bool:
-        """Were all its posts answered by empty replies, as beacons are?"""
-        return self.tiny >= len(self.bodies)
+        """Are all its posts events, or answered as events are?"""
+        return not self.bodies or self.tiny >= self.events + len(self.bodies)
 
 
-@dataclass(frozen=True, slots=True)
-class _Flight:
-    start: float
-    end: float
-    sizes: tuple[int, ...]
-    answered: bool
+def exchanges(
+    records: Sequence[Record], rtt: float, usual: int, habits: Habits | None = None, opened: float = 0.0
+) -> list[Exchange]:
+    """The flights of `records` that carried data and are not events, each with its answers, in order of time.
 
-
-def exchanges(records: Sequence[Record], rtt: float, usual: int) -> list[Exchange]:
-    """The flights of `records` that carried data and are not beacons, each with its answers, in order of time.
-
-    `usual` is the size of the connection's usual request (its median), `rtt` in seconds (0 = unknown).
+    `usual` is the size of the connection's usual request (its median), `rtt` in seconds (0 = unknown), `opened` the
+    Unix time that `records` are relative to; `habits` of the connection are learned from and added to.
     """
-    pieces = _flights(records, rtt)
-    huge = _huge(pieces, usual)
-    flights = _join(pieces, huge)
-    http2 = is_http2(records)
-    kinds = [_kinds(flight.sizes, huge, http2) for flight in flights]
+    habits = Habits() if habits is None else habits
+    habits.http2 = habits.http2 or shows_http2(records)
+    sent = flights(records, rtt, usual, is_http2(records, habits))
+    habits.learn_events(records, sent, rtt, opened)
     found: list[Exchange] = []
     asked: list[float] = []  # when flights without data began
-    for flight, kind, credit in zip(flights, kinds, _credit(records, flights, kinds, rtt), strict=True):
-        bodies, headers = _posts(flight.sizes, kind, credit)
-        if bodies:
-            found.append(Exchange(flight.start, flight.end, flight.sizes, tuple(bodies), headers, credit))
+    for flight in sent:
+        if flight.posts:
+            bodies = tuple(post.body for post in flight.posts if not _is_event(post, habits))
+            events = len(flight.posts) - len(bodies)
+            found.append(
+                Exchange(flight.start, flight.end, flight.sizes, bodies, flight.headers, flight.credit, events)
+            )
         else:
             asked.append(flight.start)
-    _explain(records, found, asked, rtt)
+    spent = _explain(records, found, asked, rtt, habits.empty)
     left = [e for e in found if not e.explained]
-    events = [(t, s) for t, s in records if s > SMALL or s < -TINY]
+    shown = [(t, s) for t, s in records if s > SMALL or (s < -TINY and (t, s) not in spent)]
     for i, exchange in enumerate(left):
-        exchange.before = next((-s for t, s in reversed(events) if s < 0 and t < exchange.start), 0)
-        exchange.largest_before = max((-s for t, s in events if exchange.start - 3 <= t < exchange.start), default=0)
-        _answer(exchange, events, rtt, [later.start + 0.6 * rtt for later in left[i + 1 :]])
+        exchange.before = next((-s for t, s in reversed(shown) if s < 0 and t < exchange.start), 0)
+        exchange.largest_before = max((-s for t, s in shown if exchange.start - 3 <= t < exchange.start), default=0)
+        exchange.open_before = sum(
+            1 for e in left[:i] if not any(s < 0 and e.end + 0.6 * rtt <= t < exchange.start for t, s in shown)
+        )
+        _answer(exchange, shown, rtt, left[i + 1 :], habits.receipts)
+        habits.learn_receipt(exchange, opened)
     return left
 
 
-def _flights(records: Sequence[Record], rtt: float) -> list[_Flight]:
-    flights: list[list[Record]] = []
-    ends: set[int] = set()  # flights with an answer behind them
-    answered = True
-    for t, s in records:
-        if s < -TINY:
-            answered = True
-        elif s > SMALL:
-            last = flights[-1][-2:] if flights else [(-1e9, 0)]
-            pause = t - last[-1][0]
-            waits = max(size for _, size in last) >= FULL and pause <= 1.5 * rtt + PAUSE_S  # for the server's window
-            if (not answered and (pause <= PAUSE_S or waits)) or pause <= 0.004:
-                flights[-1].append((t, s))
-            else:
-                flights.append([(t, s)])
-            answered = False
-        if flights and answered and s < -TINY:
-            ends.add(len(flights) - 1)
-    return [_Flight(f[0][0], f[-1][0], tuple(s for _, s in f), i in ends) for i, f in enumerate(flights)]
+def is_http2(records: Sequence[Record], habits: Habits) -> bool:
+    """Is the connection HTTP/2? It is taken for granted while few records were seen."""
+    return habits.http2 or len(records) < FEW
 
 
-def _join(pieces: Sequence[_Flight], huge: tuple[float, float] | None) -> list[_Flight]:
-    """Put together the pieces of long bodies: data without a header, behind a long flight that had no answer yet."""
-    flights: list[_Flight] = []
-    for piece in pieces:
-        first = piece.sizes[0]
-        is_data = first > HEADER and not (huge and huge[0] <= first <= huge[1])
-        last = flights[-1] if flights else None
-        long = last is not None and max(first, sum(last.sizes)) >= FULL
-        if last and is_data and long and not last.answered and piece.start - last.end <= 2.0:
-            flights[-1] = _Flight(last.start, piece.end, last.sizes + piece.sizes, piece.answered)
-        else:
-            flights.append(piece)
-    return flights
+def _is_event(post: Post, habits: Habits | None = None) -> bool:
+    """Is it an event by the first piece of its body? Of a body in one piece that shows only where events are known."""
+    is_lead = LEAD[0] <= post.lead <= LEAD[1]
+    return is_lead and (post.pieces > 1 or (habits is not None and bool(habits.to_events)))
 
 
-def _huge(flights: Sequence[_Flight], usual: int) -> tuple[float, float] | None:
-    """The range of request headers where cookies are huge, from requests that travelled alone; else None."""
-    alone = sorted(f.sizes[0] for f in flights if len(f.sizes) == 1 and HUGE <= f.sizes[0] <= LARGEST_HEADER)
-    if len(alone) >= 2:
-        usual = alone[len(alone) // 2]
-    return (0.82 * usual, 1.22 * usual) if HUGE <= usual <= LARGEST_HEADER else None
-
-
-def _kinds(sizes: Sequence[int], huge: tuple[float, float] | None, http2: bool) -> list[str]:
-    """Each record's kind by its size: h(eaders), d(ata), or ? = headers with huge cookies or data of that size.
-
-    In HTTP/2 a flight begins with headers; a body that HTTP/1.1 sends goes out with its headers or right behind them.
+def _explain(
+    records: Sequence[Record], found: Sequence[Exchange], asked: Sequence[float], rtt: float, empty: Sequence[int]
+) -> set[Record]:
+    """Give each answer without content to the flight that fits it best in time, those with events first, unless a
+    request since could have caused it. Returns the answers that are thereby spent.
     """
-    if huge is None and http2 and HUGE <= sizes[0] < LARGEST_HEADER:
-        huge = (0.82 * sizes[0], 1.22 * sizes[0])
-    kinds = ["h" if s <= HEADER else "?" if huge and huge[0] <= s <= huge[1] else "d" for s in sizes]
-    return ["h", *kinds[1:]] if kinds[0] == "?" or (http2 and sizes[0] < LARGEST_HEADER) else kinds
-
-
-def _credit(
-    records: Sequence[Record], flights: Sequence[_Flight], kinds: Sequence[Sequence[str]], rtt: float
-) -> list[int]:
-    """How many bodies the server gave credit for, by flight: those that surely carry data come first."""
-    found = [0] * len(flights)
-    spans = [(f.start + min(0.6 * rtt, 0.004), f.end + 1.5 * rtt + 0.25) for f in flights]
-    sure = ["d" in kind for kind in kinds]
-    for t, s in records:
-        if bodies := _credits(s):
-            within = [i for i, (start, end) in enumerate(spans) if start <= t <= end]
-            takers = [i for i in within if sure[i]] or [i for i in within if len(flights[i].sizes) > 1][:1]
-            for i in takers:
-                found[i] += bodies
-    return found
-
-
-def _posts(sizes: Sequence[int], kinds: list[str], credit: int) -> tuple[list[int], int]:
-    """The bodies in a flight, and the number of its header records."""
-    sure = sum(1 for i, kind in enumerate(kinds) if kind == "d" and (i == 0 or kinds[i - 1] != "d"))
-    ends = ["d" not in kinds[i + 1 : i + 2] for i in range(len(kinds))]
-    for i in range(1, len(sizes)):  # a short form behind a huge header
-        if kinds[i] == "h" and ends[i] and kinds[i - 1] != "d" and sizes[i - 1] > HEADER and sure < credit:
-            kinds[i - 1], kinds[i] = "h", "d"
-            sure += 1
-    for i, kind in enumerate(kinds):
-        if kind == "?":
-            is_data = kinds[i - 1] == "h" and sizes[i - 1] > HEADER and sure < credit
-            kinds[i] = "d" if is_data else "h"
-            sure += is_data
-    if not sure and credit and len(sizes) > 1:
-        kinds[-1] = "d"  # a few words, shorter than most headers
-    bodies: list[int] = []
-    headers = 0
-    for i, (s, kind) in enumerate(zip(sizes, kinds, strict=True)):
-        within = i and kinds[i - 1] == "d" and sizes[i - 1] >= FULL and i + 1 < len(sizes) and sizes[i + 1] >= FULL
-        if kind == "h" and not within:
-            headers += 1
-        elif bodies and (within or kinds[i - 1] == "d"):
-            bodies[-1] += s
-            kinds[i] = "d"
-        else:
-            bodies.append(s)
-    return bodies, headers
-
-
-def is_http2(records: Sequence[Record]) -> bool:
-    """Are there records so small that only HTTP/2 sends them? It is taken for granted while few records were seen."""
-    return len(records) < FEW or any(0 < s <= SMALL or _credits(s) for _, s in records)
-
-
-def _credits(size: int) -> int:
-    """How many bodies a record of window updates is for: each updates its stream, and once the connection."""
-    return max(1, -size // CREDIT - 1) if size in _CREDIT_SIZES else 0
-
-
-def _explain(records: Sequence[Record], found: Sequence[Exchange], asked: Sequence[float], rtt: float) -> None:
-    """Give each empty answer to the flight that fits it best in time, unless a request since could have caused it."""
     moot = [_moot(records, exchange.end + 0.6 * rtt, asked) + 0.6 * rtt for exchange in found]
+    spent: set[Record] = set()
     for t, s in records:
-        if -TINY <= s < -CONTROL:
-            fitting = [
-                (abs(t - exchange.end - rtt), i)
-                for i, exchange in enumerate(found)
-                if exchange.end + 0.6 * rtt <= t <= min(moot[i], exchange.end + 1.5 * rtt + AGAIN_S)
-                and not exchange.explained
-            ]
-            if fitting:
-                found[min(fitting)[1]].tiny += 1
+        if not (-TINY <= s < -CONTROL or _is_among(-s, empty)):
+            continue
+        fitting = []
+        for i, exchange in enumerate(found):
+            waits = exchange.events > exchange.tiny
+            soon = min(moot[i], exchange.end + 1.5 * rtt + AGAIN_S)
+            latest = exchange.end + PAGE_S if waits else soon
+            if exchange.end + 0.6 * rtt <= t <= latest and exchange.tiny < exchange.events + len(exchange.bodies):
+                fitting.append((t > soon, not waits, abs(t - exchange.end - rtt), i))
+        if fitting:
+            found[min(fitting)[-1]].tiny += 1
+            spent.add((t, s))
+    return spent
 
 
 def _moot(records: Sequence[Record], earliest: float, asked: Sequence[float]) -> float:
@@ -260,29 +212,54 @@ def _moot(records: Sequence[Record], earliest: float, asked: Sequence[float]) ->
     return next((a for a in asked if a >= answered), 1e9)
 
 
-def _answer(exchange: Exchange, events: Sequence[Record], rtt: float, later: Sequence[float]) -> None:
+def _answer(
+    exchange: Exchange, shown: Sequence[Record], rtt: float, after: Sequence[Exchange], receipts: Sequence[int]
+) -> None:
     first = exchange.end + 0.6 * rtt
-    for k, (t, s) in enumerate(events):
+    received = [t for t, s in shown if t >= first and s < 0 and _is_among(-s, receipts)]
+    order = 0  # without receipts
+    for k, (t, s) in enumerate(shown):
         if s > 0 or t < first:
             continue
         if t > first + LONGEST_S or len(exchange.answers) == ANSWERS:
             break
-        following = events[k + 1] if k + 1 < len(events) else (t, 0)
-        quiet = following[0] - t
-        gap = quiet if following[1] > 0 else 0.0
-        asked = sum(1 for at, size in events[k + 1 :] if size > 0 and at <= t + 0.25)
-        in_stream = k > 0 and events[k - 1][1] <= -PAGE and t - events[k - 1][0] < 0.010
+        following = shown[k + 1] if k + 1 < len(shown) else (t, 0)
+        gap = 0.0
+        for at, size in shown[k + 1 :]:
+            if size > 0:
+                gap = at - t
+            if size > 0 or size <= -PAGE or at - t > BESIDE_S:
+                break
         page, requests = k, 0
         if -s < PAGE and 0 < gap <= AGAIN_S:
-            page, requests = _page(events, k)
+            page, requests = _page(shown, k)
         found = page > k
+        since = [e for e in after if e.start + 0.6 * rtt <= t]
+        long = sum(1 for e in since if e.body >= FORM)
+        short = max(0, len(since) - long - sum(1 for at in received if at <= t + AGAIN_S))
+        moot = bool(long + short and exchange.answers and exchange.answers[0].at <= since[-1].start)
+        is_receipt = _is_among(-s, receipts) and not (found and gap <= TURN_S)
         exchange.answers.append(
             Answer(
-                t, -s, t - exchange.end - rtt, gap, quiet, asked, len(exchange.answers),
-                sum(1 for a in later if a <= t), in_stream, requests,
-                -events[page][1] if found else 0, events[page][0] if found else 0.0,
+                at=t,
+                size=-s,
+                think=t - exchange.end - rtt,
+                gap=gap,
+                quiet=following[0] - t,
+                asked=sum(1 for at, size in shown[k + 1 :] if size > 0 and at <= t + 0.25),
+                order=order + max(0, sum(1 for at in received if at < t) - exchange.open_before - len(since)),
+                later=long + short + moot,
+                in_stream=k > 0 and shown[k - 1][1] <= -PAGE and t - shown[k - 1][0] < 0.010,
+                requests=requests,
+                page=-shown[page][1] if found else 0,
+                page_at=shown[page][0] if found else 0.0,
             )
-        )  # fmt: skip
+        )
+        order += not is_receipt
+
+
+def _is_among(size: int, sizes: Sequence[int]) -> bool:
+    return any(abs(size - other) <= SAME for other in sizes)
 
 
 def _page(events: Sequence[Record], k: int) -> tuple[int, int]:

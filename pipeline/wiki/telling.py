@@ -1,4 +1,5 @@
-"""An alarm's reasons in plain words: what was seen, what it cannot know, how often such an alarm is wrong.
+"""An alarm's reasons in plain words: what was seen; and what holds of every such alarm: what it cannot know, how often
+it is wrong.
 
 The words name no person, address or page: of an upload the detector knows sizes and times only.
 """
@@ -7,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.wiki.constants import Constants, Rates, is_wikimedia
+from pipeline.wiki.constants import Constants, is_wikimedia
 from pipeline.wiki.cues import Candidate, Shape
-from pipeline.wiki.trial import poisson_upper
+from pipeline.wiki.odds import odds_of
 from pipeline.wiki.unit import Unit
 
 CANNOT_KNOW = (
@@ -25,9 +26,9 @@ _HOSTS = {
     "hcaptcha": "in the ten minutes before it the wiki's test for people without a confirmed account was loaded",
     "auth": "right after it the wiki's log-in host was asked, as after the first save of a logged-out person",
     "cxserver": "the wiki's translation tool was in use",
+    "commons": "on Wikimedia Commons most forms of this shape are uploads of files",
 }
 _FOR = {
-    "stashed": "text of fitting length had been sent ahead, as the edit form does while one types",
     "typed": "short texts had been sent ahead, as the preview of a reply does",
 }
 _AGAINST = {
@@ -48,25 +49,31 @@ _AGAINST = {
 }
 
 
-def of_upload(
-    candidate: Candidate, unit: Unit, hosts: Sequence[str], certainty: str, constants: Constants
-) -> tuple[str, ...]:
+def of_upload(candidate: Candidate, unit: Unit, hosts: Sequence[str], constants: Constants) -> tuple[str, ...]:
     """Why an upload is held to be a save."""
     evidence = constants.shapes[candidate.shape].evidence(candidate.values)
     said = [_seen(candidate, unit)]
     said += [f"For it speaks that {_FOR[cue]}." for cue in _FOR if evidence.get(cue, 0) > 0.2]
-    said += [f"For it speaks that {_HOSTS[host]}." for host in hosts if host in _HOSTS]
+    for host in hosts:
+        side = "For" if constants.cue_hosts.get(host, 0) > 0 else "Against"
+        said += [f"{side} it speaks that {_HOSTS[host]}."] if host in _HOSTS else []
     said += [f"Against it speaks that {_AGAINST[cue]}." for cue in _AGAINST if evidence.get(cue, 0) < -0.3]
-    return (*said, CANNOT_KNOW, *chances(certainty, constants), visible(unit.wiki))
+    return tuple(said)
 
 
-def of_request(wiki: str, saved: bool) -> tuple[str, ...]:
+def of_every(wiki: str, certainty: str, constants: Constants) -> tuple[str, ...]:
+    """What holds of every alarm of this certainty on this wiki."""
+    unknown = f"{CANNOT_KNOW.partition(';')[0]}." if certainty == "confirmed" else CANNOT_KNOW
+    return (unknown, *chances(certainty, constants), visible(wiki))
+
+
+def of_request(saved: bool) -> tuple[str, ...]:
     """Why a request in the clear is held to be a save."""
     if saved:
         said = "A form that asks to save an edit was sent without encryption, and answered by the redirect of a save."
     else:
         said = "A request to save an edit was sent without encryption; its answer does not show whether it was saved."
-    return (said, CANNOT_KNOW.split(";")[0] + ".", visible(wiki))
+    return (said,)
 
 
 def _seen(candidate: Candidate, unit: Unit) -> str:
@@ -96,24 +103,16 @@ def _seen(candidate: Candidate, unit: Unit) -> str:
             )
 
 
-def wrong(rates: Rates, edits_per_1000_views: float) -> tuple[float, float]:
-    """The chance that an alarm is wrong where so many of 1,000 views are edits: half a false alarm more than was
-    measured (Jeffreys), and at worst (95 %)."""
-    right = edits_per_1000_views / 1000 * rates.found / rates.saves
-    usual, worst = ((rates.false + 0.5) / rates.views, poisson_upper(rates.false) / rates.views)
-    return usual / (usual + right), worst / (worst + right)
-
-
 def chances(certainty: str, constants: Constants) -> tuple[str, ...]:
     """The base rate, and the chance that an alarm of this certainty is wrong."""
-    rates = constants.rates.get(certainty)
-    if rates is None:
+    odds = odds_of(constants).get(certainty)
+    if odds is None:
         return ()
-    usual, worst = wrong(rates, constants.edits_per_1000_views)
     return (
-        f"About {constants.edits_per_1000_views:g} of 1,000 page views is an edit. In the laboratory {rates.false} of "
-        f"{rates.views:,} views gave a false alarm of at least this certainty; reckoned with care, {usual:.0%} of such "
-        f"alarms are wrong, at worst {worst:.0%}, and real networks are less tidy. Treat it as a hint, never as proof.",
+        f"About {constants.edits_per_1000_views:g} of 1,000 page views is an edit. In the laboratory alarms of this "
+        f"certainty found {odds.found:.0%} of all saves and were false in {odds.false_per_10k:.2g} of 10,000 page "
+        f"views ({odds.views:,} were looked at); reckoned with care, {odds.wrong:.0%} of them are wrong, at worst "
+        f"{odds.worst:.0%}, and real networks are less tidy. Treat it as a hint, never as proof.",
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.wiki.cues import Past
-from pipeline.wiki.exchange import Record
+from pipeline.wiki.flights import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def measure(folder: Path, rounds: int) -> dict[str, Any]:
                 spans.append((" (year)", FIRST, LAST))
             for label, first, last in spans:
                 values = {"school": SCHOOL, "zone": ZONE, "day": day, "from": first, "to": last}
-                values |= {"kind": "all", "people": "all"}
+                values |= {"kind": "all", "group": "all"}
                 took, used = [], []
                 for _ in range(rounds):
                     start, processor = time.perf_counter(), time.process_time()

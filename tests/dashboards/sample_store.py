@@ -96,11 +96,11 @@ def uses(day: date, seed: int, outside: float = 0.5) -> Iterator[Use]:
                 yield Use(start, *slot, kind, service, outcome, reason, 1)
 
 
-def fill(store: Store) -> None:
-    """Put both schools into an empty store."""
+def fill(store: Store, weeks: int = 9) -> None:
+    """Put both schools into an empty store; the last weeks of the nine."""
     add_school(store)
     add_school(store, SUMMER, "Ysgol Haf", "aggregate", "")
-    for back in range(9):
+    for back in range(weeks):
         monday = MONDAY - timedelta(weeks=back)
         for i in range(5):
             day, outside = monday + timedelta(days=i), 0.4 + back % 3 / 10
@@ -142,6 +142,29 @@ def _around(store: Store) -> None:
     gone = dict.fromkeys(BY_NAME["retention_proof"].types, 0) | fixed | {"problem": "", "audit_hash": ""}
     gone |= {"run": local(DAY, "03:00"), "before": local(DAY, "00:00"), "what": "use_day", "keep_days": 426}
     _insert(store, "retention_proof", [gone], "gone")
+
+
+def add_episode(store: Store, id_: str, pseudonym: str, clock: str = "14:10", minutes: int = 5) -> None:
+    """One more episode of DAY, without the minutes that were kept."""
+    start = local(DAY, clock)
+    row: Row = {"school": SCHOOL, "day": DAY, "id": id_, "pseudonym": pseudonym, "service": "facebook"}
+    row |= {"kind": "social_networking", "start": start, "last": start + timedelta(minutes=minutes - 1)}
+    row |= {"minutes": minutes, "grade": "B", "source": "lease, log-on", "rule": "E8 v1", **VERSIONS, "revision": 0}
+    row |= {"why": _evidence(minutes, "teaching", "scheduled"), "sums": "{}"}
+    _insert(store, "episode", [row], id_)
+
+
+def arrive(store: Store, day: date, clock: str, minutes: int) -> None:
+    """A window of a day comes into the store, with so many minutes of use at lunch."""
+    start = local(day, clock)
+    fixed: Row = {"school": SCHOOL, "day": day, "level": "all", "kind": "", "service": "", "outcome": "allowed"}
+    fixed |= {"reason": "allowed_time", "minutes": minutes, "bytes_up": 1, "bytes_down": 1, **VERSIONS}
+    token = f"{SCHOOL}/arrives/{start:%Y%m%d%H%M}"
+    _insert(store, "use_five", [{**fixed, "start": start}], token)
+    _insert(store, "use_day", [{**fixed, "people": "all"}], token)
+    _insert(store, "use_period", [{**fixed, "people": "all", "period": "Lunch", "period_kind": "lunch"}], token)
+    window: Row = {"school": SCHOOL, "batch": token, "stored": start + timedelta(hours=9), "window": start}
+    _insert(store, "batch", [{**window, "rows": 3, **VERSIONS}], token)
 
 
 def _episodes(store: Store) -> None:

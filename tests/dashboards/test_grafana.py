@@ -9,6 +9,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -16,16 +17,18 @@ import yaml
 from dashboards.grafana.boards import BOARDS, CERTAINTIES, FOLDER, LINES, PACKETS, SHARES, rendered, write_all
 from dashboards.grafana.check import check
 from dashboards.grafana.fields import GOOD, KINDS, OUTCOMES, POOR
+from dashboards.grafana.health import GRAFANA, GrafanaFacts
 from dashboards.grafana.macros import MacroError, expand
 from dashboards.grafana.panels import PLUGIN, WIDTH
 from dashboards.grafana.provision import HOME, write
 from dashboards.grafana.remote import FOLDER_UID
-from dashboards.queries import ask, questions
+from dashboards.queries import PARAMETERS, ask, questions
 from dashboards.schools import SchoolInfo
 from pipeline.roles import AGGREGATES, names_of
 from pipeline.schema import DATABASE
 from pipeline.store import ChdbStore
 from tests.dashboards.sample_store import DAY, MONDAY, SCHOOL, local
+from tests.dashboards.test_queries import VALUES
 
 FRIDAY, SUNDAY = MONDAY + timedelta(4), MONDAY + timedelta(6)
 PANELS = [(name, panel) for name, board in BOARDS.items() for panel in board["panels"]]
@@ -95,9 +98,30 @@ def test_a_panel_shows_the_pages_figures(store: ChdbStore, school: SchoolInfo) -
     )
 
 
+@pytest.mark.parametrize("name", questions())
+def test_grafana_and_pages_get_the_same_answer(store: ChdbStore, school: SchoolInfo, name: str) -> None:
+    """The two renderings of one file, asked for the same days."""
+    question = questions()[name]
+    start = local(MONDAY, "00:00")
+    end = local(DAY + timedelta(days=1), "00:00") - timedelta(seconds=1)
+    result = store.query(expand(question.for_grafana(), start, end, {n: str(v) for n, v in VALUES.items()}))
+    asked = question.ask(store, **{n: VALUES[n] for n in question.params})
+    assert [dict(zip(result.columns, row, strict=True)) for row in result.rows] == asked
+
+
+@pytest.mark.parametrize("day", [date(2026, 3, 29), date(2026, 10, 25), date(2026, 6, 21), date(2026, 12, 31)])
+@pytest.mark.parametrize("zone", ["Europe/London", "Pacific/Auckland", "America/St_Johns", "UTC"])
+def test_a_whole_local_day_is_that_day_in_grafana(store: ChdbStore, zone: str, day: date) -> None:
+    """Also when the clocks change on it."""
+    midnight = datetime.combine(day, datetime.min.time(), ZoneInfo(zone))
+    end = datetime.combine(day + timedelta(days=1), datetime.min.time(), ZoneInfo(zone)) - timedelta(milliseconds=1)
+    sql = "SELECT " + ", ".join(PARAMETERS[name].in_grafana for name in ("from", "to", "day"))
+    assert store.query(expand(sql, midnight, end, {"zone": zone})).rows == [(day, day, day)]
+
+
 def test_days_are_the_schools_own_in_summer(store: ChdbStore) -> None:
     """23:30 UTC on 15 June is already the 16th in Britain."""
-    everything = {"zone": "Europe/London", "kind": "all", "people": "all"}
+    everything = {"zone": "Europe/London", "kind": "all", "group": "all"}
     sql = questions()["day_totals"].for_grafana()
     late = datetime(2026, 6, 15, 23, 30, tzinfo=UTC)
     ((total, *_),) = store.query(expand(sql, late, late, everything | {"school": "ysgol-haf"})).rows
@@ -120,7 +144,7 @@ def test_the_expander_refuses_what_it_does_not_know(sql: str) -> None:
 def test_bells_and_school_events_are_annotations() -> None:
     for name, board in BOARDS.items():
         asked = [note["target"]["rawSql"] for note in board["annotations"]["list"]]
-        bells = {"today": ["day_bells"], "week": ["week_bells"]}.get(name, [])
+        bells = {"today": ["day_bells"], "week": ["bell_periods"]}.get(name, [])
         assert asked == [questions()[question].for_grafana() for question in (*bells, "events")]
 
 
@@ -144,7 +168,7 @@ def test_a_board_offers_the_variables_that_it_has(name: str) -> None:
     assert offered == asked - {"__url_time_range"} | {"zone"}
     assert {"school", "source"} < offered
     if name in ("today", "week", "services"):
-        assert {"kind", "people"} < offered
+        assert {"kind", "group"} < offered
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -234,3 +258,10 @@ def test_the_shipped_provider_names_grafanas_own_folder() -> None:
 def test_the_week_board_covers_the_whole_week(store: ChdbStore, school: SchoolInfo) -> None:
     rows = {c.panel: c.rows for c in check(store, school, DAY) if c.board == "sensor-health"}
     assert rows["Coverage, by day"] == 5  # Wednesday 11 to Tuesday 17 November, without the weekend
+
+
+def test_the_check_says_whether_grafana_can_read_the_store() -> None:
+    (embedded,) = GRAFANA.examine(GrafanaFacts(()))
+    assert "its boards need a ClickHouse server (store.servers)" in embedded.sentence
+    (server,) = GRAFANA.examine(GrafanaFacts(("db1.example:9440",)))
+    assert (server.value, server.severity) == ("db1.example:9440", "ok")

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
+from dashboards.grafana import remote
 from dashboards.grafana.boards import BOARDS
 from dashboards.grafana.panels import PLUGIN
-from dashboards.grafana.remote import GrafanaError, diff, export, push
+from dashboards.grafana.remote import GrafanaError, diff, export, push, told_of
 from deploy.commands.grafana import command
 from tests.dashboards.grafana_server import Board, Grafana, running
 
 TOKEN = "glsa_editor"
 UIDS = {board["uid"] for board in BOARDS.values()}
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine may stand still for a while."""
+    monkeypatch.setattr(remote, "TIMEOUT_S", 300.0)
 
 
 @pytest.fixture
@@ -76,6 +86,26 @@ def test_a_panel_more_is_a_difference_and_what_grafana_adds_is_none(server: tupl
     assert diff(url, TOKEN) == []
     model["panels"].append({"id": 99, "type": "text", "title": "Mine"})
     assert any("Mine" in line for line in diff(url, TOKEN))
+
+
+MODEL = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abcdef"), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def added(model: Any, draw: Callable[[Any], Any]) -> Any:
+    """What Grafana might make of a model: keys that it has not, everywhere."""
+    if isinstance(model, dict):
+        more = draw(st.dictionaries(st.sampled_from(["u", "v"]), MODEL, max_size=2))
+        return more | {name: added(value, draw) for name, value in model.items()}
+    return [added(value, draw) for value in model] if isinstance(model, list) else model
+
+
+@given(st.data(), MODEL)
+def test_what_grafana_adds_anywhere_is_no_difference(data: st.DataObject, model: Any) -> None:
+    assert told_of(added(model, data.draw), model) == model
 
 
 def test_a_board_that_changes_while_it_is_pushed_is_not_overwritten(server: tuple[str, Grafana]) -> None:
@@ -156,7 +186,7 @@ def test_what_is_no_address_is_refused(url: str) -> None:
 
 def test_nobody_at_the_address_is_told() -> None:
     with pytest.raises(GrafanaError, match="check the address"):
-        push("http://127.0.0.1:9", TOKEN, timeout=1)
+        push("http://127.0.0.1:9", TOKEN)
 
 
 def test_the_commands_push_compare_and_fetch(server: tuple[str, Grafana], tmp_path: Path) -> None:

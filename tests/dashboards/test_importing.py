@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 from html import unescape
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from dashboards.figures import SMALLEST_GROUP
 from dashboards.importing import (
     HELD,
     HELD_S,
@@ -26,15 +27,14 @@ from dashboards.importing import (
     safe_name,
 )
 from dashboards.placed import OTHER, placed_day
-from dashboards.week import SMALLEST_GROUP
 from pipeline.access import Role
 from pipeline.imports.versions import Versions
 from pipeline.store import ChdbStore, open_store
 from tests.dashboards import sample_store
-from tests.dashboards.visiting import Visiting, make_school
+from tests.dashboards.schoolhouse import Schoolhouse
+from tests.dashboards.small_school import make_school
 from tests.pipeline.schools import HEADERS, school_of
 
-NOW = datetime(2026, 11, 17, 10, 2, tzinfo=UTC)
 GOOD = HEADERS["timetable"] + "\nT1,*,1,P2,lesson,,,,\nT2,*,2,P1,lesson,,,,\n"
 
 
@@ -47,18 +47,19 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChdbStore]:
 
 
 @pytest.fixture
-def school(tmp_path: Path) -> Path:
-    return make_school(tmp_path / "school")
+def house(store: ChdbStore, tmp_path: Path) -> Schoolhouse:
+    """The pages of a small school."""
+    return Schoolhouse(store, tmp_path / "school", source=make_school(tmp_path / "source"))
 
 
 @pytest.fixture
-def visiting(store: ChdbStore, school: Path, tmp_path: Path) -> Visiting:
-    return Visiting(store, school, tmp_path, lambda: NOW)
+def school(house: Schoolhouse) -> Path:
+    return house.folder
 
 
 @pytest.fixture
-def manager(visiting: Visiting) -> Iterator[TestClient]:
-    with visiting.client(Role.NETWORK_MANAGER) as client:
+def manager(house: Schoolhouse) -> Iterator[TestClient]:
+    with house.client(Role.NETWORK_MANAGER) as client:
         yield client
 
 
@@ -175,19 +176,19 @@ def test_an_import_that_is_not_there_is_refused(manager: TestClient, id_: str) -
     assert status in (400, 422)
 
 
-def test_only_who_may_import_sees_the_page(visiting: Visiting) -> None:
-    with visiting.client(Role.HEAD) as head:
+def test_only_who_may_import_sees_the_page(house: Schoolhouse) -> None:
+    with house.client(Role.HEAD) as head:
         assert head.get("/timetable").status_code == 403
         assert "/timetable" not in head.get("/").text
 
 
-def test_who_did_it_is_written_down(manager: TestClient, visiting: Visiting) -> None:
+def test_who_did_it_is_written_down(manager: TestClient, house: Schoolhouse) -> None:
     _, page, path = upload(manager, GOOD)
     send(manager, page, path, do="apply")
-    said = [(entry.action, entry.who.get("name")) for entry in visiting.office.trail.entries()]
+    said = [(entry.action, entry.who.get("name")) for entry in house.office.trail.entries()]
     assert ("import.kept", "Sam Rees") in said
     assert ("import.applied", "Sam Rees") in said
-    _, versions = visiting.office.imports()
+    _, versions = house.office.imports()
     assert [version.applied_by for version in versions.all()] == ["Sam Rees"]
 
 

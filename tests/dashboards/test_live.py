@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from urllib.request import urlopen
 
 import pytest
@@ -19,18 +19,10 @@ from dashboards.web import make_app
 from deploy.pages import PagesServer
 from pipeline.store import ChdbStore
 from tests.dashboards import sample_store
-from tests.dashboards.sample_store import SCHOOL, local
+from tests.dashboards.sample_store import SCHOOL, arrive
 
 TODAY = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 PATIENCE_S = 120
-
-
-def arrive(store: ChdbStore, clock: str) -> None:
-    """A window of the running day comes into the store."""
-    start = local(TODAY.date(), clock)
-    row = {"school": SCHOOL, "batch": f"live/{clock}", "stored": start + timedelta(minutes=15), "window": start}
-    row |= {"rows": 1, **sample_store.VERSIONS}
-    store.insert("batch", {name: [value] for name, value in row.items()}, f"live/{clock}")
 
 
 @pytest.fixture
@@ -58,12 +50,12 @@ def test_what_arrives_is_told_once_and_a_reader_that_comes_back_misses_nothing(
         first = live.stream(school, live.mark(school))
         assert (await anext(first)).startswith("retry: ")
         assert (await anext(first)).startswith(": ")
-        arrive(store, "08:00")
+        arrive(store, TODAY.date(), "08:00", 3)
         told = await asyncio.wait_for(next_event(first), PATIENCE_S)
         assert told["id"] == live.mark(school)
         assert (await anext(first)).startswith(": "), "nothing new, and it is not said again"
         await first.aclose()  # type: ignore[attr-defined]
-        arrive(store, "08:05")
+        arrive(store, TODAY.date(), "08:05", 3)
         again = live.stream(school, told["id"])
         assert (await asyncio.wait_for(next_event(again), PATIENCE_S))["id"] == live.mark(school) != told["id"]
 
@@ -73,7 +65,7 @@ def test_what_arrives_is_told_once_and_a_reader_that_comes_back_misses_nothing(
 def test_schools_do_not_mix(live: Live, store: ChdbStore, school: SchoolInfo) -> None:
     summer = find_school(store, sample_store.SUMMER)
     before = live.mark(summer)
-    arrive(store, "08:10")
+    arrive(store, TODAY.date(), "08:10", 3)
     assert live.mark(summer) == before != live.mark(school)
 
 

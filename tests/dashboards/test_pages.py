@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,10 +15,12 @@ from starlette.testclient import TestClient
 
 from dashboards.bars import SPARK_HEIGHT, SPARK_WIDTH, sparkline
 from dashboards.day import day_view
+from dashboards.episodes import episodes_view
 from dashboards.heat import ALL_USE, SHOWN, heat_view
 from dashboards.language import LANGUAGES
 from dashboards.queries import ask, ask_one
 from dashboards.reasons import Where, five_of, reasons_view
+from dashboards.report import rate_text
 from dashboards.schools import SchoolInfo, find_school
 from dashboards.services import TERM_GAP, Span, services_view, term_of
 from dashboards.week import week_view
@@ -27,19 +28,15 @@ from pipeline.access import Role
 from pipeline.store import ChdbStore
 from pipeline.words import Outcome
 from tests.dashboards.sample_store import DAY, MONDAY, SCHOOL, SUMMER, WEEK, local
-from tests.dashboards.visiting import Visiting, make_school
+from tests.dashboards.schoolhouse import Schoolhouse
 
 LATER = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def visiting(store: ChdbStore, tmp_path: Path) -> Visiting:
-    return Visiting(store, make_school(tmp_path / "school"), tmp_path, lambda: LATER)
-
-
-@pytest.fixture
-def manager(visiting: Visiting) -> Iterator[TestClient]:
-    with visiting.client(Role.NETWORK_MANAGER) as client:
+def manager(house: Schoolhouse) -> Iterator[TestClient]:
+    house.clock.at = LATER
+    with house.client(Role.NETWORK_MANAGER) as client:
         yield client
 
 
@@ -87,9 +84,20 @@ def test_a_week_is_compared_as_in_the_report(store: ChdbStore, school: SchoolInf
     week = week_view(store, school, WEEK)
     page = text_of(manager, f"/week?week={WEEK}")
     for outcome, usual in week.usual.items():
-        assert f"{usual.low:.0f} to {usual.high:.0f}" in page
-        assert usual.place(week.per_day(outcome)) in page
-    assert week_view(store, school, "2026-W41").not_compared in text_of(manager, "/week?week=2026-W41")
+        assert f"{rate_text(usual.low)} to {rate_text(usual.high)}" in page
+        assert usual.place(week.this.rates[outcome]) in page
+    why = week_view(store, school, "2026-W41").not_compared
+    assert why is not None
+    assert why.in_("en") in text_of(manager, "/week?week=2026-W41")
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1969-12-31", "9999-12-31", "2101-01-01"])
+def test_days_that_no_store_can_hold_get_a_plain_answer(manager: TestClient, day: str) -> None:
+    year = day[:4]
+    for path in (f"/?day={day}", f"/services?span=term&day={day}", f"/why?day={day}", f"/timetable?day={day}"):
+        assert manager.get(path).status_code == 400, path
+    for path in (f"/week?week={year}-W20", f"/episodes?week={year}-W20"):
+        assert manager.get(path).status_code == 400, path
 
 
 @pytest.mark.parametrize(("query", "status"), [("week=2026-47", 400), ("week=2026-W53", 200), ("show=people", 200)])
@@ -171,16 +179,16 @@ def test_a_reason_is_found_where_it_lies(store: ChdbStore, school: SchoolInfo) -
     assert view.counts[0].reason == "no_person"
 
 
-def test_why_is_this_minute_unknown(manager: TestClient, visiting: Visiting) -> None:
+def test_why_is_this_minute_unknown(manager: TestClient, house: Schoolhouse) -> None:
     day = text_of(manager, f"/why?day={DAY}&reason=boundary")
     (first, *_) = re.findall(r'href="(/why/minute\?[^"]+)"', day)
     minute = text_of(manager, unescape(first))
     assert "The minute lies within a few minutes of a change between allowed and not allowed." in minute
     assert "Identity: grade B" in minute
-    assert ("why.shown", "Sam Rees") in [(e.action, e.who.get("name")) for e in visiting.office.trail.entries()]
+    assert ("why.shown", "Sam Rees") in [(e.action, e.who.get("name")) for e in house.office.trail.entries()]
 
 
-def test_single_minutes_are_not_for_those_who_see_sums(store: ChdbStore, visiting: Visiting) -> None:
+def test_single_minutes_are_not_for_those_who_see_sums(store: ChdbStore, house: Schoolhouse) -> None:
     from dashboards.web import make_app
 
     with TestClient(make_app(store, now=lambda: LATER), base_url="http://127.0.0.1:8350") as anybody:
@@ -208,23 +216,32 @@ def test_five_minutes_are_found_in_summer_time_too(store: ChdbStore) -> None:
 # --- Episodes
 
 
-def test_episodes_are_listed_and_told_under_pseudonyms(manager: TestClient, visiting: Visiting) -> None:
+def test_episodes_are_listed_and_told_under_pseudonyms(manager: TestClient, house: Schoolhouse) -> None:
     page = text_of(manager, f"/episodes?week={WEEK}")
     assert "2 episodes of at least three active minutes" in page
     assert "09:10 to 09:16" in page
     one = text_of(manager, "/episodes/e100")
     assert "facebook (social_networking), Tuesday 17 November 2026, 09:10 to 09:17" in one
     assert "5 active minutes outside the allowed times (automatic, unverified)." in one
-    said = [(e.action, e.subjects) for e in visiting.office.trail.entries()]
-    assert [action for action, _ in said] == ["account.enrolled", "episodes.listed", "why.shown"][-len(said) :]
+    said = [action for action, _, _ in house.audit()]
+    assert said == ["episodes.listed", "why.shown"]
     assert manager.get("/episodes/e999").status_code == 404
 
 
-def test_a_school_of_sums_has_no_episodes(manager: TestClient) -> None:
-    assert "This school keeps sums only" in text_of(manager, f"/episodes?school={SUMMER}")
+def test_a_school_of_sums_has_no_episodes(store: ChdbStore) -> None:
+    view = episodes_view(store, find_school(store, SUMMER), None, LATER)
+    assert "keeps sums only" in view.why_none
 
 
-def test_a_pseudonym_that_leads_nowhere_cannot_be_looked_up(manager: TestClient, visiting: Visiting) -> None:
+def test_nobody_sees_another_schools_people(house: Schoolhouse) -> None:
+    """The store holds two schools; these pages have the office of one."""
+    with house.client(Role.HEAD) as head:
+        assert "2 episodes" in text_of(head, f"/episodes?school={SUMMER}&week={WEEK}"), "its own, whatever is asked"
+        assert "Single minutes" not in text_of(head, f"/why?day=2026-06-16&school={SUMMER}")
+        assert "Single minutes" in text_of(head, f"/why?day={DAY}&school={SCHOOL}")
+
+
+def test_a_pseudonym_that_leads_nowhere_cannot_be_looked_up(manager: TestClient, house: Schoolhouse) -> None:
     page = text_of(manager, "/episodes/e100")
     (token,) = set(re.findall(r'name="form_token" value="([^"]+)"', page))
     fields = {"form_token": token, "case": "1", "reason": "complaint", "text": "Somebody has complained of it."}
@@ -232,7 +249,40 @@ def test_a_pseudonym_that_leads_nowhere_cannot_be_looked_up(manager: TestClient,
     assert answer.status_code == 422
     assert "leads to nobody" in answer.text
     assert "Somebody has complained of it." in answer.text
-    assert ("lookup.request", "refused") in [(e.action, e.result) for e in visiting.office.trail.entries()]
+    assert ("lookup.request", "refused") in [(e.action, e.result) for e in house.office.trail.entries()]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"sort": "staff", "subject": "T05"}, "name the first and the last day"),
+        ({"sort": "alert", "subject": "a1"}, "a1"),
+        ({"sort": "staff", "subject": "T05", "first": "2026-11-01", "last": "2026-11-30"}, "30 days"),
+        ({"sort": "staff", "subject": "nobody", "first": "2026-11-17", "last": "2026-11-17"}, "no staff id"),
+        ({"sort": "other", "subject": "T05"}, "choose what the look-up is for"),
+    ],
+)
+def test_a_look_up_that_is_badly_asked_is_refused(
+    manager: TestClient, house: Schoolhouse, fields: dict[str, str], words: str
+) -> None:
+    page = manager.get("/lookups").text
+    (token,) = set(re.findall(r'name="form_token" value="([^"]+)"', page))
+    asked = {"case": "7", "reason": "complaint", "text": "Somebody has complained of it.", "do": "ask"}
+    answer = manager.post("/lookups", data={"form_token": token, **asked, **fields})
+    assert answer.status_code == 422
+    assert words in unescape(answer.text)
+    assert "lookup.requested" not in [action for action, _, _ in house.audit()]
+
+
+def test_a_look_up_of_a_member_of_staff_waits_for_somebody_else(manager: TestClient, house: Schoolhouse) -> None:
+    page = manager.get("/lookups").text
+    (token,) = set(re.findall(r'name="form_token" value="([^"]+)"', page))
+    asked = {"case": "7", "reason": "complaint", "text": "Somebody has complained of it.", "do": "ask", "sort": "staff"}
+    days = {"subject": "T05", "first": "2026-11-16", "last": "2026-11-20"}
+    answer = manager.post("/lookups", data={"form_token": token, **asked, **days})
+    assert (answer.status_code, "waiting" in answer.text) == (200, True)
+    with house.client(Role.NETWORK_MANAGER) as again:
+        assert "Approve" not in again.get("/lookups").text
 
 
 # --- what every page costs

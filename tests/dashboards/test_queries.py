@@ -17,7 +17,7 @@ from sensor.words import Kind
 from tests.dashboards.sample_store import DAY, KINDS, MONDAY, SCHOOL, SILENT_DAY, SUMMER, SUMMER_DAY, uses
 
 VALUES = {"school": SCHOOL, "zone": "Europe/London", "day": DAY, "from": MONDAY, "to": DAY}
-VALUES |= {"kind": "all", "people": "all"}
+VALUES |= {"kind": "all", "group": "all"}
 
 
 @pytest.mark.parametrize("name", questions())
@@ -93,7 +93,7 @@ def test_a_day_without_data_answers_zeroes(store: ChdbStore) -> None:
 
 
 def test_missing_and_superfluous_parameters_are_refused(store: ChdbStore) -> None:
-    needs = r"day_totals: needs the parameters school, day, kind \(or 'all'\), people \(or 'all'\), was given school$"
+    needs = r"day_totals: needs the parameters school, day, kind \(or 'all'\), group \(or 'all'\), was given school$"
     with pytest.raises(QueryError, match=needs):
         ask(store, "day_totals", school=SCHOOL)
     with pytest.raises(QueryError, match=r"was given school, day, zone$"):
@@ -132,7 +132,7 @@ def test_every_parameter_has_a_form_for_grafana() -> None:
     assert sql == (
         "SELECT ${school:sqlstring}, ${zone:sqlstring}, toDate($__toTime, ${zone:sqlstring}), "
         "toDate($__fromTime, ${zone:sqlstring}), toDate($__toTime, ${zone:sqlstring}), "
-        "${kind:sqlstring}, ${people:sqlstring}"
+        "${kind:sqlstring}, ${group:sqlstring}"
     )
 
 
@@ -141,18 +141,18 @@ def test_the_page_of_the_questions_is_what_the_code_makes() -> None:
     assert page == describe(), "run: python -m dashboards.queries > dashboards/QUERIES.md"
 
 
-NARROWED = [name for name, question in questions().items() if {"kind", "people"} & set(question.params)]
+NARROWED = [name for name, question in questions().items() if {"kind", "group"} & set(question.params)]
 
 
 @pytest.mark.parametrize("name", NARROWED)
 def test_one_group_and_one_kind_are_parts_of_all(store: ChdbStore, name: str) -> None:
     """Groups share no minute, so they add up to all staff; a kind is never more than all kinds together."""
     question = questions()[name]
-    span: dict[str, object] = {n: VALUES[n] for n in question.params if n not in ("kind", "people")}
+    span: dict[str, object] = {n: VALUES[n] for n in question.params if n not in ("kind", "group")}
     everything = _minutes(question.ask(store, **span))
     assert everything > 0
-    if "people" in question.params:
-        parts = [_minutes(question.ask(store, **span, people=group)) for group in ("teaching", "support")]
+    if "group" in question.params:
+        parts = [_minutes(question.ask(store, **span, group=group)) for group in ("teaching", "support")]
         assert sum(parts) == everything
         assert min(parts) > 0
     if "kind" in question.params:

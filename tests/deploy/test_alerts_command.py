@@ -19,6 +19,7 @@ from deploy.settings import SettingsError, load_settings
 from pcaps.sample_school.facts import HERE
 from pipeline.alerts.outbox import Outbox
 from pipeline.alerts.raising import Alerts
+from pipeline.wiki.odds import measured
 from sensor.slices import pack_address
 from tests.deploy.command import many
 from tests.pipeline.alarming import Alarm
@@ -159,7 +160,7 @@ def test_an_alert_leads_to_a_name_by_two_people_and_a_case(tmp_path: Path, mail:
     assert approved[0] == 0, approved
     assert f"Look-up L1, alert {id_}, a likely edit of en.wikipedia.org: {staff_id} (" in shown[1], shown
     assert f"{address}  {staff_id}, grade B: log-on" in shown[1]
-    assert "chance that the alert is wrong: 7%. No finding." in shown[1]
+    assert f"chance that the alert is wrong: {measured()['likely'].wrong:.0%}. No finding." in shown[1]
     assert json.loads(as_data[1])["edits"][0]["address"] == address
     assert "there is no alert 'a0'" in unknown[2]
     trail = (folder / "audit.jsonl").read_text(encoding="utf-8")

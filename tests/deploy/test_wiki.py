@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from deploy.cli import schoolgate
+from pcaps.sample_school.facts import HERE
+from tests.deploy.command import ROOT, contents, schoolgate_well
 
+LABORATORY = ROOT / "pcaps" / "wikiedit"
 SESSIONS = Path(os.environ.get("SCHOOLGATE_CAPTURES", "")) / "wikiedit"
 recorded = pytest.mark.skipif(
     "SCHOOLGATE_CAPTURES" not in os.environ or not SESSIONS.is_dir(), reason="SCHOOLGATE_CAPTURES names no recordings"
@@ -75,3 +79,16 @@ def test_alarms_are_one_object_a_line(tmp_path: Path) -> None:
     near = next(alarm for alarm in alarms if abs(alarm["time"] - save["time"]) < 2)
     assert near["client"] == save["client"].partition(":")[0]
     assert near["certainty"] == "likely"
+
+
+def test_a_replayed_capture_gives_its_edits_as_alerts_and_the_same_again(tmp_path: Path) -> None:
+    school, store = shutil.copytree(HERE, tmp_path / "school"), tmp_path / "store"
+    capture = LABORATORY / "L0013.pcap.gz"
+    seen = []
+    for _ in range(2):
+        done = schoolgate_well("replay", capture, "--school", school, "--store", store, "--json")
+        assert json.loads(done.stdout)["edits"] == 1
+        seen.append(contents(store)["alert"])
+    ((alert,), again) = seen
+    assert (alert["certainty"], alert["wiki"]) == ("likely", "en.wikipedia.org")
+    assert again == [alert]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,19 @@ from hypothesis import strategies as st
 from pipeline.profile import ProfileError, load_profile, parse_profile
 from pipeline.wiki.alarm import Certainty, EditAlarm, Thresholds
 from pipeline.wiki.calibrate import CalibrationError, Edit, read_edits, sizes_of, toml
-from pipeline.wiki.constants import ConstantsError, read, shipped
+from pipeline.wiki.constants import ConstantsError, Rates, read, shipped
 from pipeline.wiki.cues import Shape
 from pipeline.wiki.detector import Detector
-from pipeline.wiki.exchange import Record, exchanges
-from pipeline.wiki.telling import cue_words, wrong
+from pipeline.wiki.exchange import Habits, exchanges
+from pipeline.wiki.flights import Record
+from pipeline.wiki.odds import odds_of
+from pipeline.wiki.telling import cue_words
 from pipeline.wiki.trial import Save, Session, TrialError, poisson_lower, poisson_upper, read_sessions, score, wilson
 from pipeline.wiki.unit import HostCue, Request, Unit
 from tests import wiki_wire as wire
 
 THRESHOLDS = Thresholds(0.4, 0.6)
+COMMONS = "commons.wikimedia.org"
 
 
 def told(*units: Unit, cues: tuple[HostCue, ...] = (), requests: tuple[Request, ...] = ()) -> list[EditAlarm]:
@@ -68,6 +72,54 @@ def test_a_beacon_in_one_flight_with_the_save_does_not_hide_it() -> None:
     assert alarm.rule == Shape.FORM
 
 
+def test_an_event_whose_long_answer_comes_before_a_page_is_not_told() -> None:
+    turn = [(0.2, -1330), (0.212, 190), (0.412, -9300), (0.95, -1347)]
+    assert told(wire.unit(wire.form(0)[:3] + turn)), "an upload with such an answer is a save"
+    assert told(wire.unit(wire.event(0, answer=1330, wait=0.2)[:4] + turn)) == []
+
+
+def test_events_are_no_text_that_visual_editor_stored() -> None:
+    saved = [(3.0, 106), (3.001, 2062), (3.032, -26), (3.5, -8067)]
+    assert told(wire.unit(wire.visual(0)[:5] + saved)), "a text that was stored, and the save"
+    assert told(wire.unit(wire.event(0, 8000) + saved)) == []
+
+
+def test_a_short_event_is_known_by_the_answer_that_others_got() -> None:
+    short = [(4.0, 67), (4.0, 1330), (4.031, -26)]
+    turn = [(4.034, -1193), (4.07, 365), (4.3, -16384), (4.34, 378)]
+    assert told(wire.unit(wire.form(0)[:0] + short + turn))
+    earlier = wire.event(0, answer=1193)
+    assert told(wire.unit(earlier + short + turn)) == []
+
+
+def test_a_save_beside_events_is_told_once() -> None:
+    records = wire.event(-2.0) + wire.form(0) + wire.event(0.6) + wire.event(2.0)
+    (alarm,) = told(wire.unit(sorted(records)))
+    assert (alarm.rule, alarm.certainty) == (Shape.FORM, Certainty.LIKELY)
+
+
+def test_text_kept_at_the_moment_of_saving_does_not_hide_the_save() -> None:
+    kept = [record for n in range(4) for record in wire.stash(-20.0 + 4 * n)]
+    beside = [(0.1, 62), (0.101, 313), (0.132, -26), (0.22, -928)]
+    units = [wire.unit(kept, opened=wire.OPENED), wire.unit(sorted(wire.form(0) + beside), number=2)]
+    (alarm,) = told(*units)
+    assert (alarm.rule, alarm.certainty) == (Shape.FORM, Certainty.LIKELY)
+
+
+def test_requests_with_large_cookies_are_requests_on_a_connection_known_to_be_http_2() -> None:
+    pages = sorted([(2.0 * n, 900 + 20 * n) for n in range(6)] + [(2.0 * n + 0.6, -7000) for n in range(6)])
+    habits = Habits()
+    assert exchanges([(-1.0, 13), *pages], wire.RTT, 900, habits) == []
+    assert exchanges(pages, wire.RTT, 900, habits) == []
+    assert len(exchanges(pages, wire.RTT, 900, Habits())) == 6, "in HTTP/1.1 they may be forms"
+
+
+def test_a_form_on_commons_may_be_an_upload_of_a_file() -> None:
+    usual, commons = (told(wire.unit(wire.form(0), wiki=wiki))[0] for wiki in ("cy.wikipedia.org", COMMONS))
+    assert commons.probability < usual.probability
+    assert any("uploads of files" in text for text in commons.why)
+
+
 def test_a_log_in_with_huge_cookies_is_not_told() -> None:
     records = [(0.0, 2897), (0.001, 212), (0.032, -26), (0.3, -1612), (0.31, 2789), (0.5, -7472), (0.7, 2850)]
     assert told(wire.unit([(-2.0, 2860), (-1.9, -16384), *records], usual=2850)) == []
@@ -85,8 +137,8 @@ def test_likely_is_told_with_the_record_that_decides_and_possible_only_after_a_p
 
     patient = Detector(shipped(), Thresholds(0.4, 0.9999))
     assert patient.feed([wire.unit(records, known=page + 0.01, final=False)]) == []
-    assert patient.advance(wire.OPENED + page + 3) == []
-    (alarm,) = patient.advance(wire.OPENED + page + 5)
+    assert patient.advance(wire.OPENED + page + 2) == []
+    (alarm,) = patient.advance(wire.OPENED + page + 4)
     assert alarm.certainty is Certainty.POSSIBLE
 
 
@@ -128,27 +180,37 @@ def test_only_a_form_that_was_read_and_redirected_is_confirmed() -> None:
 
 def test_an_alarm_says_what_it_saw_what_it_cannot_know_and_how_often_it_is_wrong() -> None:
     (alarm,) = told(wire.unit(wire.form(0)))
-    text = " ".join(alarm.why)
-    assert "5,600 bytes" in text
-    assert "1,330 bytes" in text
+    seen, text = " ".join(alarm.why), " ".join(alarm.always)
+    assert "5,600 bytes" in seen
+    assert "1,330 bytes" in seen
     assert "It cannot be seen from outside which page it was" in text
     assert "About 1 of 1,000 page views is an edit" in text
     assert "at worst" in text
     assert "never as proof" in text
     assert "4 November 2025" in text
-    assert "10.1.2.3" not in text + repr(alarm)
+    assert "10.1.2.3" not in seen + text + repr(alarm)
 
 
 def test_another_wiki_has_its_own_sizes_and_words() -> None:
     (alarm,) = told(wire.unit(wire.form(0, answer=720), wiki="fandom.com"))
-    assert "temporary account" not in " ".join(alarm.why)
+    assert "temporary account" not in " ".join(alarm.always)
     assert told(wire.unit(wire.form(0, answer=300))) == []
 
 
-def test_the_chance_of_being_wrong_is_never_zero() -> None:
-    rates = shipped().rates["likely"]
-    usual, worst = wrong(rates, 1.0)
-    assert 0 < usual < worst < 1
+def test_the_chance_of_being_wrong_is_never_zero_and_of_this_certainty_alone() -> None:
+    rates = {"likely": Rates(90, 100, 0, 5000), "possible": Rates(95, 100, 10, 5000)}
+    odds = odds_of(replace(shipped(), rates=rates))
+    assert 0 < odds["likely"].wrong < odds["likely"].worst < odds["possible"].wrong < odds["possible"].worst < 1
+    assert (odds["possible"].found, odds["possible"].false_per_10k) == (pytest.approx(0.05), 20)
+    assert odds["likely"].wrong == pytest.approx(1.0 / (1.0 + 9.0))
+
+
+def test_the_text_sent_ahead_is_not_told_though_a_unit_of_its_own_shows_the_answer_too() -> None:
+    ahead = wire.stash(0)[:4] + [record for record in wire.form(1.5) if record[0] >= 0]
+    own = [(t - 1.5, s) for t, s in ahead]
+    units = [wire.unit(ahead), wire.unit(own, opened=wire.OPENED + 1.5, number=2)]
+    (alarm,) = told(units[1], units[0])
+    assert alarm.time == pytest.approx(wire.OPENED + 1.501)
 
 
 def test_every_cue_that_can_speak_has_words_or_a_number_in_the_first_sentence() -> None:

@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sensor import watch
@@ -92,6 +92,7 @@ def test_order_and_repetition_do_not_matter(seed: int, size: int) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 1 << 30))
+@example(256)  # the first packet of the upload and all of the next request are lost: no header is seen for 3 s
 def test_with_lost_packets_an_upload_is_still_a_unit_of_about_its_size(seed: int) -> None:
     chance = random.Random(seed)
     kept = [s for n, s in enumerate(visit()) if n < 2 or chance.random() > 0.03]
