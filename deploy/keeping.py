@@ -18,7 +18,7 @@ from deploy.settings import Settings
 from pipeline.backup import back_up
 from pipeline.backup_age import thin_out
 from pipeline.backup_files import last_made
-from pipeline.store import Store
+from pipeline.store import ChdbStore, Store, StoreError
 from pipeline.store_health import free_bytes
 from pipeline.tables import zone_of
 
@@ -53,6 +53,15 @@ class Keeping:
                 err=True,
             )
         return False
+
+    @staticmethod
+    def look(store: Store) -> None:
+        """Looks whether a full disk has torn something that can still be mended."""
+        if isinstance(store, ChdbStore):
+            try:
+                store.look()
+            except StoreError as error:
+                click.echo(f"schoolgate: {error}", err=True)
 
     def back_up_if_due(self, store: Store) -> bool:
         """Makes tonight's backup if there is none yet; was one made?"""

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 DRAIN_EVERY_S = 2
 RETAIN_EVERY_S = 3600
 REPORT_EVERY_S = 60
-KEEP_EVERY_S = 300
+KEEP_EVERY_S = 60
 
 
 class Owner:
@@ -86,7 +86,7 @@ class Owner:
         self._retain()
         scheduler = BackgroundScheduler(timezone="UTC")
         scheduler.add_job(self._retain, "interval", seconds=RETAIN_EVERY_S, max_instances=1, coalesce=True)
-        scheduler.add_job(self._back_up, "interval", seconds=KEEP_EVERY_S, max_instances=1, coalesce=True)
+        scheduler.add_job(self._keep, "interval", seconds=KEEP_EVERY_S, max_instances=1, coalesce=True)
         scheduler.add_job(self._tick, "interval", seconds=DRAIN_EVERY_S, max_instances=1, coalesce=True)
         scheduler.add_job(self._reporting.tick, "interval", seconds=REPORT_EVERY_S, max_instances=1, coalesce=True)
         scheduler.start()
@@ -144,7 +144,8 @@ class Owner:
         for problem in problems:
             click.echo(f"schoolgate: retention failed: {problem}; data are older than the notice says", err=True)
 
-    def _back_up(self) -> None:
+    def _keep(self) -> None:
+        self._keeping.look(self._store)
         self._keeping.back_up_if_due(self._store)
 
     def _write_down_changes(self) -> None:

@@ -62,7 +62,10 @@ class Handle(Protocol):
 
 
 class Engine:
-    """The engine of one folder, shared by its users; any object can be one. Get it with `join`."""
+    """The engine of one folder, shared by its users; any object can be one. Get it with `join`.
+
+    `writing` is held while rows are put in and looked at; `looked`: when the parts of each table were looked at last.
+    """
 
     _lock = threading.Lock()
     _current: Engine | None = None
@@ -71,6 +74,8 @@ class Engine:
         self.path = path
         self._process = os.getpid()
         self._users: set[int] = set()
+        self.writing = threading.RLock()
+        self.looked: dict[str, int] = {}
         self._anchor = _start(path)
 
     @classmethod

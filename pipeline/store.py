@@ -6,7 +6,8 @@ handle, so no handle here ever has a next result; and threads never meet on one.
 are bound (`{name:Type}`), never pasted.
 An insert is one Native block under a deduplication token (table and batch): once `insert` has returned, the rows are on
 the disk; a batch that is sent again is left out. The block is read from a file in memory by INSERT SELECT: chDB's
-streaming insert says nothing when the disk is too full to commit. Never fork a process that has a store open: start
+streaming insert says nothing when the disk is too full to commit; and what it has written is looked at, because on a
+full disk the engine does not always say (`parts`). Never fork a process that has a store open: start
 new ones (spawn).
 It does not know what the rows mean, nor when they may be dropped.
 """
@@ -16,13 +17,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, Self
 
-from pipeline import ddl, schema, upkeep
+from pipeline import ddl, parts, schema, upkeep
 from pipeline.engine import MAKING, Engine, Handle, StoreBusy, StoreError, complaint
 from pipeline.native import ColumnError, Values, encode_block
 from pipeline.sqltext import READ_FORMAT, READ_SETTINGS, ParameterError, bound, decode_rows, encode_parameters
@@ -114,7 +116,10 @@ class ChdbStore:
     def bring_up(self) -> None:
         """Make the tables, or bring them to the present schema. Raises StoreError."""
         try:
-            upkeep.bring_up(self, self.dialect, lambda new: _changing(self.path, new))
+            with self._engine.writing:
+                if not self._engine.looked:
+                    parts.forget_broken(self._told, self.execute)
+                upkeep.bring_up(self, self.dialect, lambda new: _changing(self.path, new))
         except StoreError as error:
             text = str(error)
             raise StoreError(text if text.startswith(str(self.path)) else f"{self.path}: {text}") from error.__cause__
@@ -153,13 +158,34 @@ class ChdbStore:
             names = ", ".join(f"`{name}`" for name in types)
             structure = schema.quoted(", ".join(f"`{name}` {kind}" for name, kind in types.items()))
             token = schema.quoted(f"{table}/{batch}")
-            with self._handle() as handle, _in_memory(block) as path:
-                handle.query(
-                    f"INSERT INTO {schema.DATABASE}.`{table}` ({names}) "
-                    f"SELECT {names} FROM file('{path}', 'Native', {structure}) "
-                    f"SETTINGS insert_deduplication_token = {token}, max_block_size = {rows}, max_threads = 1"
-                )
+            with self._engine.writing:
+                with self._handle() as handle, _in_memory(block) as path:
+                    handle.query(
+                        f"INSERT INTO {schema.DATABASE}.`{table}` ({names}) "
+                        f"SELECT {names} FROM file('{path}', 'Native', {structure}) "
+                        f"SETTINGS insert_deduplication_token = {token}, max_block_size = {rows}, max_threads = 1"
+                    )
+                if self._look_at(table):
+                    raise StoreError(f"{self.path}: the disk filled up while rows of {table} were written; make room")
         return rows
+
+    def look(self) -> None:
+        """Looks for parts that a full disk has torn since the last look, and mends what can be mended."""
+        for table in schema.BY_NAME:
+            with self._engine.writing:
+                self._look_at(table)
+
+    def _look_at(self, table: str) -> bool:
+        """See `parts.mend`."""
+        since, now = self._engine.looked.get(table, 0), int(time.time())
+        torn = parts.mend(self._told, self.execute, table, since)
+        self._engine.looked[table] = now - 2  # times of parts are whole seconds, and may be set a moment before
+        return torn
+
+    def _told(self, sql: str) -> list[tuple[object, ...]]:
+        """Rows of a statement of ours that a reader may not make."""
+        with self._handle() as handle:
+            return decode_rows(handle.query(sql, READ_FORMAT).bytes())[2]
 
     def select(self, sql: str) -> list[tuple[object, ...]]:
         """Rows of a statement of ours without parameters."""

@@ -26,7 +26,7 @@ LACKS = {
     "comments of replicated tables": "18.16 finds the second replica of a table with comments too different",
     "bool": "18.16 has no Bool",
     "smallest floats": "18.16 reads numbers below 2e-308 as 0",
-    "dates after 2105": "18.16 takes dates up to 31 December 2105; later ones become 1970",
+    "dates after 2105": "18.16 takes dates and times up to 31 December 2105; later ones become 1970",
 }
 """What 18.16 lacks, and why a test is left out there."""
 

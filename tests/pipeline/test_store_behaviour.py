@@ -122,6 +122,8 @@ def test_a_parameter_arrives_as_it_was(
     ratio: float,
     maybe: str | None,
 ) -> None:
+    if not tested.has("dates after 2105"):
+        minutes = min(minutes, 4_291_747_199)
     instant = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=minutes)).astimezone(
         timezone(timedelta(hours=offset))
     )
