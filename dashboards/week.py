@@ -140,7 +140,7 @@ def weeks_of(
     back: dict[str, object] = {"school": school.id, "from_": first, "to": last + timedelta(days=6)}
     names = (
         *("week_by_day", "days_by_group", "days_by_kind", "week_observed", "coverage_week", "week_reasons"),
-        "free_days",
+        "sorts_of_day",
     )
     parts = [_by_week(ask(store, name, **back)) for name in names]
     found = []
@@ -148,12 +148,13 @@ def weeks_of(
         monday = first + timedelta(weeks=n)
         bells = parts[3].get(monday, [])
         end = max([monday + timedelta(days=4), *(row["day"] for row in bells)])
-        by_day, by_group, by_kind, days, covered, reasons, free = (
+        by_day, by_group, by_kind, days, covered, reasons, sorts = (
             [row for row in part.get(monday, []) if row["day"] <= end] for part in parts
         )
         if monday == last or by_day or seen(days):
             figures = published(by_day, by_group, by_kind, school.group_sizes, before if monday == last else None)
             classified = classified_of(figures.total, figures.outcomes[Outcome.UNKNOWN])
+            free = [row for row in sorts if row["kind"] in words.FREE]
             known = {row["day"] for row in days} | {row["day"] for row in free if row["kind"] != "inset"}
             partial = sum(day.weekday() < 5 for day in known) < 5
             missing = any(row["reason"] == Reason.DUTY_DATA_MISSING for row in reasons)
