@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from dashboards import words
 from dashboards.figures import OUTCOMES, OUTSIDE, Figures, published, shares
 from dashboards.health import NAMED_AT_LEAST
+from dashboards.hiding import SMALL, Shown, shown
 from dashboards.queries import Row, ask, ask_one
 from dashboards.said import Said, counted
 from dashboards.schools import SchoolInfo
-from dashboards.suppression import SMALL, Shown, shown
 from dashboards.trust import Coverage, classified_of, coverage_of, expected, observed_share, seen
 from dashboards.usual import PastWeek, Usual, usual_of
 from pipeline.words import Outcome, Reason
@@ -138,11 +138,8 @@ def weeks_of(
     """The weeks from one Monday to another of which anything is known, and the last one in any case. `before`: the
     figures of its issue before. Raises StoreError."""
     back: dict[str, object] = {"school": school.id, "from_": first, "to": last + timedelta(days=6)}
-    names = (
-        *("week_by_day", "days_by_group", "days_by_kind", "week_observed", "coverage_week", "week_reasons"),
-        "sorts_of_day",
-    )
-    parts = [_by_week(ask(store, name, **back)) for name in names]
+    names = "week_by_day days_by_group days_by_kind week_observed coverage_week week_reasons sorts_of_day"
+    parts = [_by_week(ask(store, name, **back)) for name in names.split()]
     found = []
     for n in range((last - first).days // 7 + 1):
         monday = first + timedelta(weeks=n)
