@@ -174,7 +174,7 @@ class Reporting:
     def _post(self, issue: Issue, copy: str) -> None:
         now = int(self._now())
         first = Delivery(issue.day, issue.period, issue.issue, copy, now, PENDING, now, now)
-        if first.key not in {one.key for one in deliveries(self._store, self._school)}:
+        if all(first.key != one.key for one in deliveries(self._store, self._school)):
             put_delivery(self._store, self._school, first)
 
     # ------------------------------------------------------------------------------------------------------- sending
@@ -264,14 +264,9 @@ class Reporting:
     def _note(self) -> None:
         """Writes down how the sending stands, for who may not open the store."""
         waiting = [one for one in deliveries(self._store, self._school) if one.state in (PENDING, FAILED)]
+        names = ("period", "state", "attempt", "problem", "changed")
         rows = [
-            {
-                "period": one.period,
-                "state": one.state,
-                "attempt": one.attempt,
-                "problem": one.problem,
-                "at": one.changed,
-            }
+            {name: getattr(one, name) for name in names}
             for one in waiting
             if one.state == PENDING or self._now() - one.changed < 7 * 86_400
         ]
