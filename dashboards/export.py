@@ -21,9 +21,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dashboards.figures import OUTCOMES, OUTSIDE, merged
+from dashboards.hiding import Exposed, Figure, Shown, protect, withheld
 from dashboards.queries import Row, ask
 from dashboards.schools import SchoolInfo
-from dashboards.suppression import Exposed, Figure, Shown, protect, together, withheld
+from dashboards.suppression import together
 from dashboards.week import Counted, week_of, weeks_of
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from dashboards import words
+from dashboards.hiding import Shown, shown
 from dashboards.queries import Row
-from dashboards.suppression import Shown, Tables, shown, together
+from dashboards.suppression import Tables, together
 
 OUTCOMES = tuple(outcome.value for outcome in words.LOOKS)
 SMALLEST_GROUP = 10

@@ -9,19 +9,19 @@ says what changed and why, and its small numbers stay hidden also from readers o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dashboards import words
+from dashboards.hiding import Shown
 from dashboards.queries import ask, ask_one
 from dashboards.report import Edition, Told, tell
 from dashboards.said import Said, counted
-from dashboards.schedule import SCHEDULED, Term
-from dashboards.suppression import Shown
+from dashboards.schedule import SCHEDULED, TERM, Due, Term
 from dashboards.week import WeekView, basis_of, week_view
-from pipeline.issued import Issue
+from pipeline.issued import LEFT_OUT, Issue
 from pipeline.tables import zone_of
 
 if TYPE_CHECKING:
@@ -173,3 +173,25 @@ def differences(before: Mapping[str, Shown], after: Mapping[str, Shown]) -> list
     if not found and {k: v.text for k, v in before.items()} != {k: v.text for k, v in after.items()}:
         found.append(Said("Single figures of days, groups or kinds changed; the totals did not."))
     return found
+
+
+def words_left_out(known: Sequence[Issue]) -> list[Said]:
+    """The words for what was left out since the last report."""
+    found: list[Said] = []
+    for issue in sorted(known, key=lambda one: one.day):
+        if issue.period.startswith(TERM):
+            continue
+        found = [*found, word_left_out(issue.period, issue.why, issue.name)] if issue.left_out else []
+    return found
+
+
+def word_left_out(period: str, why: str, name: str) -> Said:
+    """Why a week has no report."""
+    if why == "holiday":
+        return Said("Week {week} had no report: {name}.", {"week": period, "name": name or Said("holiday")})
+    return Said("Week {week} had no report: it was too long ago when its turn came.", {"week": period})
+
+
+def skipped(due: Due, now: float) -> Issue:
+    """The row of a week that is left out."""
+    return Issue(due.monday, due.period, LEFT_OUT, int(now), due.why, due.name, {SCHEDULED: True})

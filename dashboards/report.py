@@ -19,11 +19,11 @@ from markupsafe import Markup
 
 from dashboards import charts, words
 from dashboards.figures import OUTSIDE
+from dashboards.hiding import shown
 from dashboards.language import LANGUAGES, Language, say, short_day
 from dashboards.render import TEMPLATES, render
 from dashboards.said import Said, said
 from dashboards.schools import find_school
-from dashboards.suppression import shown
 from dashboards.usual import PastWeek, Usual
 from dashboards.week import WEEKS_BACK, WeekView, week_view
 from pipeline.alerts.words import WORDS

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from dashboards.hiding import Shown
 from dashboards.language import Language, short_day, translated
-from dashboards.suppression import Shown
 
 
 @dataclass(frozen=True, slots=True)

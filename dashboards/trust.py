@@ -15,9 +15,9 @@ from datetime import date
 from enum import StrEnum
 
 from dashboards.health import FIVE
+from dashboards.hiding import Shown
 from dashboards.queries import Row
 from dashboards.said import Said
-from dashboards.suppression import Shown
 
 ENOUGH_USE = 20
 """Minutes of use that a day needs before it is strange that nobody was known."""

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from dashboards import words
 from dashboards.figures import OUTCOMES, OUTSIDE, Figures, published, shares
 from dashboards.health import NAMED_AT_LEAST
+from dashboards.hiding import SMALL, Shown, shown
 from dashboards.queries import Row, ask, ask_one
 from dashboards.said import Said, counted
 from dashboards.schools import SchoolInfo
-from dashboards.suppression import SMALL, Shown, shown
 from dashboards.trust import Coverage, classified_of, coverage_of, expected, observed_share, seen
 from dashboards.usual import PastWeek, Usual, usual_of
 from pipeline.words import Outcome, Reason
@@ -138,22 +138,20 @@ def weeks_of(
     """The weeks from one Monday to another of which anything is known, and the last one in any case. `before`: the
     figures of its issue before. Raises StoreError."""
     back: dict[str, object] = {"school": school.id, "from_": first, "to": last + timedelta(days=6)}
-    names = (
-        *("week_by_day", "days_by_group", "days_by_kind", "week_observed", "coverage_week", "week_reasons"),
-        "free_days",
-    )
-    parts = [_by_week(ask(store, name, **back)) for name in names]
+    names = "week_by_day days_by_group days_by_kind week_observed coverage_week week_reasons sorts_of_day"
+    parts = [_by_week(ask(store, name, **back)) for name in names.split()]
     found = []
     for n in range((last - first).days // 7 + 1):
         monday = first + timedelta(weeks=n)
         bells = parts[3].get(monday, [])
         end = max([monday + timedelta(days=4), *(row["day"] for row in bells)])
-        by_day, by_group, by_kind, days, covered, reasons, free = (
+        by_day, by_group, by_kind, days, covered, reasons, sorts = (
             [row for row in part.get(monday, []) if row["day"] <= end] for part in parts
         )
         if monday == last or by_day or seen(days):
             figures = published(by_day, by_group, by_kind, school.group_sizes, before if monday == last else None)
             classified = classified_of(figures.total, figures.outcomes[Outcome.UNKNOWN])
+            free = [row for row in sorts if row["kind"] in words.FREE]
             known = {row["day"] for row in days} | {row["day"] for row in free if row["kind"] != "inset"}
             partial = sum(day.weekday() < 5 for day in known) < 5
             missing = any(row["reason"] == Reason.DUTY_DATA_MISSING for row in reasons)

@@ -10,36 +10,29 @@ server that does not answer is tried again, later each time, for three days; how
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
 from email.message import EmailMessage
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dashboards.issuing import Press
+from dashboards.issuing import Press, skipped, word_left_out, words_left_out
 from dashboards.mail import PROBLEMS, Attachment, file_name, hand_over, letter
 from dashboards.pdf import pdf_of
 from dashboards.queries import ask
 from dashboards.report_health import STATE
-from dashboards.said import Said
-from dashboards.schedule import SCHEDULED, TERM, Due, When, due_weeks, find_term
+from dashboards.schedule import SCHEDULED, TERM, When, due_weeks, find_term
 from dashboards.schools import NoSuchSchool, find_school
-from dashboards.standing import Standing, standing_of
 from dashboards.week import monday_of
+from deploy.asking import REQUESTS, requests
+from deploy.standing import standing_in
 from pipeline.alerts.answers import Answer, Result
 from pipeline.alerts.limits import GIVE_UP_S, wait_after
 from pipeline.alerts.sender import Lock
-from pipeline.audit import AuditError, AuditTrail
 from pipeline.issued import (
     FAILED,
-    LEFT_OUT,
     PENDING,
     SENT,
     Delivery,
@@ -53,7 +46,6 @@ from pipeline.issued import (
     settle,
 )
 from pipeline.issued import put as put_delivery
-from pipeline.sitechecks import site_facts
 
 if TYPE_CHECKING:
     from dashboards.language import Language
@@ -64,16 +56,6 @@ if TYPE_CHECKING:
 CORRECT_EVERY_S = 3600.0
 CORRECT_WEEKS = 8
 """How far back an issue is looked at again; a re-tag reaches a week, a contest two months."""
-REQUESTS = "requests"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Somebody wants a report sent now: the last issue of a period, made if there is none. `to`: else those set."""
-
-    id: str
-    period: str
-    to: tuple[str, ...] = ()
 
 
 class Reporting:
@@ -160,11 +142,11 @@ class Reporting:
         if first is None:
             first = min((row["day"] for row in ask(self._store, "days", school=self._school)), default=None)
         when = When.of(self._files.settings.report.at)
-        left = _left_out(known)
+        left = words_left_out(known)
         for due in due_weeks(self._files.school, when, self._now(), known, first):
             if due.why:
-                keep(self._store, self._school, _skipped(due, self._now()))
-                left.append(_word(due.period, due.why, due.name))
+                keep(self._store, self._school, skipped(due, self._now()))
+                left.append(word_left_out(due.period, due.why, due.name))
                 click.echo(f"schoolgate: no report of week {due.period} ({due.why})", err=True)
                 continue
             standing = standing_in(self._files, due.monday)
@@ -192,7 +174,7 @@ class Reporting:
     def _post(self, issue: Issue, copy: str) -> None:
         now = int(self._now())
         first = Delivery(issue.day, issue.period, issue.issue, copy, now, PENDING, now, now)
-        if first.key not in {one.key for one in deliveries(self._store, self._school)}:
+        if all(first.key != one.key for one in deliveries(self._store, self._school)):
             put_delivery(self._store, self._school, first)
 
     # ------------------------------------------------------------------------------------------------------- sending
@@ -282,37 +264,15 @@ class Reporting:
     def _note(self) -> None:
         """Writes down how the sending stands, for who may not open the store."""
         waiting = [one for one in deliveries(self._store, self._school) if one.state in (PENDING, FAILED)]
+        names = ("period", "state", "attempt", "problem", "changed")
         rows = [
-            {
-                "period": one.period,
-                "state": one.state,
-                "attempt": one.attempt,
-                "problem": one.problem,
-                "at": one.changed,
-            }
+            {name: getattr(one, name) for name in names}
             for one in waiting
             if one.state == PENDING or self._now() - one.changed < 7 * 86_400
         ]
         draft = self._folder / f".{STATE}.new"
         draft.write_text(json.dumps({"at": int(self._now()), "waiting": rows}), encoding="utf-8")
         draft.replace(self._folder / STATE)
-
-
-def standing_in(files: SchoolFiles, first: date, last: date | None = None) -> Standing | None:
-    """How a school stood in a week, or another time, with what no store knows; None where that cannot be read."""
-    from deploy.commands.notice import facts_of_school
-    from pipeline.profile import load_profile
-    from sensor.catalogue import load_catalogue
-
-    settings, last = files.settings, last or first + timedelta(days=6)
-    try:
-        entries = AuditTrail(files.folder / settings.privacy.audit).verify().entries
-        profile = load_profile(settings.school.policy_profile, files.folder)
-        services = load_catalogue(settings.sensor.services, settings.sensor.exempt_sites).services
-        sites = site_facts(files.school, profile, services, last)
-        return standing_of(entries, facts_of_school(files).version, sites, first, last)
-    except (AuditError, ValueError, OSError):
-        return None
 
 
 def attachments(issue: Issue) -> Iterator[Attachment]:
@@ -334,49 +294,3 @@ def _handed_over(settings: ReportSettings, mail: EmailMessage) -> Result:
     except Exception as error:
         click.echo(f"schoolgate: the report: {type(error).__name__}: {error}", err=True)
         return Result(Answer.UNCLEAR, "unclear")
-
-
-def requests(folder: Path) -> list[Request]:
-    """What was asked for and is not done yet, the oldest first."""
-    found = []
-    for path in sorted((folder / REQUESTS).glob("*.json")):
-        try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-            found.append(Request(path.stem, str(told["period"]), tuple(map(str, told["to"]))))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # half-written, or just done
-    return found
-
-
-def ask_for(folder: Path, period: str, to: Sequence[str]) -> Request:
-    """Leaves a request; on the disk when this returns. Raises OSError."""
-    where = folder / REQUESTS
-    where.mkdir(mode=0o700, parents=True, exist_ok=True)
-    request = Request(f"{int(time.time())}-{secrets.token_hex(4)}", period, tuple(to))
-    draft = where / f".{request.id}"
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump({"period": period, "to": list(to)}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(where / f"{request.id}.json")
-    return request
-
-
-def _left_out(known: Sequence[Issue]) -> list[Said]:
-    """The words for what was left out since the last report."""
-    found: list[Said] = []
-    for issue in sorted(known, key=lambda one: one.day):
-        if issue.period.startswith(TERM):
-            continue
-        found = [*found, _word(issue.period, issue.why, issue.name)] if issue.left_out else []
-    return found
-
-
-def _word(period: str, why: str, name: str) -> Said:
-    if why == "holiday":
-        return Said("Week {week} had no report: {name}.", {"week": period, "name": name or Said("holiday")})
-    return Said("Week {week} had no report: it was too long ago when its turn came.", {"week": period})
-
-
-def _skipped(due: Due, now: float) -> Issue:
-    return Issue(due.monday, due.period, LEFT_OUT, int(now), due.why, due.name, {SCHEDULED: True})

@@ -139,7 +139,7 @@ def _now(
     chosen = week or week_of(date.fromtimestamp(time.time()))
     standing = None
     if files:
-        from deploy.reporting import standing_in
+        from deploy.standing import standing_in
 
         standing = standing_in(files, monday_of(chosen))
     return tell(week_view(store, info, chosen), lang, contact, standing)
@@ -197,7 +197,8 @@ def _send(
     """Sends by ourselves, or leaves it to the process that has the store."""
     from dashboards.mail import PROBLEMS
     from dashboards.settings import is_address
-    from deploy.reporting import Reporting, ask_for
+    from deploy.asking import ask_for
+    from deploy.reporting import Reporting
     from deploy.stores import owning
     from pipeline.engine import StoreBusy
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from dashboards.charts import HEIGHT, Bar, Point, line, stacked_bars
 from dashboards.figures import SMALLEST_GROUP, merged, shares
+from dashboards.hiding import shown
 from dashboards.queries import ask, ask_one
 from dashboards.report import render_report
 from dashboards.schools import NoSuchSchool, SchoolInfo
-from dashboards.suppression import shown
 from dashboards.trust import Confidence, Coverage
 from dashboards.usual import PastWeek, Usual, usual_of
 from dashboards.week import WeekError, monday_of, week_view

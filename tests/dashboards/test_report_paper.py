@@ -16,6 +16,7 @@ import pytest
 
 from dashboards import words
 from dashboards.figures import OUTSIDE
+from dashboards.hiding import shown
 from dashboards.language import welsh
 from dashboards.pdf import pdf_of
 from dashboards.queries import ask, ask_one
@@ -23,7 +24,6 @@ from dashboards.report import CONFIDENCE, GROUPS, Edition, Told, tell
 from dashboards.said import Said
 from dashboards.schedule import find_term
 from dashboards.schools import SchoolInfo
-from dashboards.suppression import shown
 from dashboards.term import tell_term, term_view
 from dashboards.week import week_view
 from pipeline.store import ChdbStore

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboards.suppression import Rows, Shown, Tables, suppress, together
+from dashboards.hiding import Shown
+from dashboards.suppression import Rows, Tables, suppress, together
 
 SMALL_COUNTS = st.one_of(st.integers(0, 7), st.integers(0, 30))
 FAR = 60

@@ -13,8 +13,9 @@ import pytest
 
 from dashboards.pdf import PdfError
 from deploy import reporting
+from deploy.asking import ask_for, requests
 from deploy.cli import main as schoolgate
-from deploy.reporting import Reporting, ask_for, requests
+from deploy.reporting import Reporting
 from deploy.stores import owning
 from pipeline.issued import deliveries, issue_of, issues
 from pipeline.store import Store, open_store

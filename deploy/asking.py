@@ -1,0 +1,52 @@
+"""Requests to send a report now: files in the folder of reports, taken up by the process that has the store.
+
+Whoever cannot write to the store leaves one; it stays until the mail is sent or given up, because addresses are in no
+table. Only what the file system promises is needed: a file is there whole, or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+REQUESTS = "requests"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Somebody wants a report sent now: the last issue of a period, made if there is none. `to`: else those set."""
+
+    id: str
+    period: str
+    to: tuple[str, ...] = ()
+
+
+def requests(folder: Path) -> list[Request]:
+    """What was asked for and is not done yet, the oldest first."""
+    found = []
+    for path in sorted((folder / REQUESTS).glob("*.json")):
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            found.append(Request(path.stem, str(told["period"]), tuple(map(str, told["to"]))))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # half-written, or just done
+    return found
+
+
+def ask_for(folder: Path, period: str, to: Sequence[str]) -> Request:
+    """Leaves a request; on the disk when this returns. Raises OSError."""
+    where = folder / REQUESTS
+    where.mkdir(mode=0o700, parents=True, exist_ok=True)
+    request = Request(f"{int(time.time())}-{secrets.token_hex(4)}", period, tuple(to))
+    draft = where / f".{request.id}"
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump({"period": period, "to": list(to)}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(where / f"{request.id}.json")
+    return request
