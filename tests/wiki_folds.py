@@ -116,8 +116,9 @@ def toml(shapes: Mapping[str, ShapeWeights], rates: Mapping[str, Rates], session
         "of two laboratories with MediaWiki 1.39 behind an edge set up like Wikimedia's. Rates are of 158 of these "
         "sessions, which version 1 judged once and had not seen before; 13 of its 17 false alarms were uploads of "
         "files to Commons. Version 2 mends that and other faults that they showed, and has not been measured on "
-        "recordings that it has not seen: in five folds over all sessions 388 of 398 saves were likely, and so were 2 of 11,894 "
-        "views. The weights of host names, and the sizes of other wikis than Wikimedia's, are assumed, not measured."
+        "recordings that it has not seen: in five folds over all sessions 388 of 398 saves were likely, and so were 2 "
+        "of 11,894 views. The weights of host names, and the sizes of other wikis than Wikimedia's, are assumed, not "
+        "measured."
         '"""',
         "edits_per_1000_views = 1.0  # Wikimedia's own figure of 2022",
         "",

@@ -25,7 +25,6 @@ from pipeline.wiki.unit import HostCue, Request, Unit
 from tests import wiki_wire as wire
 
 THRESHOLDS = Thresholds(0.4, 0.6)
-COMMONS = "commons.wikimedia.org"
 
 
 def told(*units: Unit, cues: tuple[HostCue, ...] = (), requests: tuple[Request, ...] = ()) -> list[EditAlarm]:
@@ -129,10 +128,12 @@ def test_a_slow_save_is_told_as_soon_as_its_page_is_known() -> None:
     assert (alarm.certainty, alarm.known - alarm.time) == (Certainty.LIKELY, pytest.approx(13.46, abs=0.02))
 
 
-def test_a_form_on_commons_may_be_an_upload_of_a_file() -> None:
-    usual, commons = (told(wire.unit(wire.form(0), wiki=wiki))[0] for wiki in ("cy.wikipedia.org", COMMONS))
-    assert commons.probability < usual.probability
-    assert any("uploads of files" in text for text in commons.why)
+def test_a_form_on_commons_is_told_only_if_other_hosts_speak_for_an_edit() -> None:
+    unit = wire.unit(wire.form(0), wiki="commons.wikimedia.org")
+    assert told(unit) == [], "most are uploads of files"
+    cues = tuple(HostCue(wire.OPENED + at, wire.CLIENT, cue) for at, cue in ((-60, "hcaptcha"), (0.3, "auth")))
+    (alarm,) = told(unit, cues=cues)
+    assert any(text.startswith("Against") and "uploads of files" in text for text in alarm.why)
 
 
 def test_a_log_in_with_huge_cookies_is_not_told() -> None:
