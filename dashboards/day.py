@@ -1,7 +1,7 @@
 """One school day as the Today page tells it: a sentence, how far to trust it, the day itself, what to look at.
 
-`day_view` asks the named questions and shapes their answers; it formats for people but knows no HTML. Minutes only:
-nothing here counts people.
+`day_view` asks the named questions and shapes their answers; it formats for people, in their language, but knows no
+HTML. Minutes only: nothing here counts people.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from dashboards import words
+from dashboards.bars import Bar, outcome_bar
+from dashboards.daywords import lede, unmonitored, why_empty
 from dashboards.health import FIVE, Step, steps
+from dashboards.language import Language, say
 from dashboards.queries import Row, ask, ask_one
 from dashboards.schools import SchoolInfo
 from pipeline.words import Outcome
@@ -62,7 +65,7 @@ class KindLine:
     total: int
     outside: int
     unknown: int
-    bar: tuple[tuple[str, float, float], ...]
+    bar: Bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +97,31 @@ class DayView:
     gaps: tuple[tuple[datetime, datetime], ...]
     span: tuple[datetime, datetime] | None
     now: datetime | None
+    lang: Language = "en"
 
     def chart(self) -> dict[str, Any]:
         """The day chart as plain JSON: Unix seconds, a list of minutes per outcome, bands, unobserved stretches."""
+        told = {"unit": "min", "unseen": "not observed", "none": "no use"}
         return {
             "school": self.school.id,
             "day": self.day.isoformat(),
             "zone": self.school.zone,
+            "words": {name: say(self.lang, text) for name, text in told.items()},
             "span": [_unix(t) for t in self.span] if self.span else None,
             "now": _unix(self.now) if self.now else None,
             "time": [_unix(f.start) for f in self.fives],
             "series": [
-                {"outcome": o, "label": look.label, "minutes": [f.minutes[i] for f in self.fives]}
+                {"outcome": o, "label": say(self.lang, look.label), "minutes": [f.minutes[i] for f in self.fives]}
                 for i, (o, look) in enumerate(words.LOOKS.items())
             ],
             "bands": [
-                {"label": b.label, "kind": b.kind, "open": b.open, "from": _unix(b.start), "to": _unix(b.end)}
+                {
+                    "label": say(self.lang, b.label),
+                    "kind": b.kind,
+                    "open": b.open,
+                    "from": _unix(b.start),
+                    "to": _unix(b.end),
+                }
                 for b in self.bands
             ],
             "gaps": [[_unix(a), _unix(b)] for a, b in self.gaps],
@@ -121,7 +133,7 @@ def days_with_data(store: Store, school: SchoolInfo) -> list[date]:
     return [row["day"] for row in ask(store, "days", school=school.id)]
 
 
-def day_view(store: Store, school: SchoolInfo, day: date | None, now: datetime) -> DayView:
+def day_view(store: Store, school: SchoolInfo, day: date | None, now: datetime, lang: Language = "en") -> DayView:
     """The day (the latest with data if None) as it stands in the store at `now` (aware)."""
     known = days_with_data(store, school)
     today = now.astimezone(school.tz).date()
@@ -145,91 +157,35 @@ def day_view(store: Store, school: SchoolInfo, day: date | None, now: datetime) 
         day=day,
         previous=max((d for d in known if d < day), default=None),
         following=min((d for d in known if d > day), default=None),
-        why_empty="" if day in known else _why_empty(school, day, today, known, bool(bands)),
-        lede=_lede(_unmonitored(school, day), totals, ask(store, "day_by_period", **who), bells, running),
+        why_empty="" if day in known else why_empty(school, day, today, known, bool(bands), lang),
+        lede=lede(unmonitored(school, day, lang), totals, ask(store, "day_by_period", **who), bells, running, lang),
         steps=steps(strip, stored, school.tz, running),
         totals=totals,
-        kinds=_kinds(ask(store, "day_by_kind", **who), ask(store, "day_services", **who)),
+        kinds=_kinds(ask(store, "day_by_kind", **who), ask(store, "day_services", **who), lang),
         reasons=_reasons(ask(store, "day_reasons", **who)),
         bands=bands,
         fives=_fives(rows, bands, span),
         gaps=_gaps(bands, seen, running),
         span=span,
         now=running,
+        lang=lang,
     )
 
 
-def _unmonitored(school: SchoolInfo, day: date) -> str:
-    """Why monitoring was off on the day; empty if it was on."""
-    if school.notice is None:
-        return "Monitoring is off: no notice date is set (school.notice_date in schoolgate.toml)."
-    if day < school.notice:
-        return f"Monitoring was off: it was announced from {words.long_day(school.notice)}."
-    return ""
-
-
-def _lede(off: str, totals: Row, periods: Sequence[Row], bells: Sequence[Row], now: datetime | None) -> str:
-    parts = []
-    week = next((b["week"] for b in bells if b["week"]), "")
-    current = next((b for b in bells if now and b["time"] <= now < b["timeEnd"]), None)
-    if week:
-        parts.append(f"Week {week}. ")
-    so_far = " so far" if current else ""
-    if off and not totals["total"]:
-        return off
-    if not totals["total"]:
-        return "".join(parts) + f"No use of social media by staff was seen{so_far}."
-    parts.append(f"Staff used social media for {words.minutes(totals['total'])}{so_far}")
-    used: dict[str, int] = {}
-    for row in periods:
-        used[row["period_kind"]] = used.get(row["period_kind"], 0) + row["total"]
-    if when := words.when(used):
-        parts.append(f", most of it {when}")
-    outside, unknown = totals[Outcome.OUTSIDE_ALLOWED], totals[Outcome.UNKNOWN]
-    if outside:
-        parts.append(f"; {words.minutes(outside)} fell outside the policy’s allowed times (automatic, unverified)")
-    else:
-        parts.append("; none was seen to fall outside the policy’s allowed times")
-    if unknown:
-        parts.append(f", and {words.minutes(unknown)} could not be judged")
-    return "".join(parts) + "."
-
-
-def _why_empty(school: SchoolInfo, day: date, today: date, known: Sequence[date], bells: bool) -> str:
-    if day > today:
-        return "This day has not come yet."
-    if off := _unmonitored(school, day):
-        return off
-    if not known:
-        return "No packets have been stored yet. Replay a capture, or see whether the sensor runs."
-    if day < known[-1]:
-        return f"The store begins on {words.long_day(known[-1])}; earlier days were not seen or have been deleted."
-    if day > known[0]:
-        return f"Nothing has been stored since {words.long_day(known[0])}: see whether the sensor runs."
-    if not bells:
-        return "No packets were seen, and no bells ring: a weekend, a holiday or a missing row in calendar.csv."
-    return "No packets were seen on this school day: the sensor was off or the mirror port was silent."
-
-
-def _kinds(kinds: Sequence[Row], services: Sequence[Row]) -> tuple[KindLine, ...]:
-    widest = max((k["total"] for k in kinds), default=0) or 1
+def _kinds(kinds: Sequence[Row], services: Sequence[Row], lang: Language) -> tuple[KindLine, ...]:
+    widest = max((k["total"] for k in kinds), default=0)
     lines = []
     for row in kinds:
         named = [words.service_name(s["service"]) for s in services if s["kind"] == row["kind"]]
-        offset, bar = 0.0, []
-        for outcome in OUTCOMES:
-            width = 100 * row[outcome] / widest
-            if width:
-                bar.append((outcome, round(offset, 2), round(width, 2)))
-            offset += width
         lines.append(
             KindLine(
-                name=words.kind_name(row["kind"]),
-                services=", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else ""),
+                name=say(lang, words.kind_name(row["kind"])),
+                services=", ".join(named[:3])
+                + (" " + say(lang, "and {count} more", count=len(named) - 3) if len(named) > 3 else ""),
                 total=row["total"],
                 outside=row[Outcome.OUTSIDE_ALLOWED],
                 unknown=row[Outcome.UNKNOWN],
-                bar=tuple(bar),
+                bar=outcome_bar(row, widest),
             )
         )
     return tuple(lines)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from functools import cache
 from types import MappingProxyType
 
+from dashboards.language import long_day as long_day
+from dashboards.language import minutes as minutes
+from dashboards.language import short_day as short_day
 from pipeline.words import Outcome, Reason
 from sensor.catalogue import load_catalogue
 from sensor.words import Kind
@@ -77,6 +79,24 @@ KINDS: Mapping[Kind, str] = MappingProxyType(
         Kind.OTHER: "Other",
     }
 )
+
+FREE: Mapping[str, str] = MappingProxyType(
+    {"holiday": "holiday", "bank_holiday": "bank holiday", "closure": "school closed", "inset": "INSET day"}
+)
+"""Days on which nobody, or no pupil, is at school."""
+
+PAUSES: Mapping[str, str] = MappingProxyType(
+    {
+        "industrial_action": "industrial action",
+        "evacuation": "evacuation",
+        "exam_emergency": "exam emergency",
+        "bereavement": "bereavement",
+        "legal_advice": "legal advice",
+        "maintenance": "maintenance",
+        "other": "other",
+    }
+)
+"""Why nobody was observed."""
 
 _WHEN: Mapping[str, str] = MappingProxyType(
     {
@@ -167,11 +187,6 @@ def when(minutes_by_period_kind: Mapping[str, int]) -> str:
     return ""
 
 
-def minutes(count: int) -> str:
-    """'1 minute', '1,204 minutes'."""
-    return f"{count:,} minute{'' if count == 1 else 's'}"
-
-
 def share(value: float | None) -> str:
     """A share as a whole percentage that never rounds to 0 or 100 by itself; an en dash where there is none."""
     if value is None:
@@ -190,20 +205,3 @@ def big(count: int) -> str:
         if count >= max(size, 10**4):
             return f"{count / size:.1f} {unit}" if count < 100 * size else f"{count / size:,.0f} {unit}"
     return f"{count:,}"
-
-
-def long_day(day: date) -> str:
-    """'Tuesday 17 November 2026' (English, whatever the machine's locale)."""
-    return f"{_DAYS[day.weekday()]} {day.day} {_MONTHS[day.month - 1]} {day.year}"
-
-
-def short_day(day: date) -> str:
-    """'Tue 17 Nov'."""
-    return f"{_DAYS[day.weekday()][:3]} {day.day} {_MONTHS[day.month - 1][:3]}"
-
-
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June", "July"),
-    *("August", "September", "October", "November", "December"),
-)

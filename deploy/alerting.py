@@ -39,6 +39,7 @@ from pipeline.privacy_health import PRIVACY, privacy_facts
 from pipeline.school import School
 from pipeline.sitechecks import SITES, site_facts
 from pipeline.store import Store
+from pipeline.store_health import STORE, store_facts
 from pipeline.tables import zone_of
 from sensor.checks import SENSOR
 from sensor.health import Finding, Severity
@@ -205,6 +206,7 @@ class Alerting:
         vitals = measure(self._settings.sensor, self._card)
         findings = [self._alive(finding, vitals, now) for finding in SENSOR.examine(vitals)]
         findings += ALERTING.examine(self._facts(now, vitals))
+        findings += STORE.examine(store_facts(self._settings.store, now))
         self._take(findings, now, seldom=False)
 
     def _alive(self, finding: Finding, vitals: Vitals, now: float) -> Finding:

@@ -144,6 +144,11 @@ class SchoolWatch:
         return assemble(self._files, memory=self._memory, seen=seen_by_sensor(self._files.settings))
 
     @property
+    def files(self) -> SchoolFiles:
+        """The school's files as they were read last."""
+        return self._files
+
+    @property
     def settings(self) -> Settings:
         """The settings as they were read last."""
         return self._files.settings

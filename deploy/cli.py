@@ -20,7 +20,9 @@ COMMANDS = {
     "replay": ("replay", "Run captures through the whole way into a store."),
     "run": ("run", "Watch a mirror port: sensor workers, store and pages."),
     "serve": ("serve", "Serve the pages of a store that nobody else has open."),
-    "report": ("report", "Write the weekly report."),
+    "account": ("account", "Who may log in to the pages: add, list, reset, remove."),
+    "report": ("report", "Write, preview, send or list the weekly and termly reports."),
+    "export": ("export", "Write aggregates as CSV or Parquet, small numbers hidden."),
     "import": ("imports", "Import timetables, rotas and calendars: look, apply, take back."),
     "retag": ("retag", "Judge past minutes anew after a correction; the old outcomes are kept."),
     "state": ("state", "Show what one person was scheduled to do on a date."),
@@ -41,10 +43,12 @@ COMMANDS = {
     "notice": ("notice", "Write the notice to staff from the settings, in English or Welsh."),
     "dpia": ("dpia", "Write the draft of the impact assessment, or the record of processing."),
     "retention": ("retention", "Remove what is older than the notice says, and prove it."),
+    "backup": ("backup", "Back the store up while its owner works; `run` does it every night."),
+    "restore": ("restore", "Restore a backup into an empty store, or check one."),
     "store": ("store", "The store's tables, its users on servers, and who sees what."),
     "config": ("config", "Check or show the settings."),
     "bench": ("bench", "Measure the sensor against the memory's speed."),
-    "grafana": ("grafana", "Write, check or push the Grafana dashboards."),
+    "grafana": ("grafana", "Write, check, push, compare or fetch the Grafana dashboards."),
 }
 
 

@@ -3,35 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from pipeline.imports.versions import VersionError
 
 if TYPE_CHECKING:
     from pipeline.imports.difference import TableDifference
     from pipeline.imports.read import Import
     from pipeline.imports.versions import Version, Versions
     from pipeline.settings import SchoolSettings
-
-_MARKS_KEPT_DAYS = 7  # a correction tags no day again that is further back
-
-
-def changes_of(found: Import, present: Mapping[str, bytes]) -> dict[str, TableDifference]:
-    """How each table that an import touches changes."""
-    from pipeline.imports.difference import difference
-    from pipeline.imports.merge import present_rows
-    from pipeline.imports.tables import table_of
-
-    changes = {}
-    for name, rows in found.merged.rows.items():
-        try:
-            before = present_rows(table_of(name), present)
-        except ValueError:
-            before = []  # the present file cannot be read, and this import replaces it
-        changes[name] = difference(table_of(name), before, rows)
-    return changes
 
 
 def shown_lines(
@@ -53,33 +33,19 @@ def shown_lines(
 
 def minute_lines(found: Import, present: Mapping[str, bytes], settings: SchoolSettings) -> Iterator[str]:
     """Of which recent days the minutes change, as far back as minute marks are kept."""
-    from pipeline.imports.difference import changed_days
-    from pipeline.school import SchoolError, missing_of, parse_school
+    from pipeline.imports.proposal import changed_minutes
 
-    try:
-        before = parse_school(present, settings, missing_of(present))
-    except SchoolError:
-        return
-    today = date.today()
-    changed = changed_days(
-        before, found.school, [today - timedelta(number) for number in range(_MARKS_KEPT_DAYS, -1, -1)]
-    )
+    changed = changed_minutes(found, present, settings, date.today())
     for day, people in changed.items():
         yield f"minutes of {day:%a} {day} change for {len(people)} {'person' if len(people) == 1 else 'people'}"
 
 
 def retag_lines(version: Version, versions: Versions, settings: SchoolSettings, folder: Path) -> Iterator[str]:
     """What becomes of recent days that an import corrects, and which command judges them anew."""
-    from pipeline.imports.difference import changed_days
-    from pipeline.school import SchoolError, missing_of, parse_school
+    from pipeline.imports.proposal import days_to_judge_anew
 
     today = date.today()
-    try:
-        both = versions.before(version.id), versions.present()
-        before, after = (parse_school(files, settings, missing_of(files)) for files in both)
-    except (SchoolError, VersionError):
-        return
-    days = changed_days(before, after, [today - timedelta(number) for number in range(_MARKS_KEPT_DAYS, -1, -1)])
+    days = days_to_judge_anew(version, versions, settings, today)
     if not days:
         return
     if settings.mode == "aggregate":

@@ -2,9 +2,11 @@
 
 Only this process opens the database; only the workers open the network card; the spool lies between them. A worker
 that dies is started again, and the others go on. The school's files and feeds are read again when they change. While
-the school pauses (pipeline.pause) no worker runs. What is too old leaves every hour (pipeline.retention). Alerts have
-threads of their own (deploy.alerting). On SIGTERM the workers write what they hold, and the spool is drained once more.
-APScheduler only ticks; what is due is decided by what lies in the spool.
+the school pauses (pipeline.pause) no worker runs. What is too old leaves every hour (pipeline.retention); the store is
+backed up every night, and nothing is stored while its disk is nearly full (deploy.keeping). Alerts have threads of
+their own (deploy.alerting); reports are issued and sent beside the rest (deploy.reporting). On SIGTERM the workers
+write what they hold, and the spool is drained once more.
+APScheduler only ticks; what is due is decided by what lies in the spool and in the store.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from deploy.alerting import Alerting
 from deploy.assembly import SchoolFiles, SchoolWatch
 from deploy.changes import note_changes
 from deploy.detecting import live_detector
-from deploy.pages import listen
+from deploy.keeping import Keeping
+from deploy.pages import PagesServer, app_of, config_of, listen, open_accounts, refuse_unsafe
+from deploy.reporting import Reporting
 from deploy.sensing import Sensing
 from pipeline import retag
 from pipeline.audit import AuditTrail
@@ -37,6 +41,8 @@ if TYPE_CHECKING:
 
 DRAIN_EVERY_S = 2
 RETAIN_EVERY_S = 3600
+REPORT_EVERY_S = 60
+KEEP_EVERY_S = 300
 
 
 class Owner:
@@ -59,6 +65,7 @@ class Owner:
         self._settings = settings
         self._assessor = assessor
         self._trail = AuditTrail(files.folder / settings.privacy.audit)
+        self._folder = files.folder
         self._paused = False
         self._store = store
         self._sensing = sensing
@@ -66,6 +73,8 @@ class Owner:
         self._ingest = Ingest(store, assessor, interface, workers=sensing.names)
         detector = live_detector(assessor.profile, settings.alerts.wiki_sizes)
         self._alerting = Alerting(settings, files.folder, assessor, store, detector, interface)
+        self._reporting = Reporting(files, store, stopping=stopping)
+        self._keeping = Keeping(settings)
         self._with_pages, self._finish = with_pages, finish
         self._stopping = stopping
         self._lock = threading.Lock()
@@ -77,7 +86,9 @@ class Owner:
         self._retain()
         scheduler = BackgroundScheduler(timezone="UTC")
         scheduler.add_job(self._retain, "interval", seconds=RETAIN_EVERY_S, max_instances=1, coalesce=True)
+        scheduler.add_job(self._back_up, "interval", seconds=KEEP_EVERY_S, max_instances=1, coalesce=True)
         scheduler.add_job(self._tick, "interval", seconds=DRAIN_EVERY_S, max_instances=1, coalesce=True)
+        scheduler.add_job(self._reporting.tick, "interval", seconds=REPORT_EVERY_S, max_instances=1, coalesce=True)
         scheduler.start()
         self._alerting.start()
         while not self._stopping.wait(1.0):
@@ -85,6 +96,7 @@ class Owner:
         scheduler.shutdown(wait=True)
         self._sensing.stop()
         self._alerting.stop()
+        self._reporting.close()
         self._drain()
         if self._finish:
             self._ingest.finish()
@@ -124,12 +136,16 @@ class Owner:
                 retag.settle(self._store, school.settings.id)
                 spool = self._settings.sensor.spool
                 keys, alerts = self._assessor.pseudonyms, self._settings.alerts.folder
-                outcome = enforce(self._store, school, spool, self._trail, keys, alerts=alerts)
+                backups = self._settings.store.backup_folder
+                outcome = enforce(self._store, school, spool, self._trail, keys, alerts=alerts, backups=backups)
                 problems: tuple[object, ...] = outcome.problems
             except (OSError, ValueError) as error:
                 problems = (error,)
         for problem in problems:
             click.echo(f"schoolgate: retention failed: {problem}; data are older than the notice says", err=True)
+
+    def _back_up(self) -> None:
+        self._keeping.back_up_if_due(self._store)
 
     def _write_down_changes(self) -> None:
         try:
@@ -144,6 +160,8 @@ class Owner:
                 self._ingest.renew(assessor)
                 self._assessor = assessor
                 self._alerting.renew(self._watch.settings, assessor)
+                self._reporting.renew(self._watch.files)
+                self._keeping.settings = self._watch.settings
                 self._write_down_changes()
         except ValueError as error:
             click.echo(f"schoolgate: {error}; going on with the files as they were", err=True)
@@ -152,7 +170,8 @@ class Owner:
         with self._lock:
             try:
                 self._read_again()
-                self._ingest.drain(self._spool)
+                if self._keeping.has_room():
+                    self._ingest.drain(self._spool)
             except SpoolError as error:
                 self._spool.set_aside(error.path)
                 click.echo(f"schoolgate: {error}", err=True)
@@ -160,11 +179,10 @@ class Owner:
                 click.echo(f"schoolgate: {error}; the spool keeps what is not stored", err=True)
 
     def _start_pages(self) -> uvicorn.Server:
-        from dashboards.web import make_app
-
         pages = self._settings.pages
-        listener = listen(pages.host, pages.port)
-        app = make_app(self._store, pages)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, server_header=False))
+        accounts = open_accounts(pages)
+        refuse_unsafe(pages, accounts)
+        listener = listen(pages)
+        server = PagesServer(config_of(app_of(self._store, pages, self._folder, accounts), pages))
         threading.Thread(target=server.run, args=([listener],), name="pages", daemon=True).start()
         return server

@@ -14,9 +14,12 @@ from pipeline.settings import StoreSettings
 from pipeline.store import Store
 
 
-def owning(given: Path | None, settings: StoreSettings | None = None) -> AbstractContextManager[Store]:
-    """The store to read and write. Raises StoreError, StoreBusy, SettingsError."""
-    return owned(meant(given, settings))
+def owning(
+    given: Path | None, settings: StoreSettings | None = None, *, make: bool = True
+) -> AbstractContextManager[Store]:
+    """The store to read and write; with `make`, it is made if there is none. Raises StoreError, StoreBusy,
+    SettingsError."""
+    return owned(meant(given, settings), make=make)
 
 
 def reading(given: Path | None, settings: StoreSettings | None = None) -> AbstractContextManager[Store]:
@@ -33,3 +36,13 @@ def meant(given: Path | None, settings: StoreSettings | None) -> StoreSettings:
 
         return load_settings(given).store
     return StoreSettings(path=given)
+
+
+def of_school(given: Path) -> str:
+    """The school whose rows a backup of this store holds: on servers that of the settings; '' for all that it has."""
+    if given.is_file() and given.suffix == ".toml":
+        from deploy.settings import load_settings
+
+        settings = load_settings(given)
+        return settings.school.id if settings.store.servers else ""
+    return ""

@@ -25,6 +25,7 @@ class Role(StrEnum):
     DPO = "dpo"
     CHAIR = "chair_of_governors"
     STAFF = "staff"
+    INSTALLER = "installer"
 
 
 _KNOWN_STAFF = frozenset({Role.NETWORK_MANAGER, Role.HEAD, Role.STAFF})  # a conflict could not be noticed otherwise

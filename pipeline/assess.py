@@ -308,6 +308,5 @@ class Assessor:
         shared: dict[str, object] = {"school": self.school.settings.id, "day": day}
         if table in ("use_five", "coverage"):
             shared["start"] = start * 60
-        if table != "coverage":
-            shared |= self.versions
+        shared |= self.versions
         return columns | {name: [value] * n for name, value in shared.items()}

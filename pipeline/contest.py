@@ -20,7 +20,7 @@ from pipeline.access import Person, Refused, Role, is_subject, refuse_unless_dec
 from pipeline.correction import Piece, read_piece, withdrawal
 from pipeline.desk import Desk
 from pipeline.native import Values
-from pipeline.schema import DATABASE
+from pipeline.schema import DATABASE, VERSIONS
 from pipeline.store import Store
 
 CLOCK = timedelta(days=30)
@@ -172,6 +172,8 @@ def _take_out(store: Store, school: str, contest: Contest, withdrawn: set[str], 
         "metric": ["episodes_withdrawn", "minutes_withdrawn"],
         "value": [1, minutes],
     }
+    versions = max(own, key=lambda piece: piece.start).versions if own else ("", "", "")
+    counted |= {name: [value] * 2 for name, value in zip(VERSIONS, versions, strict=True)}
     store.insert("coverage", counted, batch)
     for piece in own:
         minutes_of = {piece.start + 60 * n for part in piece.parts for n in range(8) if part.bits >> n & 1}

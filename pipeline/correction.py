@@ -19,10 +19,10 @@ from datetime import date
 
 from pipeline.aggregate import EVERYBODY, LEVELS, Columns
 from pipeline.rebook import sum_columns
+from pipeline.schema import VERSIONS
 from pipeline.windows import WINDOW_MIN
 from pipeline.words import Outcome, Reason
 
-_VERSIONS = ("policy", "catalogue", "timetable")
 _GONE = (Outcome.OUTSIDE_ALLOWED.value, Reason.EPISODE.value)
 _INSTEAD = (Outcome.UNKNOWN.value, Reason.WITHDRAWN.value)
 
@@ -102,7 +102,7 @@ def withdrawal(school: str, pieces: Iterable[Piece], others: Iterable[Piece]) ->
                         for people in dict.fromkeys((EVERYBODY, piece.people or EVERYBODY)):
                             period[name, piece.day, part.period, part.period_kind, people, *use] += sign * n
                             whole[name, piece.day, people, *use] += sign * n
-    use_names = ("level", "kind", "service", "outcome", "reason", *_VERSIONS)
+    use_names = ("level", "kind", "service", "outcome", "reason", *VERSIONS)
     return {
         "use_five": sum_columns(school, five, ("day", "start", *use_names)),
         "use_period": sum_columns(school, period, ("day", "period", "period_kind", "people", *use_names)),

@@ -58,7 +58,9 @@ class DualRun:
                     "day": [days[start]] * n,
                     "start": [start * 60] * n,
                     "catalogue_before": [self._before.catalogue.version] * n,
+                    "policy": [self._before.versions["policy"]] * n,
                     "catalogue": [self._version] * n,
+                    "timetable": [self._before.versions["timetable"]] * n,
                 }
 
 

@@ -15,13 +15,13 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 
+from pipeline.ages import DAYS
 from pipeline.aggregate import SMALLEST_GROUP
 from pipeline.alerts.clients import KEEP_DAYS as CLIENT_DAYS
 from pipeline.audit import KEEP_DAYS
 from pipeline.chain import Entry
 from pipeline.feeds.reading import FEEDS
 from pipeline.profile import Profile
-from pipeline.retention import DAYS
 from pipeline.settings import FeedSettings, PrivacySettings, SchoolSettings
 from sensor.settings import SensorSettings
 from sensor.words import Segment

@@ -21,14 +21,19 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def owned(settings: StoreSettings) -> Iterator[Store]:
-    """The store to read and write, its tables brought up to date. Raises StoreError, StoreBusy."""
+def owned(settings: StoreSettings, *, make: bool = True) -> Iterator[Store]:
+    """The store to read and write, its tables brought up to date; with `make`, a folder that is not there is made.
+
+    Raises StoreError, StoreBusy.
+    """
     if settings.servers:
         from pipeline.server import ServerStore
 
         with ServerStore(address_of(settings)) as server:
             yield server
         return
+    if not make:
+        _need(settings.path)
     with open_store(settings.path) as chdb, Door(chdb):
         yield chdb
 
@@ -42,11 +47,15 @@ def to_read(settings: StoreSettings) -> Iterator[Store]:
         with ServerStore(address_of(settings), reading=True) as server:
             yield server
         return
-    if not settings.path.is_dir():
-        raise StoreError(f"{settings.path}: there is no store; give --store, or correct [store] in the settings")
+    _need(settings.path)
     found: ChdbStore | RemoteStore = read_store(settings.path)
     with found:
         yield found
+
+
+def _need(path: Path) -> None:
+    if not path.is_dir():
+        raise StoreError(f"{path}: there is no store; give --store, or correct store.path in the settings")
 
 
 def address_of(settings: StoreSettings) -> Address:

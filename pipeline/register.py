@@ -1,5 +1,6 @@
-"""What the pages must know besides sums: who the school is (`school_info`) and when the bells rang (`bell`); and what
-explains them: the wording behind each version of the rules (`rulebook`) and of the catalogue (`catalogue_version`).
+"""What the pages must know besides sums: who the school is (`school_info`), what sort of day it was (`school_day`) and
+when the bells rang (`bell`); and what explains them: the wording behind each version of the rules (`rulebook`) and of
+the catalogue (`catalogue_version`).
 
 These tables keep the row written last, so a row is written only where it would change something; a second replay of the
 same capture writes nothing. Knows the school's files and the store, no traffic.
@@ -16,6 +17,7 @@ import numpy as np
 from pipeline import schema
 from pipeline.aggregate import EVERYBODY, SMALLEST_GROUP
 from pipeline.assess import Assessor
+from pipeline.calendar import school_day
 from pipeline.place import bands
 from pipeline.store import Store
 
@@ -55,12 +57,17 @@ class Register:
         self._keep("catalogue_version", [kept], {"updated": int(self._now())}, where, catalogue=catalogue.version)
 
     def day(self, minute: int) -> None:
-        """The bells of the local day that a UTC minute lies in; looked at once a day."""
+        """What sort of day the local day is that a UTC minute lies in, and its bells; looked at once a day."""
         school, clock = self._assessor.school, self._assessor.places.clock
         ordinal = int(clock.split(np.array([minute], np.uint32))[0][0])
         if ordinal in self._days:
             return
         day = date.fromordinal(ordinal)
+        on = school_day(school, day)
+        called = dict.fromkeys(row.value for row in on.rows if row.kind == on.kind.value and row.hours is None)
+        told: dict[str, object] = {"school": school.settings.id, "day": day, "kind": on.kind.value}
+        told["name"] = "; ".join(filter(None, called))
+        self._keep("school_day", [told], {"updated": int(self._now())}, "day = {day:Date}", day=day)
         rows: list[dict[str, object]] = [
             {
                 "school": school.settings.id,
@@ -73,7 +80,7 @@ class Register:
             }
             for slot, kind, start, end in bands(school, day)
         ]
-        self._keep("bell", rows, {}, "day = {day:Date}", day=day)
+        self._keep("bell", rows, dict(self._assessor.versions), "day = {day:Date}", day=day)
         self._days.add(ordinal)
 
     def _keep(

@@ -30,7 +30,7 @@ from pipeline.evidence import Findings
 from pipeline.native import Values
 from pipeline.rebook import Mark, Withdrawn, booking, episode_rows, revised
 from pipeline.restriction import restricted
-from pipeline.schema import BY_NAME, DATABASE, quoted
+from pipeline.schema import BY_NAME, DATABASE, VERSIONS
 from pipeline.store import Store
 from pipeline.traffic import I64, Codes
 from pipeline.users import note_of
@@ -180,18 +180,19 @@ def _finish(store: Store, school: str, day: date, now: Callable[[], float]) -> N
         "metric": ["minutes_retagged"],
         "value": [moved],
     }
+    inserts["coverage"] |= {name: [value] for name, value in zip(VERSIONS, new[-1].versions, strict=True)}
     for table, columns in inserts.items():
         if columns["school"]:
             store.insert(table, columns, batch)
-    whose = f"school = {quoted(school)} AND day = {quoted(day.isoformat())} AND revision < {revision}"
+    whose = (
+        "school = {school:String} AND day = {day:Date} AND revision < {revision:UInt32} "
+        "AND has({people:Array(String)}, pseudonym) AND toUnixTimestamp(%s) <= {last:UInt32}"
+    )
+    params: dict[str, object] = {"school": school, "day": day, "revision": revision, "last": last}
     for some in _portions(sorted(people)):
-        named = f"{whose} AND pseudonym IN ({', '.join(map(quoted, some))})"
-        kept = f" AND id NOT IN ({', '.join(map(quoted, sorted(ids)))})" if ids else ""
-        upto = f" AND toUnixTimestamp(start) <= {last}"
-        store.execute(f"ALTER TABLE {DATABASE}.episode DELETE WHERE {named}{kept}{upto} SETTINGS mutations_sync = 2")
-    named = f"{whose} AND pseudonym IN ({', '.join(map(quoted, sorted(people)))})"
-    upto = f" AND toUnixTimestamp(minute) <= {last}"
-    store.execute(f"ALTER TABLE {DATABASE}.minute_mark DELETE WHERE {named}{upto} SETTINGS mutations_sync = 2")
+        where = whose % "start" + " AND NOT has({kept:Array(String)}, id)"
+        store.delete("episode", where, params | {"people": some, "kept": sorted(ids)})
+    store.delete("minute_mark", whose % "minute", params | {"people": sorted(people)})
 
 
 def _former(school: str, old: Sequence[Mark], new: Sequence[Mark], at: int) -> tuple[dict[str, list[object]], int]:

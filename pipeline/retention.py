@@ -6,6 +6,10 @@ new store, never more. Every rule leaves a row in `retention_proof`: what went, 
 and what is still there although it had to go, counted after the deletion. A rule that fails does not keep the others
 from running; the failure is in its row, in the audit trail and in `Outcome.problems`, and the health checks read it.
 An episode under an open contest is held until the contest is decided, at most 90 days.
+Partitions of which every row is due are dropped as a whole, which costs nothing and needs no room on the disk; rows are
+deleted only from those that are partly due (the oldest month, days with a contest, several schools in one store). On
+servers all is deleted row by row: who may see only its own school's rows cannot know that a partition is all due. There
+each table has a TTL besides, for stores that no owner tends.
 """
 
 from __future__ import annotations
@@ -20,41 +24,22 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from pipeline.ages import DAYS, HELD_AT_MOST, MONTHS_14, Age
 from pipeline.alerts.clients import KEEP_DAYS as CLIENT_DAYS
 from pipeline.alerts.clients import AlertClients
 from pipeline.alerts.outbox import Outbox
 from pipeline.audit import KEEP_DAYS, Anchor, AuditTrail
+from pipeline.backup_files import trim_kept
 from pipeline.calendar import LocalClock
 from pipeline.contest import Status, contests
 from pipeline.native import Values
 from pipeline.pseudonym import Pseudonyms, term_of
-from pipeline.schema import DATABASE
+from pipeline.schema import BY_NAME, DATABASE
 from pipeline.school import School
-from pipeline.store import Store
+from pipeline.store import ChdbStore, Store
 from pipeline.tables import zone_of
 from sensor.sightings import FOLDER as SIGHTINGS
 
-MONTHS_14 = 426
-"""Days."""
-DAYS: dict[str, int] = {
-    "minute_mark": 7,
-    "mark_former": 7,
-    "episode": 28,
-    "contest": 56,
-    "use_five": MONTHS_14,
-    "use_period": MONTHS_14,
-    "use_day": MONTHS_14,
-    "coverage": MONTHS_14,
-    "catalogue_change": MONTHS_14,
-    "bell": MONTHS_14,
-    "batch": MONTHS_14,
-    "alert": MONTHS_14,
-    "alert_delivery": MONTHS_14,
-    "retention_proof": KEEP_DAYS,
-}
-"""For how many days the rows of each table are kept. An open contest outlives its days."""
-HELD_AT_MOST = 90
-"""Days after which an episode goes although its contest is open."""
 SPOOL_S = 86_400
 ENFORCED = "retention.enforced"
 _SPOOLED = re.compile(r"([a-z]+-)*\d+-.+\.arrow(\.broken)?|\.[^.].*-\d{12}")
@@ -94,6 +79,7 @@ def enforce(
     keys: Pseudonyms | None = None,
     now: Callable[[], float] = time.time,
     alerts: Path | None = None,
+    backups: Path | None = None,
 ) -> Outcome:
     """Runs every rule and stores the proofs. Raises StoreError or AuditError only if these cannot be written."""
     at = int(now())
@@ -108,8 +94,10 @@ def enforce(
         rules.append(lambda: _keys(keys, school, today, clock))
     if alerts is not None and alerts.is_dir():
         rules += [lambda: _alerts(alerts, at), lambda: _alert_clients(alerts, at)]
+    if backups is not None and backups.is_dir():
+        rules.append(lambda: _backups(store, school, backups, today, at))
     proofs = []
-    for what, rule in zip(_names(spool, keys, alerts), rules, strict=True):
+    for what, rule in zip(_names(spool, keys, alerts, backups), rules, strict=True):
         try:
             proofs.append(rule())
         except (ValueError, OSError) as error:
@@ -123,9 +111,10 @@ def enforce(
     return outcome
 
 
-def _names(spool: Path | None, keys: Pseudonyms | None, alerts: Path | None) -> list[str]:
+def _names(spool: Path | None, keys: Pseudonyms | None, alerts: Path | None, backups: Path | None) -> list[str]:
     named = [*(["spool"] if spool else []), *DAYS, "audit", *(["pseudonym_keys"] if keys else [])]
-    return [*named, *(["alert_outbox", "alert_client"] if alerts is not None and alerts.is_dir() else [])]
+    named += ["alert_outbox", "alert_client"] if alerts is not None and alerts.is_dir() else []
+    return named + (["backups"] if backups is not None and backups.is_dir() else [])
 
 
 def _rule(store: Store, school: School, table: str, today: date, clock: LocalClock) -> Callable[[], Proof]:
@@ -136,24 +125,39 @@ def _table(store: Store, school: School, table: str, today: date, clock: LocalCl
     """Deletes the rows of a table whose day, or window, is older than it is kept."""
     first = today - timedelta(days=DAYS[table])
     since = clock.utc(first, 0) * 60
-    held = _held(store, school, table, today)
+    held = _held(store, school.settings.id, table, today)
     params: dict[str, object] = {"school": school.settings.id, "since": since, "first": first, "held": sorted(held)}
     old = "school = {school:String} AND "
     old += "toUnixTimestamp(window) < {since:Int64}" if table == "batch" else "day < {first:Date}"
     due = f"{old} AND NOT has({{held:Array(String)}}, id)" if held else old
     removed = _count(store, table, due, params)
     if removed:
-        store.delete(table, due, params)
+        _remove(store, table, due, params)
     kept = _count(store, table, f"{old} AND has({{held:Array(String)}}, id)", params) if held else 0
     return Proof(table, DAYS[table], since, removed, kept, _count(store, table, due, params))
 
 
-def _held(store: Store, school: School, table: str, today: date) -> set[str]:
+def _remove(store: Store, table: str, due: str, params: Mapping[str, object]) -> None:
+    """Drops the partitions that are all due, and deletes what is left of what is due."""
+    if isinstance(store, ChdbStore):
+        whole = store.query(
+            f"SELECT {BY_NAME[table].partition} AS part FROM {DATABASE}.{table} GROUP BY part "
+            f"HAVING countIf(NOT ({due})) = 0 ORDER BY part",
+            params,
+        ).rows
+        for (part,) in whole:
+            store.execute(f"ALTER TABLE {DATABASE}.{table} DROP PARTITION {int(str(part))}")
+        if whole and not _count(store, table, due, params):
+            return
+    store.delete(table, due, params)
+
+
+def _held(store: Store, school: str, table: str, today: date) -> set[str]:
     """Ids that stay because a contest is open."""
     if table not in ("episode", "contest"):
         return set()
     limit = today - timedelta(days=HELD_AT_MOST)
-    found = [one for one in contests(store, school.settings.id) if one.status is Status.OPEN or not one.applied]
+    found = [one for one in contests(store, school) if one.status is Status.OPEN or not one.applied]
     if table == "contest":
         return {one.id for one in found}
     return {one.episode for one in found if one.day >= limit}
@@ -212,6 +216,17 @@ def _alert_clients(folder: Path, at: int) -> Proof:
     with contextlib.closing(AlertClients(folder)) as clients:
         removed = clients.prune(before)
         return Proof("alert_client", CLIENT_DAYS, before, removed, left=clients.older(before))
+
+
+def _backups(store: Store, school: School, folder: Path, today: date, at: int) -> Proof:
+    """Removes rows that are too old from the backups that are kept."""
+    age = Age(today, school.settings.zone, held_of(store, school.settings.id, today))
+    return Proof("backups", MONTHS_14, at, removed=trim_kept(folder, age.first_day, age.too_old))
+
+
+def held_of(store: Store, school: str, today: date) -> frozenset[str]:
+    """Ids of the episodes and contests that stay because a contest is open."""
+    return frozenset(_held(store, school, "episode", today) | _held(store, school, "contest", today))
 
 
 def _keep(store: Store, school: str, proofs: list[Proof], at: int, head: tuple[int, str]) -> None:

@@ -24,7 +24,10 @@ from pipeline.schema import TABLES, quoted
 from pipeline.server import ServerStore
 from pipeline.store import StoreError
 
-AGGREGATES = ("use_five", "use_period", "use_day", "coverage", "bell", "batch", "school_info")
+AGGREGATES = (
+    *("use_five", "use_period", "use_day", "coverage", "bell", "batch", "school_info", "school_day"),
+    *("alert", "alert_delivery"),  # nothing in them stands for a person or a device
+)
 """What dashboards show: sums, and what is needed to read them."""
 
 LIMITS: dict[str, int] = {

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DATABASE = "schoolgate"
-VERSION = 3
+VERSION = 4
 """Of the declarations below; a store written by a higher one is refused, one by a lower one is brought up to it."""
 
 DEDUPLICATION_WINDOW = 10_000
@@ -82,6 +82,8 @@ _VERSIONS = (
     Column("catalogue", _WORD, "version of the service catalogue"),
     Column("timetable", _WORD, "version of the school's files"),
 )
+VERSIONS = tuple(column.name for column in _VERSIONS)
+"""The columns of what a row was computed by; every table of judged or counted traffic has them."""
 _MARK_ADDED = (  # by version 2
     Column("episode", "String", "id of the episode that the minute belongs to"),
     Column("source", _WORD, "what tied the address to the person"),
@@ -134,6 +136,7 @@ TABLES: tuple[Table, ...] = (
             Column("start", _TIME, "begin of the five minutes"),
             Column("metric", _WORD, "what is counted, such as packets, flows_unnamed, ring_drops, minutes_judged"),
             Column("value", "UInt64", "how many"),
+            *_VERSIONS,
         ),
         ("school", "day", "metric", "start"),
     ),
@@ -148,6 +151,7 @@ TABLES: tuple[Table, ...] = (
             Column("start", _TIME, "begin of the slot"),
             Column("end", _TIME, "end of the slot"),
             Column("week", _WORD, "letter of the timetable week; '' where there is none"),
+            *_VERSIONS,
         ),
         ("school", "day", "slot"),
         engine="ReplacingMergeTree",
@@ -258,8 +262,8 @@ TABLES: tuple[Table, ...] = (
             Column("outcome", _WORD, "allowed, outside_allowed, official_possible, count_only or unknown"),
             Column("before", "UInt32", "person-minutes with this outcome by the version before"),
             Column("after", "UInt32", "person-minutes with this outcome by the new version"),
-            Column("catalogue_before", _WORD, "the version before"),
-            Column("catalogue", _WORD, "the new version"),
+            Column("catalogue_before", _WORD, "the version of the catalogue before"),
+            *_VERSIONS,
         ),
         ("school", "day", "start", "service", "kind", "outcome"),
     ),
@@ -292,6 +296,19 @@ TABLES: tuple[Table, ...] = (
         ),
         ("school",),
         partition="tuple()",
+        engine="ReplacingMergeTree(updated)",
+    ),
+    Table(
+        "school_day",
+        "What sort of day each day was for the school; the row written last holds, so read with FINAL.",
+        (
+            _SCHOOL,
+            _DAY,
+            Column("kind", _WORD, "school, inset, holiday, bank_holiday, closure, weekend or unknown"),
+            Column("name", _WORD, "what the school's calendar calls it; '' if it does not say"),
+            Column("updated", _TIME, "when the row was written"),
+        ),
+        ("school", "day"),
         engine="ReplacingMergeTree(updated)",
     ),
     Table(
@@ -386,6 +403,47 @@ TABLES: tuple[Table, ...] = (
         engine="ReplacingMergeTree(revision)",
     ),
     Table(
+        "report",
+        "The weekly and termly reports as they were issued, each issue of each period once; nothing is ever changed.",
+        (
+            _SCHOOL,
+            Column("day", "Date", "first day of the period"),
+            Column("period", "String", "the period: a week as 2026-W47, or a term as term/2026-09-01"),
+            Column("issue", "UInt32", "1, and higher where a correction made it be issued again; 0 if it was left out"),
+            Column("made", _TIME, "when it was issued, or left out"),
+            Column("why", _WORD, "why it was left out: holiday or old; '' if it was issued"),
+            Column("name", "String", "what the calendar calls the holiday"),
+            Column("basis", "String", "what it rests on, as JSON: versions, withdrawn episodes, observed share"),
+            Column("shown", "String", "the published figures as JSON: key -> [text, lowest, highest]"),
+            Column("pages", "String", "JSON object: language -> the page as HTML"),
+            Column("mails", "String", "JSON object: subject, plain text and HTML of the mail"),
+        ),
+        ("school", "period", "issue"),
+        engine="ReplacingMergeTree",
+    ),
+    Table(
+        "report_delivery",
+        "What became of each report that was to be sent; read with FINAL.",
+        (
+            _SCHOOL,
+            Column("day", "Date", "first day of the period"),
+            Column("period", "String", "the period, as in table report"),
+            Column("issue", "UInt32", "the issue, as in table report"),
+            Column("copy", "String", "'' for the addresses of the settings, else the id of a request"),
+            Column("made", _TIME, "when it was to be sent for the first time"),
+            Column("state", _WORD, "pending, sending, sent or failed"),
+            Column("changed", _TIME, "when it came to this state"),
+            Column("due", _TIME, "before this nothing is tried"),
+            Column("attempt", "UInt32", "attempts so far"),
+            Column("claim", "String", "a mark of the process that sends it"),
+            Column("possible_duplicate", "UInt8", "1 if it may have come twice, and said so"),
+            Column("problem", _WORD, "what kept the last attempt from arriving; '' if nothing did"),
+            Column("revision", "UInt32", "number of this state of the delivery"),
+        ),
+        ("school", "period", "issue", "copy"),
+        engine="ReplacingMergeTree(revision)",
+    ),
+    Table(
         "schema_version",
         "The schema versions this store has been through; the highest holds.",
         (
@@ -404,7 +462,7 @@ GONE_DAYS: dict[str, int] = {
     "mark_former": 7,
     "episode": 90,
     **dict.fromkeys(("use_five", "use_period", "use_day", "coverage", "catalogue_change", "bell", "batch"), 426),
-    **dict.fromkeys(("alert", "alert_delivery"), 426),
+    **dict.fromkeys(("alert", "alert_delivery", "school_day", "report", "report_delivery"), 426),
     "retention_proof": 731,
 }
 """Days after which a table's rows are gone in any case, held for a contest or not. The rules that let them go, most

@@ -185,6 +185,22 @@ class StoreSettings(Table):
     cluster: Annotated[str, AfterValidator(_identifier)] = Field(
         default="", description="Name of the cluster in the servers' remote_servers; none for a server of its own."
     )
+    backups: PathName | None = Field(
+        default=None, description="Folder of the nightly backups, best on another disk; beside store.path if not set."
+    )
+    backups_keep: Whole = Field(default=7, ge=0, le=400, description="How many backups are kept; 0: none are made.")
+    free_mib: Whole = Field(
+        default=512,
+        ge=16,
+        le=1_000_000,
+        description="MiB that stay free on the disks of store and backups; with less, nothing is stored and the spool "
+        "keeps it.",
+    )
+
+    @property
+    def backup_folder(self) -> Path:
+        """Where backups are."""
+        return self.backups or self.path.with_name(f"{self.path.name}-backups")
 
 
 class PrivacySettings(Table):

@@ -178,6 +178,16 @@ class ChdbStore:
         with self._handle() as handle:
             handle.query(ddl)
 
+    @contextlib.contextmanager
+    def unfinished(self) -> Iterator[None]:
+        """While a new store is filled: if the block does not end well, the next opening finds an empty store."""
+        mark = self.path / MAKING
+        mark.touch()
+        _sync(self.path)
+        yield
+        mark.unlink()
+        _sync(self.path)
+
     def close(self) -> None:
         """See `Store.close`; the engine ends with its last store."""
         self._engine.leave(self)
@@ -207,6 +217,15 @@ def _in_memory(block: bytes) -> Iterator[str]:
         file.write(block)
         file.flush()
         yield f"/proc/self/fd/{file.fileno()}"
+
+
+def _sync(folder: Path) -> None:
+    """Which names are in a folder is on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -134,7 +134,7 @@ LIMITS = MeterLimits(claimed_flows=1 << 20)  # as a live sensor has it
 
 def idle_meter() -> Meter:
     """A meter whose slices nobody wants: what remains is the kernel's work."""
-    return Meter(lambda host: 0, lambda slices, count: None, replace(LIMITS, note_openings=False))
+    return Meter(lambda host: 0, lambda slices, count: None, LIMITS)
 
 
 def measure(name: str, buf: Any, rounds: int = 5) -> Result:

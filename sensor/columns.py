@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sensor import layout
-from sensor.load import kernel, swap64
+from sensor.load import inlined, kernel, swap64
 from sensor.memory import Pool
 
 
@@ -79,12 +79,31 @@ class Segments(NamedTuple):
     by_vlan: Any  # int16[4096]
 
 
+@inlined
+def segment_of(high, low, vlan, segments):
+    """The segment of a client: that of its narrowest subnet; if its innermost VLAN says another one, unknown (0)."""
+    found = 0
+    for r in range(len(segments.code)):
+        first = segments.first
+        last = segments.last
+        above = high > first[r, 0] or (high == first[r, 0] and low >= first[r, 1])
+        below = high < last[r, 0] or (high == last[r, 0] and low <= last[r, 1])
+        if above and below:
+            found = segments.code[r]
+    if vlan:
+        tagged = segments.by_vlan[np.int64(vlan & np.uint64(0xFFF))]
+        if found == 0:
+            found = tagged
+        elif tagged and tagged != found:
+            found = 0
+    return found
+
+
 @kernel
 def unpack(slices, count, pair_of, service_of, role_of, segments, c, at):
     """Write the first `count` raw slices to columns `c` from row `at`; returns the row after the last one written.
 
-    `pair_of` a name is 0 if no catalogue entry wants it, else 1 + index of its (service, role) pair. A client's segment
-    is that of its narrowest subnet; if its innermost VLAN says another one, it is unknown (0).
+    `pair_of` a name is 0 if no catalogue entry wants it, else 1 + index of its (service, role) pair.
     """
     words = slices.words
     halves = slices.halves
@@ -112,21 +131,7 @@ def unpack(slices, count, pair_of, service_of, role_of, segments, c, at):
         c.transport[at] = (ports >> np.uint64(24)) & np.uint64(0xFF)
         vlan = words[n, layout.S_VLAN]
         c.vlan[at] = vlan
-        found = 0
-        for r in range(len(segments.code)):
-            first = segments.first
-            last = segments.last
-            above = high > first[r, 0] or (high == first[r, 0] and low >= first[r, 1])
-            below = high < last[r, 0] or (high == last[r, 0] and low <= last[r, 1])
-            if above and below:
-                found = segments.code[r]
-        if vlan:
-            tagged = segments.by_vlan[np.int64(vlan & np.uint64(0xFFF))]
-            if found == 0:
-                found = tagged
-            elif tagged and tagged != found:
-                found = 0
-        c.segment[at] = found
+        c.segment[at] = segment_of(high, low, vlan, segments)
         c.service[at] = service_of[pair]
         c.role[at] = role_of[pair]
         c.evidence[at] = (flags & layout.EVIDENCE_MASK) >> layout.EVIDENCE_SHIFT

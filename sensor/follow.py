@@ -91,7 +91,7 @@ from sensor.watch import (
     UP,
 )
 
-LOOKED_AT = 16  # places, for one to be taken
+LOOKED_AT = 4  # places, for one to be taken
 SWEPT = 64
 HTTP_HOST, DNS, NONE = 3, 4, 0  # sensor.words.Evidence
 AHEAD = 8  # packets whose connection is fetched before its turn
@@ -173,15 +173,15 @@ def _cue(w, flows, row, client, wiki, evidence, now):
 
 
 @kernel
-def admit(w, flows, todo, row, wiki, evidence, now):
+def admit(w, flows, todo, row, wiki, evidence, now, first):
     """Take a place for the connection in `row` of the flow table, to a wiki (its number); False if only the cue was
-    wanted."""
+    wanted. Not `first`: its place was needed meanwhile."""
     flags = np.int64(flows.halves[row, FLAGS])
     b = flags & CLIENT_IS_B
     client = 2 * b
     server = 2 - client
     own = evidence != DNS and evidence != NONE
-    if own or flags & SYN_SEEN:
+    if first and (own or flags & SYN_SEEN):
         _cue(w, flows, row, client, wiki, evidence, now)
     keys = flows.keys
     mixed = mix_pair(keys[row, client], keys[row, client + 1], keys[row, server], keys[row, server + 1])
@@ -239,6 +239,7 @@ def dismiss(w, flows, row):
 def _meet(w, flows, names, todo, item):
     """The first packet of a flow; False if nobody here can say what its name is."""
     row = np.uint64(item[W_ROW])
+    first = item[W_FLAGS] & W_FIRST != 0
     item[W_FLAGS] &= ~W_FIRST
     if w.of_row[row] > 0:
         forget(w, np.int64(w.of_row[row]), item[W_TIME])
@@ -251,7 +252,7 @@ def _meet(w, flows, names, todo, item):
         return False
     wiki = np.int64(names.watch[name])
     evidence = (flags & EVIDENCE_MASK) >> EVIDENCE_SHIFT
-    if wiki <= 0 or not admit(w, flows, todo, row, wiki, evidence, item[W_TIME]):
+    if wiki <= 0 or not admit(w, flows, todo, row, wiki, evidence, item[W_TIME], first):
         dismiss(w, flows, row)
     return True
 

@@ -56,7 +56,7 @@ class Pool:
     def take(self, size: int) -> Any:
         """uint8[size], its contents anything. It comes back by itself when the last view of it is gone."""
         fitting = [memory for memory in self._free if len(memory) >= size]
-        memory = fitting[0] if fitting else new_memory(size)
+        memory = min(fitting, key=len) if fitting else new_memory(size)
         if fitting:
             self._free.remove(memory)
         array = np.frombuffer(memory, np.uint8, size)

@@ -50,7 +50,6 @@ class MeterLimits:
     first_flows: int = 1 << 16  # room in the index at the start; it grows as it must
     claimed_flows: int = 0  # rows whose memory is there from the start
     drop_duplicates: bool = True
-    note_openings: bool = True  # without a catalogue no site is another one
 
 
 class Meter:
@@ -64,6 +63,7 @@ class Meter:
         *,
         emit_all: bool = False,
         on_answers: Callable[[bytes, bytes, Answers], None] | None = None,
+        openings: Openings | None = None,
         sightings: Sightings | None = None,
         seed: int = 0,
         uploads: Uploads | None = None,
@@ -84,9 +84,9 @@ class Meter:
         self._late = new_slices(SLICE_BUFFER)
         self._todo = new_todo(TODO_BUFFER)
         self.counters = np.zeros(layout.COUNTERS, np.int64)
-        self._openings = Openings()
+        self._openings = openings
         self._settling = Settling(
-            self._book, self._openings, self.counters, lambda: self._flows, lambda: self.readers.dns.memory
+            self._book, openings, self.counters, lambda: self._flows, lambda: self.readers.dns.memory
         )
         on_told = self._learn if uploads else None
         self.readers = Readers(self._settling.settle, self._limits.dns_names, on_answers, on_told, sightings)
@@ -213,15 +213,6 @@ class Meter:
         seen[:] = 0
         return taken
 
-    def take_openings(self) -> tuple[layout.Slices, int]:
-        """Who opened a site of no catalogue entry, and when, since the last call: see sensor.openings."""
-        return self._openings.take()
-
-    @property
-    def openings_dropped(self) -> int:
-        """Openings for which there was no room."""
-        return self._openings.dropped
-
     @property
     def services(self) -> Any:
         """int32 per name number: 0 = the catalogue does not want it, else what `lookup` said of it."""
@@ -295,7 +286,7 @@ class Meter:
             int(self._emit_all),
             self._sweep_at,
             int(self._limits.drop_duplicates),
-            int(self._limits.note_openings),
+            int(self._openings is not None),
         )
 
     def _make_room(self) -> None:

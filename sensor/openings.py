@@ -3,10 +3,11 @@
 A button of a service on somebody else's page is fetched a moment after that page; whoever judges use needs to know that
 another site was opened just before, but not which one. So of a flow whose name no catalogue entry wants, nothing is
 kept but who opened it, or sent a burst to it, and when: the first such moment of each second of packet time. Name,
-server and bytes never leave the meter. `Openings` is bounded between two calls of `take`; what is over is dropped and
+server and bytes never leave the meter, and of clients in other segments than the one that is asked for (staff), nothing
+at all is kept. `Openings` is bounded between two calls of `take`; what is over is dropped and
 counted.
 
-It knows neither names nor segments; `as_slices` gives raw slices, so that segments are laid over them as over others.
+It does not know names; it gives raw slices, so that columns are made of them as of others.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from sensor import layout, memory
+from sensor.columns import Segments, segment_of
 from sensor.layout import MILLISECOND, MINUTE_NS, O_NAME, O_TIME, O_VLAN, S_BEGUN, S_LAST, S_MINUTE, S_NAME, S_VLAN
 from sensor.load import fold, kernel
 
@@ -27,14 +29,17 @@ _HALF = 32
 
 
 @kernel
-def _keep(rows, count, service, slices, at, end):
-    """Write those of the first `count` openings whose name no catalogue entry wants to raw slices at..end - 1.
+def _keep(rows, count, service, segments, segment, slices, at, end):
+    """Write those of the first `count` openings whose name no catalogue entry wants to raw slices at..end - 1, if their
+    client's segment is the one asked for.
 
     Returns the place after the last one written, and how many had no room.
     """
     dropped = 0
     for n in range(count):
         if service[np.int64(rows[n, O_NAME])] != 0:
+            continue
+        if segment_of(rows[n, 0], rows[n, 1], rows[n, O_VLAN], segments) != segment:
             continue
         if at >= end:
             dropped += 1
@@ -79,9 +84,11 @@ def _mark_firsts(slices, count, slots, turn):
 
 
 class Openings:
-    """Gathers openings as raw slices, in memory that is used again. `dropped` counts what did not fit."""
+    """Gathers openings of clients in one segment (its code) as raw slices, in memory that is used again. `dropped`
+    counts what did not fit."""
 
-    def __init__(self) -> None:
+    def __init__(self, segments: Segments, segment: int) -> None:
+        self._segments, self._segment = segments, segment
         self._slices = memory.new_slices(MAX_OPENINGS)
         self._slots = np.zeros(1 << (2 * MAX_OPENINGS - 1).bit_length(), np.int64)
         self._turn = 0
@@ -94,7 +101,9 @@ class Openings:
         if self._count + count > MAX_OPENINGS and not self._full:
             self._forget_repeated()
             self._full = self._count > MAX_OPENINGS // 2  # so many in earnest: looking for repeated ones again is dear
-        self._count, dropped = _keep(rows, count, service, self._slices, self._count, MAX_OPENINGS)
+        self._count, dropped = _keep(
+            rows, count, service, self._segments, self._segment, self._slices, self._count, MAX_OPENINGS
+        )
         self.dropped += dropped
 
     def note(self, client: tuple[int, int], time: int, vlan: int) -> None:

@@ -25,7 +25,7 @@ from sensor.dnsmemory import is_local_name
 from sensor.memory import as_slices, new_slices
 from sensor.meter import Meter, MeterLimits
 from sensor.names import DOH, OUTER, VPN
-from sensor.openings import MARK
+from sensor.openings import MARK, Openings
 from sensor.readers import EVIDENCE_CODES
 from sensor.settings import SegmentRule, SensorSettings
 from sensor.sightings import SIGHTING_SCHEMA, Sightings, Watched
@@ -94,11 +94,18 @@ class Sensor:
         self._services: list[str] = []
         self._chunks: list[tuple[Columns, int]] = []  # columns and the rows of them that are filled
         self._sightings = Sightings(watched) if watched else None
+        self._opened = Openings(self._segments, SEGMENT_CODES.index(Segment.STAFF))
         limits = limits or MeterLimits()
         key = seed.to_bytes(8, "big") if seed else b""
         self.uploads = Uploads(catalogue.wiki, self._segments, limits.max_flows, key)
         self.meter = Meter(
-            self._lookup, self._collect, limits, sightings=self._sightings, seed=seed, uploads=self.uploads
+            self._lookup,
+            self._collect,
+            limits,
+            openings=self._opened,
+            sightings=self._sightings,
+            seed=seed,
+            uploads=self.uploads,
         )
         self.feed = self.meter.feed
         self.feed_capture = functools.partial(self.meter.feed, to_sweep=True)
@@ -169,7 +176,7 @@ class Sensor:
             **meter.upstream(),
             "evicted": int(c[layout.C_EVICTED]),
             "hellos_dropped": meter.hellos_dropped,
-            "openings_dropped": meter.openings_dropped,
+            "openings_dropped": self._opened.dropped,
             "slices_unnamed_dropped": meter.dropped_waiting,
             "dns_answers": dns.answers,
             "dns_unreadable": dns.unreadable,
@@ -227,15 +234,13 @@ class Sensor:
 
     def _openings(self) -> tuple[Columns, int]:
         """Slices with the service "": when staff opened a site that is in no catalogue; pupils and guests never."""
-        raw, count = self.meter.take_openings()
+        raw, count = self._opened.take()
         if count and "" not in self._services:
             self._services.append("")
         service = np.full(MARK + 1, self._services.index("") if count else 0, np.int16)
         role = np.full(MARK + 1, ROLE_CODES.index(Role.PRIMARY), np.int16)
         columns = new_columns(count)
-        rows = unpack(raw, count, _OPENED, service, role, self._segments, columns, 0)
-        kept = columns.segment[:rows] == SEGMENT_CODES.index(Segment.STAFF)
-        return Columns(*(column[:rows][kept] for column in columns)), int(np.count_nonzero(kept))
+        return columns, unpack(raw, count, _OPENED, service, role, self._segments, columns, 0)
 
     def _count_hidden(self, slices: layout.Slices, count: int) -> None:
         """Count flows whose name hides what they are for, once each; those known by port are counted by the kernel."""

@@ -34,7 +34,7 @@ class Settling:
     def __init__(
         self,
         book: NameBook,
-        openings: Openings,
+        openings: Openings | None,
         counters: Any,
         flows: Callable[[], layout.Flows],
         memory: Callable[[], DnsMemory],
@@ -57,7 +57,7 @@ class Settling:
         if number:
             flags |= layout.WATCHED if self._book.table.watch[number] > 0 else 0
             self._found[uid] = number, flags
-            if finding.hello and self._book.table.service[number] == 0:
+            if self._openings and finding.hello and self._book.table.service[number] == 0:
                 row, client = words[layout.T_ROW], (words[2 * sender], words[2 * sender + 1])
                 self._openings.note(client, words[layout.T_TIME], int(self._flows().cold[row, layout.VLAN]))
         self._findings.append((words[layout.T_ROW], uid, number, flags, int(finding.done), sender, finding.hello))
@@ -65,9 +65,9 @@ class Settling:
     def note_openings(self, todo: layout.Todo) -> None:
         """Keep those notes of the kernel whose names turned out to be in no catalogue."""
         count = int(todo.opened[0])
-        if count:
+        todo.opened[0] = 0
+        if self._openings and count:
             self._openings.add(todo.openings, count, self._book.table.service)
-            todo.opened[0] = 0
 
     def tell_table(self) -> None:
         """Carry what was found to the flows; many at once, as a call of the kernel costs more than a finding."""
@@ -159,7 +159,7 @@ class Settling:
             services = {self._book.lookup(name) for name in told}
             if len(services) == 1 and OUTER not in services:
                 view.halves[n, layout.S_NAME] = self._book.number(told[0])
-                if services == {0} and not view.halves[n, layout.S_FLAGS] & layout.OLD:
+                if self._openings and services == {0} and not view.halves[n, layout.S_FLAGS] & layout.OLD:
                     opened = int(view.signed[n, layout.S_FLOW_FIRST])
                     self._openings.note((int(row[0]), int(row[1])), opened, int(row[layout.S_VLAN]))
                 view.halves[n, layout.S_FLAGS] = (

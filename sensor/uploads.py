@@ -16,6 +16,7 @@ All is bounded; `counters` says what was left out.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -98,7 +99,7 @@ class Uploads:
         small = watch.new_watch(1, 2)
         small.followed[1] = 1
         follow(small, flows, names, todo, 0, np.zeros(0, np.uint8))
-        admit(small, flows, todo, 0, 1, EVIDENCE.index(Evidence.DNS), 0)  # row 0 is no flow
+        admit(small, flows, todo, 0, 1, EVIDENCE.index(Evidence.DNS), 0, True)  # row 0 is no flow
         dismiss(small, flows, 0)
         forget(small, 1, 0)
         sweep(small, 0, IDLE, CLOSED_IDLE)
@@ -135,7 +136,8 @@ class Uploads:
             return
         wiki = min((self._wikis[n] for n in numbers), key=lambda wiki: (wiki.watch is not Watch.TEXT, wiki.host))
         number = self._number(wiki if wiki.watch is Watch.UPLOAD_MEDIA else replace(wiki, watch=Watch.TEXT))
-        if not admit(self._watch, flows, todo, row, number, EVIDENCE.index(evidence), int(item[layout.W_TIME])):
+        now, code = int(item[layout.W_TIME]), EVIDENCE.index(evidence)
+        if not admit(self._watch, flows, todo, row, number, code, now, True):
             dismiss(self._watch, flows, row)
 
     def learn(self, todo: layout.Todo, client: bytes, answers: Answers, now: float) -> None:
@@ -235,13 +237,20 @@ class Uploads:
         cues = self._watch.cue[:count]
         columns = self._columns(cues[:, watch.Q_CLIENT : watch.Q_CLIENT + 2], cues[:, watch.Q_VLAN])
         clients = columns.client.tobytes()
-        for n, (time, _, _, vlan, wiki, evidence) in enumerate(cues.tolist()):
-            shown = self._wikis[wiki]
-            word = "wiki_open" if shown.watch is Watch.TEXT else shown.watch
-            segment = _SEGMENTS[columns.segment[n]]
-            client = clients[16 * n : 16 * n + 16]
-            row = (time / SECOND, client, vlan & (1 << 64) - 1, segment, shown.service, word, EVIDENCE[evidence])
-            self._add(self._cue_rows, row)
+        shown = [self._wikis[wiki] for wiki in cues[:, watch.Q_WIKI].tolist()]
+        rows = zip(
+            (cues[:, watch.Q_TIME] / SECOND).tolist(),
+            [clients[at : at + 16] for at in range(0, 16 * count, 16)],
+            cues[:, watch.Q_VLAN].astype(np.uint64).tolist(),
+            [_SEGMENTS[code] for code in columns.segment.tolist()],
+            [wiki.service for wiki in shown],
+            ["wiki_open" if wiki.watch is Watch.TEXT else wiki.watch for wiki in shown],
+            [EVIDENCE[code] for code in cues[:, watch.Q_EVIDENCE].tolist()],
+            strict=True,
+        )
+        room = MAX_ROWS - len(self._cue_rows)
+        self._cue_rows.extend(itertools.islice(rows, room))
+        self.dropped += max(0, count - room)
 
     def _add(self, rows: list[tuple[Any, ...]], row: tuple[Any, ...]) -> None:
         if len(rows) >= MAX_ROWS:

@@ -205,6 +205,7 @@ def world(request: pytest.FixtureRequest, sample_day: SampleDay, tmp_path_factor
         "report": ["report", "--week", "2026-W47", "--store", str(store), "--out", "-"],
         "retag": ["retag", *with_store],
         "audit show": ["audit", "show", *at, "--as", DPO],
+        "audit summary": ["audit", "summary", *at, "--month", f"{datetime.now():%Y-%m}", "--json"],
         "audit verify": ["audit", "verify", *with_store, "--json"],
     }
     refused = {"refused"} | ({"why", "lookup show", "retag"} if world.mode == "aggregate" else set())

@@ -26,7 +26,7 @@ def expand(sql: str, start: datetime, end: datetime, variables: Mapping[str, str
     def variable(mark: re.Match[str]) -> str:
         if (value := variables.get(mark.group(1))) is None:
             raise MacroError(f"unknown variable {mark.group(0)}")
-        return "'" + value.replace("'", "''") + "'"
+        return "'" + value.replace("'", "''").replace('"', '\\"') + "'"  # as Grafana's sqlstring does
 
     def macro(mark: re.Match[str]) -> str:
         if (moment := times.get(mark.group(1))) is None:

@@ -1,20 +1,18 @@
 """Builders for the parts of a Grafana board: plain typed functions that return the JSON model (schema version 42).
 
 Every panel is drawn from one named question: its title, description and SQL come from the `.sql` file. The builders
-know Grafana's model and our palette; which panels a board has is for `boards`.
+know Grafana's model; how a column looks is for `fields`, which panels a board has is for `boards`. What the model may
+hold is checked by the tests against the types of @grafana/schema, so the builders need no library of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from dashboards import words
-from dashboards.queries import questions
-from pipeline.words import Reason
-
-Json = dict[str, Any]
+from dashboards.grafana.fields import Field, Json, override
+from dashboards.queries import EVERYTHING, questions
 
 PLUGIN = "grafana-clickhouse-datasource"
 PLUGIN_VERSION = "4.20.0"
@@ -22,6 +20,8 @@ SOURCE: Json = {"type": PLUGIN, "uid": "${source}"}
 TIME_SERIES, TABLE = 0, 1
 WIDTH = 24
 """Columns of Grafana's grid."""
+SCHEMA = 42
+"""Version of the classic dashboard model that the boards are written in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +32,6 @@ class Box:
     y: int
     w: int
     h: int
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One column of an answer as a panel shows it. `least` is the share below which health warns; never for staff."""
-
-    name: str
-    label: str
-    unit: str = "none"
-    colour: str | None = None
-    least: float | None = None
-    texts: Mapping[str, str] | None = None
-
-
-MINUTES = "m"
-SHARE = "percentunit"
-COUNT = "short"
-
-OUTCOMES = tuple(Field(o.value, look.label, MINUTES, look.light) for o, look in words.LOOKS.items())
-KIND = Field("kind", "Kind of service", texts={k.value: label for k, label in words.KINDS.items()})
-REASON = Field("reason", "Reason", texts={r.value: r.sentence for r in Reason})
 
 
 def target(question: str, shape: int) -> Json:
@@ -68,7 +47,7 @@ def target(question: str, shape: int) -> Json:
     }
 
 
-def bars_over_time(id_: int, question: str, box: Box, fields: Sequence[Field]) -> Json:
+def bars_over_time(question: str, box: Box, fields: Sequence[Field]) -> Json:
     """Stacked bars, one per five minutes and field."""
     custom = {
         "drawStyle": "bars",
@@ -79,17 +58,17 @@ def bars_over_time(id_: int, question: str, box: Box, fields: Sequence[Field]) -
         "stacking": {"mode": "normal", "group": "A"},
         "showPoints": "never",
     }
-    return _over_time(id_, question, box, fields, custom)
+    return _over_time(question, box, fields, custom)
 
 
-def lines_over_time(id_: int, question: str, box: Box, fields: Sequence[Field]) -> Json:
+def lines_over_time(question: str, box: Box, fields: Sequence[Field]) -> Json:
     """One line per field; a five minutes without data is a gap, not a zero."""
     custom = {"drawStyle": "line", "lineWidth": 2, "fillOpacity": 0, "spanNulls": False, "showPoints": "never"}
-    return _over_time(id_, question, box, fields, custom)
+    return _over_time(question, box, fields, custom)
 
 
-def _over_time(id_: int, question: str, box: Box, fields: Sequence[Field], custom: Json) -> Json:
-    panel = _panel(id_, "timeseries", question, box, fields, TIME_SERIES, keep=["time"])
+def _over_time(question: str, box: Box, fields: Sequence[Field], custom: Json) -> Json:
+    panel = _panel("timeseries", question, box, fields, TIME_SERIES, keep=["time"])
     panel["interval"] = "5m"
     panel["fieldConfig"]["defaults"] |= {"custom": custom, "min": 0}
     panel["options"] = {
@@ -99,12 +78,12 @@ def _over_time(id_: int, question: str, box: Box, fields: Sequence[Field], custo
     return panel
 
 
-def numbers(id_: int, question: str, box: Box, fields: Sequence[Field]) -> Json:
+def numbers(question: str, box: Box, fields: Sequence[Field]) -> Json:
     """One large number per field of a one-row answer."""
-    panel = _panel(id_, "stat", question, box, fields, TABLE)
+    panel = _panel("stat", question, box, fields, TABLE)
     panel["options"] = {
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "/.*/", "values": False},
-        "colorMode": "value" if any(f.least is not None for f in fields) else "none",
+        "colorMode": "value" if any(f.steps for f in fields) else "none",
         "graphMode": "none",
         "justifyMode": "center",
         "orientation": "vertical",
@@ -114,18 +93,18 @@ def numbers(id_: int, question: str, box: Box, fields: Sequence[Field]) -> Json:
     return panel
 
 
-def table(id_: int, question: str, box: Box, fields: Sequence[Field]) -> Json:
+def table(question: str, box: Box, fields: Sequence[Field]) -> Json:
     """The answer as a table, columns in the order of `fields`."""
-    panel = _panel(id_, "table", question, box, fields, TABLE)
+    panel = _panel("table", question, box, fields, TABLE)
     order = {f.name: i for i, f in enumerate(fields)}
     panel["transformations"].append({"id": "organize", "options": {"indexByName": order}})
     panel["options"] = {"showHeader": True, "cellHeight": "sm"}
     return panel
 
 
-def bars(id_: int, question: str, box: Box, across: Field, fields: Sequence[Field]) -> Json:
+def bars(question: str, box: Box, across: Field, fields: Sequence[Field]) -> Json:
     """Stacked bars, one per row of the answer; `across` names them."""
-    panel = _panel(id_, "barchart", question, box, [across, *fields], TABLE)
+    panel = _panel("barchart", question, box, [across, *fields], TABLE)
     panel["fieldConfig"]["defaults"] |= {"custom": {"fillOpacity": 100, "lineWidth": 0}, "min": 0}
     panel["options"] = {
         "xField": across.name,
@@ -139,47 +118,72 @@ def bars(id_: int, question: str, box: Box, across: Field, fields: Sequence[Fiel
     return panel
 
 
-def board(uid: str, title: str, about: str, panels: Sequence[Json], start: str, end: str) -> Json:
-    """A whole dashboard with its variables, bells as annotations and links to its neighbours."""
+def board(
+    uid: str,
+    title: str,
+    about: str,
+    panels: Sequence[Json],
+    time: tuple[str, str],
+    bells: str,
+    events: bool = True,
+) -> Json:
+    """A whole dashboard: panels are numbered as they come; only the variables are offered that its questions have.
+
+    `bells`: the question whose answers are drawn behind the panels as bell periods; '' for none.
+    """
+    numbered = [{"id": number, **panel} for number, panel in enumerate(panels, 1)]
+    asked = "".join(target["rawSql"] for panel in numbered for target in panel["targets"])
+    notes = [_annotation(bells, "#8a97a6")] if bells else []
     return {
         "uid": uid,
         "title": title,
         "description": about,
         "tags": ["schoolgate"],
-        "schemaVersion": 42,
+        "schemaVersion": SCHEMA,
         "editable": False,
         "graphTooltip": 1,
         "timezone": "browser",
         "weekStart": "monday",
         "refresh": "5m",
-        "time": {"from": start, "to": end},
-        "templating": {"list": _variables()},
-        "annotations": {"list": [_bells()]},
-        "links": [
-            {
-                "type": "dashboards",
-                "title": "Schoolgate",
-                "tags": ["schoolgate"],
-                "asDropdown": False,
-                "includeVars": True,
-                "keepTime": False,
-                "targetBlank": False,
-                "icon": "external link",
-                "tooltip": "",
-                "url": "",
-            }
-        ],
-        "panels": list(panels),
+        "time": {"from": time[0], "to": time[1]},
+        "templating": {"list": [v for v in _variables() if v["name"] in ALWAYS or f"${{{v['name']}:" in asked]},
+        "annotations": {"list": [*notes, *([_annotation("events", "#7d6bb0")] if events else [])]},
+        "links": [_link("dashboards", "Schoolgate", tags=["schoolgate"])],
+        "panels": numbered,
     }
 
 
-def _panel(
-    id_: int, kind: str, question: str, box: Box, fields: Sequence[Field], shape: int, keep: Sequence[str] = ()
-) -> Json:
+def linked(panel: Json, title: str, uid: str) -> Json:
+    """The panel with a link to the board that tells more, for the same school and time."""
+    url = f"/d/{uid}?${{school:queryparam}}&${{__url_time_range}}"
+    return {**panel, "links": [_link("link", title, url)]}
+
+
+def _link(kind: str, title: str, url: str = "", tags: Sequence[str] = ()) -> Json:
+    """A link to one address, or to all boards with these tags."""
+    return {
+        "type": kind,
+        "title": title,
+        "url": url,
+        "tags": list(tags),
+        "asDropdown": False,
+        "includeVars": kind == "dashboards",
+        "keepTime": False,
+        "targetBlank": False,
+        "icon": "external link" if kind == "dashboards" else "",
+        "tooltip": "",
+    }
+
+
+def over(panel: Json, span: str) -> Json:
+    """The panel over a span of its own (`8w`) up to now, whatever time the board shows."""
+    return {**panel, "timeFrom": span, "hideTimeOverride": False}
+
+
+def _panel(kind: str, question: str, box: Box, fields: Sequence[Field], shape: int, keep: Sequence[str] = ()) -> Json:
     asked = questions()[question]
     names = [*keep, *(f.name for f in fields)]
     return {
-        "id": id_,
         "type": kind,
         "title": asked.title,
         "description": asked.about,
@@ -187,31 +191,18 @@ def _panel(
         "gridPos": {"x": box.x, "y": box.y, "w": box.w, "h": box.h},
         "targets": [target(question, shape)],
         "transformations": [{"id": "filterFieldsByName", "options": {"include": {"names": names}}}],
-        "fieldConfig": {"defaults": {}, "overrides": [_override(f) for f in fields]},
+        "fieldConfig": {"defaults": {}, "overrides": [override(f, kind == "table") for f in fields]},
     }
 
 
-def _override(field: Field) -> Json:
-    properties: list[Json] = [{"id": "displayName", "value": field.label}, {"id": "unit", "value": field.unit}]
-    if field.colour:
-        properties.append({"id": "color", "value": {"mode": "fixed", "fixedColor": field.colour}})
-    if field.unit == SHARE:
-        properties += [{"id": "min", "value": 0}, {"id": "max", "value": 1}, {"id": "decimals", "value": 0}]
-    if field.least is not None:
-        steps = [{"color": "orange", "value": None}, {"color": "green", "value": field.least}]
-        properties += [
-            {"id": "thresholds", "value": {"mode": "absolute", "steps": steps}},
-            {"id": "color", "value": {"mode": "thresholds"}},
-        ]
-    if field.texts:
-        options = {word: {"text": text, "index": i} for i, (word, text) in enumerate(field.texts.items())}
-        properties.append({"id": "mappings", "value": [{"type": "value", "options": options}]})
-    return {"matcher": {"id": "byName", "options": field.name}, "properties": properties}
+ALWAYS = ("source", "school", "zone")
+"""Variables that every board has."""
 
 
 def _variables() -> list[Json]:
-    schools = questions()["schools"].sql
-    zone = f"SELECT zone FROM ({schools}) AS s WHERE school = ${{school:sqlstring}}"
+    """What a board can be narrowed to; the plugin takes an answer's first column as value, the second as text."""
+    everything = {"text": "All", "value": EVERYTHING}
+    kinds = {EVERYTHING: "All kinds", **{kind.value: label for kind, label in words.KINDS.items()}}
     return [
         {
             "name": "source",
@@ -223,35 +214,45 @@ def _variables() -> list[Json]:
             "multi": False,
             "includeAll": False,
         },
-        # the plugin takes the first column as the value and the second as the text
-        _query_variable("school", "School", schools, hide=0),
-        _query_variable("zone", "Time zone", zone, hide=2),
+        _query_variable("school", "School", "schools"),
+        _query_variable("zone", "Time zone", "school_zone", hide=2),
+        {
+            "name": "kind",
+            "label": "Kind of service",
+            "type": "custom",
+            "query": ", ".join(f"{text} : {value}" for value, text in kinds.items()),
+            "current": everything | {"text": kinds[EVERYTHING]},
+            "hide": 0,
+            "multi": False,
+            "includeAll": False,
+        },
+        _query_variable("group", "Group of staff", "groups") | {"current": everything},
     ]
 
 
-def _query_variable(name: str, label: str, sql: str, hide: int) -> Json:
+def _query_variable(name: str, label: str, question: str, hide: int = 0) -> Json:
     return {
         "name": name,
         "label": label,
+        "description": questions()[question].about,
         "type": "query",
         "datasource": SOURCE,
-        "query": sql,
+        "query": questions()[question].for_grafana(),
         "hide": hide,
-        "refresh": 1,
+        "refresh": 2,  # whenever the time changes: groups are those of that time
         "sort": 0,
         "multi": False,
         "includeAll": False,
     }
 
 
-def _bells() -> Json:
-    """Bell periods as regions: Grafana takes `time` and `timeEnd` by name, and the first text (the slot) as label."""
-    asked = questions()["day_bells"]
+def _annotation(question: str, colour: str) -> Json:
+    """Regions or moments: Grafana takes `time`, `timeEnd`, `text` and `tags` by name, or else the first text."""
     return {
-        "name": asked.title,
+        "name": questions()[question].title,
         "enable": True,
         "hide": False,
-        "iconColor": "#8a97a6",
+        "iconColor": colour,
         "datasource": SOURCE,
-        "target": target("day_bells", TABLE),
+        "target": target(question, TABLE),
     }

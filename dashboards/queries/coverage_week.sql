@@ -1,5 +1,6 @@
 -- title: Coverage, by day
 -- about: Packets seen and lost, flows, minutes of use, and the shares named, with a person and with a timetable, on each day.
+-- parameters: school String, from Date, to Date
 SELECT
     c.day AS day,
     sumIf(c.value, c.metric = 'packets') AS packets,
@@ -16,5 +17,9 @@ SELECT
     if(minutes_person > 0, minutes_timetabled / minutes_person, NULL) AS timetabled_share
 FROM schoolgate.coverage AS c
 WHERE c.school = {school:String} AND c.day >= {from:Date} AND c.day <= {to:Date}
+    AND c.metric IN (
+        'packets', 'ring_drops', 'nic_drops', 'slices', 'flows', 'flows_named', 'flows_ech', 'flows_doh', 'flows_dot',
+        'flows_doq', 'flows_vpn', 'minutes_use', 'minutes_person', 'minutes_timetabled'
+    )
 GROUP BY day
 ORDER BY day

@@ -1,5 +1,6 @@
 -- title: Bells of the day
 -- about: The periods of the day's main bell schedule from the first bell to the last, with the letter of the week.
+-- parameters: school String, day Date
 SELECT
     b.start AS time,
     b.end AS timeEnd,

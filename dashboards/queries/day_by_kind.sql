@@ -1,5 +1,6 @@
 -- title: By kind of service
--- about: Minutes of use on the day by kind of service (the headings of policy clause 2.3) and outcome; a minute with two kinds counts in both.
+-- about: Minutes of use on the day by kind of service (the headings of policy clause 2.3) and outcome: all staff or one group; a minute with two kinds counts in both.
+-- parameters: school String, day Date, group String
 SELECT
     u.kind AS kind,
     sum(u.minutes) AS total,
@@ -9,6 +10,6 @@ SELECT
     sumIf(u.minutes, u.outcome = 'outside_allowed') AS outside_allowed,
     sumIf(u.minutes, u.outcome = 'unknown') AS unknown
 FROM schoolgate.use_day AS u
-WHERE u.school = {school:String} AND u.day = {day:Date} AND u.people = 'all' AND u.level = 'kind'
+WHERE u.school = {school:String} AND u.day = {day:Date} AND u.people = {group:String} AND u.level = 'kind'
 GROUP BY kind
 ORDER BY total DESC, kind

@@ -1,5 +1,6 @@
 -- title: Minutes of use in the day
--- about: Minutes of social-media use by all staff together on the day, in total and by outcome; a minute with two services counts once.
+-- about: Minutes of social-media use by staff on the day, in total and by outcome: all staff or one group, all kinds or one; a minute with two services counts once.
+-- parameters: school String, day Date, kind String, group String
 SELECT
     sum(u.minutes) AS total,
     sumIf(u.minutes, u.outcome = 'allowed') AS allowed,
@@ -8,4 +9,7 @@ SELECT
     sumIf(u.minutes, u.outcome = 'outside_allowed') AS outside_allowed,
     sumIf(u.minutes, u.outcome = 'unknown') AS unknown
 FROM schoolgate.use_day AS u
-WHERE u.school = {school:String} AND u.day = {day:Date} AND u.people = 'all' AND u.level = 'all'
+WHERE u.school = {school:String} AND u.day = {day:Date}
+    AND u.people = {group:String}
+    AND u.level = if({kind:String} = 'all', 'all', 'kind')
+    AND u.kind = if({kind:String} = 'all', '', {kind:String})

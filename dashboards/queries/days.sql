@@ -1,5 +1,6 @@
 -- title: Days with data
 -- about: The days of the school that the store has something of, the latest first.
+-- parameters: school String
 SELECT
     c.day AS day,
     sumIf(c.value, c.metric = 'packets') AS packets

@@ -1,5 +1,6 @@
 -- title: From packet to page
 -- about: The way of the data on the day: packets seen and lost, the share of flows with a name, of minutes of use with a known person, and of those with a timetable.
+-- parameters: school String, day Date
 SELECT
     sumIf(c.value, c.metric = 'packets') AS packets,
     sumIf(c.value, c.metric IN ('ring_drops', 'nic_drops')) AS lost,

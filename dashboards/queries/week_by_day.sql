@@ -1,5 +1,6 @@
 -- title: Minutes of use, by day
--- about: Minutes of social-media use by all staff together on each day, by outcome; a day without use has no row.
+-- about: Minutes of social-media use on each day, by outcome: all staff or one group, all kinds or one; a day without use has no row.
+-- parameters: school String, from Date, to Date, kind String, group String
 SELECT
     u.day AS day,
     sum(u.minutes) AS total,
@@ -9,6 +10,9 @@ SELECT
     sumIf(u.minutes, u.outcome = 'outside_allowed') AS outside_allowed,
     sumIf(u.minutes, u.outcome = 'unknown') AS unknown
 FROM schoolgate.use_day AS u
-WHERE u.school = {school:String} AND u.day >= {from:Date} AND u.day <= {to:Date} AND u.people = 'all' AND u.level = 'all'
+WHERE u.school = {school:String} AND u.day >= {from:Date} AND u.day <= {to:Date}
+    AND u.people = {group:String}
+    AND u.level = if({kind:String} = 'all', 'all', 'kind')
+    AND u.kind = if({kind:String} = 'all', '', {kind:String})
 GROUP BY day
 ORDER BY day

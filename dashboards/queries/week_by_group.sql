@@ -1,5 +1,6 @@
 -- title: Groups of staff in the week
--- about: Minutes of use from one day to another by group of staff and outcome; the report shows groups of ten people or more only.
+-- about: Minutes of use from one day to another by group of staff and outcome, of all kinds or one; only groups of ten people or more are kept.
+-- parameters: school String, from Date, to Date, kind String
 SELECT
     u.people AS people,
     sum(u.minutes) AS total,
@@ -9,6 +10,8 @@ SELECT
     sumIf(u.minutes, u.outcome = 'outside_allowed') AS outside_allowed,
     sumIf(u.minutes, u.outcome = 'unknown') AS unknown
 FROM schoolgate.use_day AS u
-WHERE u.school = {school:String} AND u.day >= {from:Date} AND u.day <= {to:Date} AND u.level = 'all'
+WHERE u.school = {school:String} AND u.day >= {from:Date} AND u.day <= {to:Date}
+    AND u.level = if({kind:String} = 'all', 'all', 'kind')
+    AND u.kind = if({kind:String} = 'all', '', {kind:String})
 GROUP BY people
 ORDER BY people

@@ -1,5 +1,6 @@
 -- title: Kinds of service in the week
--- about: Minutes of use from one day to another by kind of service and outcome; a minute with two kinds counts in both.
+-- about: Minutes of use from one day to another by kind of service and outcome: all staff or one group; a minute with two kinds counts in both.
+-- parameters: school String, from Date, to Date, group String
 SELECT
     u.kind AS kind,
     sum(u.minutes) AS total,
@@ -9,6 +10,8 @@ SELECT
     sumIf(u.minutes, u.outcome = 'outside_allowed') AS outside_allowed,
     sumIf(u.minutes, u.outcome = 'unknown') AS unknown
 FROM schoolgate.use_day AS u
-WHERE u.school = {school:String} AND u.day >= {from:Date} AND u.day <= {to:Date} AND u.people = 'all' AND u.level = 'kind'
+WHERE u.school = {school:String} AND u.day >= {from:Date} AND u.day <= {to:Date}
+    AND u.people = {group:String}
+    AND u.level = 'kind'
 GROUP BY kind
 ORDER BY total DESC, kind

@@ -1,5 +1,6 @@
 -- title: Alerts of edits
 -- about: Alerts of edits of wikis, by wiki, certainty and network, from one day to another; each may be wrong.
+-- parameters: school String, from Date, to Date
 SELECT
     a.wiki AS wiki,
     a.certainty AS certainty,

@@ -1,5 +1,6 @@
 -- title: Versions behind the figures
 -- about: Which policy profile, catalogue and timetable import judged the minutes of each day.
+-- parameters: school String, from Date, to Date
 SELECT
     u.day AS day,
     u.policy AS policy,

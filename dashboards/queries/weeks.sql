@@ -1,5 +1,6 @@
 -- title: Weeks
--- about: For each week: days with use, and minutes of use in total and by outcome, all staff together.
+-- about: For each week: days with use, and minutes of use in total and by outcome, of all staff or one group, all kinds or one.
+-- parameters: school String, from Date, to Date, kind String, group String
 SELECT
     toMonday(u.day) AS week,
     uniqExact(u.day) AS days,
@@ -10,6 +11,9 @@ SELECT
     sumIf(u.minutes, u.outcome = 'outside_allowed') AS outside_allowed,
     sumIf(u.minutes, u.outcome = 'unknown') AS unknown
 FROM schoolgate.use_day AS u
-WHERE u.school = {school:String} AND u.day >= {from:Date} AND u.day <= {to:Date} AND u.people = 'all' AND u.level = 'all'
+WHERE u.school = {school:String} AND u.day >= {from:Date} AND u.day <= {to:Date}
+    AND u.people = {group:String}
+    AND u.level = if({kind:String} = 'all', 'all', 'kind')
+    AND u.kind = if({kind:String} = 'all', '', {kind:String})
 GROUP BY week
 ORDER BY week

@@ -6,21 +6,27 @@
   const readout = document.getElementById("readout");
   if (!box) return;
   const caption = readout.textContent;
-  const answer = await fetch(box.dataset.source);
-  if (!answer.ok) {
-    readout.textContent = "The chart cannot be drawn just now; the table below holds the same figures.";
-    return;
+  let day, sums, top;
+
+  async function load() {
+    const answer = await fetch(box.dataset.source).catch(() => ({ ok: false }));
+    if (!answer.ok) {
+      readout.textContent = box.dataset.failed;
+      return false;
+    }
+    day = await answer.json();
+    // uPlot draws each series from zero, so the tallest sum comes first and the ones below it are painted over it.
+    sums = [];
+    day.series.forEach((s, i) => sums.push(s.minutes.map((m, t) => m + (i ? sums[i - 1][t] : 0))));
+    top = Math.max(5, ...sums.at(-1));
+    return Boolean(day.span);
   }
-  const day = await answer.json();
+
+  if (!await load()) return;
   const css = name => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
   const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: day.zone });
   const at = seconds => clock.format(new Date(seconds * 1000));
   const font = '12px system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
-
-  // uPlot draws each series from zero, so the tallest sum comes first and the ones below it are painted over it.
-  const sums = [];
-  day.series.forEach((s, i) => sums.push(s.minutes.map((m, t) => m + (i ? sums[i - 1][t] : 0))));
-  const top = Math.max(5, ...sums.at(-1));
 
   function ticks(most) {
     let step = 1;
@@ -87,10 +93,10 @@
     }
     const from = day.time[i];
     const band = day.bands.find(b => b.from <= from && from < b.to);
-    const parts = day.series.filter(s => s.minutes[i]).map(s => `${s.label.toLowerCase()} ${s.minutes[i]} min`);
+    const parts = day.series.filter(s => s.minutes[i]).map(s => `${s.label.toLowerCase()} ${s.minutes[i]} ${day.words.unit}`);
     const where = band ? `, ${band.label}` : "";
     const unseen = day.gaps.some(([a, b]) => a <= from && from < b);
-    readout.textContent = `${at(from)} to ${at(from + 300)}${where}: ${parts.join(", ") || (unseen ? "not observed" : "no use")}`;
+    readout.textContent = `${at(from)}–${at(from + 300)}${where}: ${parts.join(", ") || (unseen ? day.words.unseen : day.words.none)}`;
   }
 
   function draw() {
@@ -110,17 +116,18 @@
         { ...axis, grid: { show: false }, space: 56, incrs: [3600, 7200, 10800], values: (u, at_) => at_.map(at), size: 28 },
         {
           ...axis, grid: { stroke: css("line"), width: 1 }, size: 56, splits: () => ticks(4),
-          values: (u, splits) => splits.map((v, i) => (i === splits.length - 1 ? v + " min" : v)),
+          values: (u, splits) => splits.map((v, i) => (i === splits.length - 1 ? `${v} ${day.words.unit}` : v)),
         },
       ],
       series: [{}, ...series.slice().reverse()],
       hooks: { drawClear: [bands], draw: [nowLine], setCursor: [point] },
     }, [day.time, ...sums.slice().reverse()], box);
     box.dataset.drawn = String(day.time.length);
+    box.dataset.minutes = String(sums.at(-1).reduce((a, b) => a + b, 0));
   }
 
-  if (!day.span) return;
   draw();
+  document.addEventListener("renewed", async () => await load() && draw());
   new ResizeObserver(() => plot.setSize({ width: box.clientWidth, height: box.clientHeight })).observe(box);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 })();

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from deploy.changes import account
-from deploy.commands._say import fail, failing_well
+from deploy.commands._say import failing_well
 
 if TYPE_CHECKING:
     from deploy.assembly import SchoolFiles
@@ -77,9 +77,8 @@ def desk_of(
         keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
         store = None
         if with_store:
-            if not settings.store.servers and not (where := store_path or settings.store.path).exists():
-                fail(f"{where}: there is no store; give --store, or correct store.path")
-            store = stack.enter_context((owning if writes else reading)(store_path, settings.store))
+            opened = owning(store_path, settings.store, make=False) if writes else reading(store_path, settings.store)
+            store = stack.enter_context(opened)
         tracer = AlertTracer(
             settings.alerts.folder, files.school, lambda: load_bindings(files.school, settings.feeds, files.folder)
         )

@@ -26,6 +26,7 @@ def command() -> None:
     \b
     Example:  schoolgate audit verify --school school/
               schoolgate audit show --school school/ --as "dpo/Dewi Prys"
+              schoolgate audit summary --school school/
     """
 
 
@@ -143,3 +144,37 @@ def show(folder: Path, named: str, since: datetime | None, subject: str | None, 
             )
     if verdict.broken:
         fail(f"{desk.trail.path}:{verdict.broken[0]}: the trail is broken here: {verdict.broken[1]}")
+
+
+@command.command("summary")
+@SCHOOL
+@click.option("--month", type=click.DateTime(["%Y-%m"]), help="Which one; the last whole month if none is given.")
+@JSON
+def summary(folder: Path, month: datetime | None, as_json: bool) -> None:
+    """Count what was done, refused or failed in a month, by role: for the data protection officer.
+
+    Names nobody, so anybody may ask. Exit status: 0, or 1 if the trail is broken.
+
+    \b
+    Example:  schoolgate audit summary --school school/ --month 2026-10
+    """
+    with failing_well():
+        from dataclasses import asdict
+
+        from deploy.assembly import read_school
+        from pipeline.auditsummary import month_before, summarise
+        from pipeline.tables import zone_of
+
+        files = read_school(folder)
+        zone, trail = zone_of(files.settings.school.zone), trail_of(files)
+        verdict = trail.verify()
+        told = summarise(verdict.entries, month.date() if month else month_before(datetime.now(zone)), zone)
+    if as_json:
+        click.echo(json.dumps(asdict(told) | {"intact": verdict.intact}, default=str, indent=1))
+    else:
+        click.echo(f"{told.month:%Y-%m}: {told.entries} entries, {told.refused} refused, {told.failed} failed")
+        for line in told.lines:
+            roles = ", ".join(f"{role} {times}" for role, times in line.by_role)
+            click.echo(f"{line.times:6}  {line.result:8} {line.action:20} {roles:40}  {line.about}".rstrip())
+    if verdict.broken:
+        fail(f"{trail.path}:{verdict.broken[0]}: the trail is broken here: {verdict.broken[1]}")

@@ -11,7 +11,6 @@ import click
 
 if TYPE_CHECKING:
     from sensor.health import Finding
-    from sensor.settings import SensorSettings
 
 EXIT = {"ok": 0, "warn": 1, "fail": 2}
 
@@ -29,121 +28,16 @@ def command(ctx: click.Context, path: Path | None, interface: str | None, as_jso
     \b
     Example:  schoolgate doctor --config /etc/schoolgate/schoolgate.toml
     """
-    from sensor.checks import SENSOR
+    from deploy.examining import examine
     from sensor.health import worst
-    from sensor.vitals import measure
 
-    settings, findings = _settings(path)
-    findings += SENSOR.examine(measure(settings, interface))
-    if path is not None:
-        findings += _feeds(path) + _sites(path) + _privacy(path) + _alerts(path)
+    findings = examine(path, interface)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
         for finding in findings:
             click.echo(_line(finding))
     ctx.exit(EXIT[worst(findings)])
-
-
-def _settings(path: Path | None) -> tuple[SensorSettings, tuple[Finding, ...]]:
-    """The sensor's settings, and a finding on the file; the defaults if it cannot be used."""
-    from deploy.assembly import SchoolError, settings_path
-    from deploy.settings import load_settings
-    from sensor.health import Finding, Severity
-    from sensor.settings import SensorSettings
-
-    if path is None:
-        return SensorSettings(), ()
-    try:
-        settings = load_settings(settings_path(path)).sensor
-    except (SchoolError, ValueError, OSError) as error:
-        mend = "Mend them; `schoolgate config check` says the same."
-        return SensorSettings(), (Finding("settings", "Settings", Severity.FAIL, str(error), str(path), mend),)
-    return settings, (Finding("settings", "Settings", Severity.OK, "The settings can be used.", str(path), ""),)
-
-
-def _privacy(path: Path) -> tuple[Finding, ...]:
-    """The findings on privacy, of a school that can be read; what cannot be read is said by the settings' finding."""
-    from deploy.assembly import read_school
-    from deploy.commands._desk import trail_of
-    from deploy.commands.notice import facts_of_school
-    from pipeline.privacy_health import PRIVACY, privacy_facts
-
-    try:
-        files = read_school(path)
-        version = facts_of_school(files).version
-    except (ValueError, OSError):
-        return ()
-    keys = files.settings.school.pseudonym_keys
-    return PRIVACY.examine(privacy_facts(trail_of(files), version, files.school.pauses, keys))
-
-
-def _feeds(path: Path) -> tuple[Finding, ...]:
-    """Findings on the identity feeds, or that they cannot be read; none where the settings want no identity."""
-    from deploy.assembly import SchoolError, feeds_facts
-    from pipeline.feeds.status import FEEDS_HEALTH
-    from sensor.health import Finding, Severity
-
-    try:
-        facts = feeds_facts(path)
-    except SchoolError as error:
-        mend = "Mend it; `schoolgate feeds` says the same."
-        return (Finding("feeds_there", "Identity feeds", Severity.FAIL, str(error), "", mend),)
-    return FEEDS_HEALTH.examine(facts) if facts else ()
-
-
-def _sites(path: Path) -> tuple[Finding, ...]:
-    """Findings on the register of official sites, where the school has one."""
-    from datetime import date
-
-    from deploy.assembly import SchoolError, read_school
-    from pipeline.profile import load_profile
-    from pipeline.sitechecks import SITES, site_facts
-    from sensor.catalogue import load_catalogue
-    from sensor.health import Finding, Severity
-
-    try:
-        files = read_school(path)
-        if not files.school.official_sites:
-            return ()
-        profile = load_profile(files.settings.school.policy_profile, files.folder)
-        services = load_catalogue(files.settings.sensor.services).services
-    except (SchoolError, ValueError, OSError) as error:
-        mend = "Mend them; `schoolgate config check` says the same."
-        return (Finding("sites_read", "Official sites", Severity.UNKNOWN, str(error), "", mend),)
-    return SITES.examine(site_facts(files.school, profile, services, date.today()))
-
-
-def _alerts(path: Path) -> tuple[Finding, ...]:
-    """The findings on channels of alerts and on the catalogue's age."""
-    import time
-    from contextlib import closing
-    from datetime import date
-
-    from deploy.assembly import SchoolError, settings_path
-    from deploy.settings import load_settings
-    from pipeline.alerts.health import ALERTING, SHOWN_S, AlertFacts
-    from pipeline.alerts.outbox import Outbox
-    from pipeline.alerts.settings import read_addresses
-    from sensor.catalogue import load_catalogue
-
-    try:
-        settings = load_settings(settings_path(path))
-        catalogue = load_catalogue(settings.sensor.services).version
-    except (SchoolError, ValueError, OSError):
-        return ()  # the settings' finding says it
-    now, names, trouble = time.time(), tuple[str, ...](), ""
-    try:
-        names = tuple(address.name for address in read_addresses(settings.alerts))
-        deliveries = []
-        if settings.alerts.folder.is_dir():
-            with closing(Outbox(settings.alerts.folder)) as outbox:
-                deliveries = outbox.unsettled(now - SHOWN_S)
-    except ValueError as error:
-        trouble, deliveries = f"{error}.", []
-    facts = AlertFacts(now, date.today(), catalogue, {}, channels=names, trouble=trouble, deliveries=deliveries)
-    wanted = ("alerts_set", "alert_channels", "catalogue_age")
-    return tuple(finding for finding in ALERTING.examine(facts) if finding.id in wanted)
 
 
 def _line(finding: Finding) -> str:

@@ -232,8 +232,8 @@ def _finish(
     at_once: bool,
 ) -> None:
     """Shows an import, and keeps or applies it."""
-    from deploy.import_text import changes_of, shown_lines
-    from pipeline.imports.versions import WAITING, Version
+    from deploy.import_text import shown_lines
+    from pipeline.imports.proposal import changes_of, record_of
 
     changes = changes_of(found, present)
     for line in shown_lines(found, changes, present, settings):
@@ -241,12 +241,7 @@ def _finish(
     if dry_run:
         click.echo("This was a dry run: nothing is kept.")
         return
-    record = Version(
-        "", WAITING, "", _who(), sorted({reading.format for reading in found.readings}), [], {},
-        {name: change.count() for name, change in changes.items()},
-        [note for reading in found.readings for note in reading.notes],
-        found.school.version,
-    )  # fmt: skip
+    record = record_of(found, changes, _who())
     version = versions.add(files, found.merged.files, found.maps, record)
     if at_once:
         _applied(versions.apply(version.id, _who()), versions, settings, folder)

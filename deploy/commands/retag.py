@@ -64,11 +64,9 @@ def command(
                 "this school keeps sums only (mode aggregate), nothing per person: past sums stay as they were judged, "
                 "and a correction holds from the moment it is applied"
             )
-        if not settings.store.servers and not (where := store_path or settings.store.path).exists():
-            fail(f"{where}: there is no store; give --store, or correct store.path")
         judge = _judge(files)
         trail = trail_of(files)
-        with owning(store_path, settings.store) as store:
+        with owning(store_path, settings.store, make=False) as store:
             kept = marked_days(store, settings.school.id)
             changed = _changed_by(files, import_, kept) if import_ else set(kept)
             begin, end = (moment.date() if moment else None for moment in (first, last))

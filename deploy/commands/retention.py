@@ -32,12 +32,16 @@ def command(folder: Path, store_path: Path | None, as_json: bool) -> None:
 
         files = read_school(folder)
         settings = files.settings
-        if not settings.store.servers and not (where := store_path or settings.store.path).exists():
-            fail(f"{where}: there is no store; give --store, or correct store.path")
         keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
-        with owning(store_path, settings.store) as store:
+        with owning(store_path, settings.store, make=False) as store:
             outcome = enforce(
-                store, files.school, settings.sensor.spool, trail_of(files), keys, alerts=settings.alerts.folder
+                store,
+                files.school,
+                settings.sensor.spool,
+                trail_of(files),
+                keys,
+                alerts=settings.alerts.folder,
+                backups=settings.store.backup_folder,
             )
     if as_json:
         click.echo(json.dumps([asdict(proof) for proof in outcome.proofs], indent=1))

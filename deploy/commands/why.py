@@ -85,8 +85,6 @@ def command(
             raise click.UsageError("--as needs --school DIR, whose access file says who you are")
         if store_path is None and settings is None:
             raise click.UsageError("give --store, or --school DIR whose settings name the store")
-        if settings and not settings.servers and not (where := store_path or settings.path).exists():
-            fail(f"{where}: there is no store; give --store, or correct store.path")
         with reading(store_path, settings) as store:
             school = find_school(store, school_id)
             moment = _moment(day, at, school.tz)

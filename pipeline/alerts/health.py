@@ -28,6 +28,8 @@ WATCHED: Mapping[str, Kind] = MappingProxyType(
         "interface": Kind.MIRROR_SILENT,
         "sensor": Kind.MIRROR_SILENT,
         "spool": Kind.STORE,
+        "store_disk": Kind.STORE,
+        "backups": Kind.STORE,
         "loss": Kind.LOSS,
         "blind_jump": Kind.BLIND_JUMP,
         "feeds_there": Kind.FEED_STALE,

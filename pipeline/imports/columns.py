@@ -12,11 +12,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from pipeline.imports.kinds import COLUMN_NAMES, dated_kind, duty_kind
 from pipeline.imports.known import Known, weekday_of
-from pipeline.imports.said import LEFT_OUT
+from pipeline.imports.said import LEFT_OUT, Said
 from pipeline.imports.tables import TABLES, ImportRefused, Line, Part, Reading, file_of
 from pipeline.imports.text import Cells, decode, read_cells, separator_of
 from pipeline.records import COLUMNS
@@ -40,6 +41,20 @@ _KINDS: Mapping[str, tuple[str, type[StrEnum], Callable[[str], StrEnum | None] |
     "exceptions": ("kind", ExceptionKind, dated_kind),
 }
 _CONSTANT = "="
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of an export: its header, and our column -> the export's name of it, or `=VALUE` for all rows."""
+
+    table: str
+    header: Sequence[str]
+    chosen: Mapping[str, str]
+
+    @property
+    def required(self) -> Sequence[str]:
+        """Columns of ours without which the export cannot be read."""
+        return COLUMNS[file_of(self.table)]
 
 
 def read_table(file: str, data: bytes, table: str, source: str, known: Known) -> Reading:
@@ -81,29 +96,45 @@ def _places(file: str, header: Cells, table: str, known: Known) -> dict[str, int
     names = [_plain(name) for name in header.values]
     if twice := sorted(name for name, n in Counter(names).items() if name and n > 1):
         raise ImportRefused(file, header.line, f"column {twice[0]} appears twice", "remove one of them")
-    found: dict[str, int | str] = {}
+    found = _matched(names, table, known.said)
     for column in TABLES[table]:
         said = known.said.column(column)
-        if said is not None and said.startswith(_CONSTANT):
-            found[column] = said.removeprefix(_CONSTANT)
-        elif said is not None:
-            if _plain(said) not in names:
-                what = f"missing column {said!r}, which is {column} by --map now or at an earlier import"
-                raise ImportRefused(file, header.line, what, f"the header has {', '.join(header.values)}")
-            found[column] = names.index(_plain(said))
-        elif _plain(column) in names:
-            found[column] = names.index(_plain(column))
-    taken = set(found.values())
-    for column in TABLES[table]:
-        for name in COLUMN_NAMES.get(column, ()):
-            if column not in found and name in names and names.index(name) not in taken:
-                found[column] = names.index(name)
-                taken.add(found[column])
+        if said is not None and column not in found:
+            what = f"missing column {said!r}, which is {column} by --map now or at an earlier import"
+            raise ImportRefused(file, header.line, what, f"the header has {', '.join(header.values)}")
     if missing := [column for column in COLUMNS[file_of(table)] if column not in found]:
         what = f"missing column{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
         mend = f'say which it is: --map {missing[0]}="THEIR COLUMN" (or =VALUE for all rows)'
         raise ImportRefused(file, header.line, f"{what}; the header has {', '.join(header.values)}", mend)
     return found
+
+
+def _matched(names: Sequence[str], table: str, said: Said) -> dict[str, int | str]:
+    """Columns of ours that are said, are named as ours, or can be guessed; `names` are plain ones of a header."""
+    found: dict[str, int | str] = {}
+    spoken = {column: theirs for column in TABLES[table] if (theirs := said.column(column)) is not None}
+    for column in TABLES[table]:
+        theirs = spoken.get(column, column)
+        if theirs.startswith(_CONSTANT):
+            found[column] = theirs.removeprefix(_CONSTANT)
+        elif _plain(theirs) in names:
+            found[column] = names.index(_plain(theirs))
+    taken = set(found.values())
+    for column in TABLES[table]:
+        for name in COLUMN_NAMES.get(column, ()):
+            if column not in found and column not in spoken and name in names and names.index(name) not in taken:
+                found[column] = names.index(name)
+                taken.add(found[column])
+    return found
+
+
+def match_columns(file: str, data: bytes, table: str, said: Said) -> Columns:
+    """How the columns of a CSV export would be read, before it is. Raises ImportRefused for what is no such text."""
+    text = decode(file, data, (said.column("encoding") or "utf-8-sig",))
+    header = read_cells(file, "\n".join(text.splitlines()[:40]), separator_of(text))[0].values
+    found = _matched([_plain(name) for name in header], table, said)
+    chosen = {ours: header[at] if isinstance(at, int) else _CONSTANT + at for ours, at in found.items()}
+    return Columns(table, header, chosen)
 
 
 def _line(

@@ -76,7 +76,7 @@ def read_import(
     parts: list[Part] = []
     readings: list[Reading] = []
     for batch in _batches(listed):
-        source = asked.source or _source(batch)
+        source = asked.source or source_of(batch[0].name, batch[0].kind)
         working = {**present, **merge(present, parts, fewer=True).files}
         known = Known(
             present_school(working, settings),
@@ -117,10 +117,10 @@ def kind_of(name: str, data: bytes) -> str:
     stem = Path(name).stem.lower()
     if not data.strip():
         raise ImportRefused(name, 1, "the file is empty", "export it again")
-    if stem in TABLES:
-        return stem
     if head[:2] in (b"PK", b"\xd0\xcf"):
         raise ImportRefused(name, 1, "this is a workbook or an archive", "save the sheet as CSV UTF-8")
+    if stem in TABLES:
+        return stem
     text = decode(name, data.removeprefix(BOM_UTF8), ("utf-8-sig", "cp1252"))
     header = read_cells(name, "\n".join(text.splitlines()[:1]) or text, separator_of(text))[0].values
     if is_fet(header):
@@ -149,11 +149,11 @@ def _batches(files: Sequence[_File]) -> list[list[_File]]:
     return [*single, *([times] if times else []), *([lessons] if lessons else []), *([f] for f in rest)]
 
 
-def _source(batch: Sequence[_File]) -> str:
+def source_of(name: str, kind: str) -> str:
     """The name under which what was said of a source is remembered: its file's, without dates and copies."""
-    if batch[0].kind.startswith(("gpu", "untis")):
+    if kind.startswith(("gpu", "untis")):
         return "untis"
-    return _DATED.sub("", Path(batch[0].name).stem).lower().strip() or batch[0].kind
+    return _DATED.sub("", Path(name).stem).lower().strip() or kind
 
 
 def _read(batch: Sequence[_File], source: str, known: Known, asked: Asked) -> Reading:

@@ -1,9 +1,10 @@
 """The numbers of the design, measured: python -m tests.bench [WHAT...] [--quick] [--rounds N] [--json] [--markdown]
 
-Without WHAT everything but `found`, in less than a quarter of an hour. --quick takes a few minutes, with captures of a
-tenth of the size, to see that it works: its figures mean little. `--json` prints everything unrounded, `--markdown` the
-table as README has it. `--save FILE` also keeps the JSON, and `--read FILE` prints from that instead of measuring.
-Nothing is installed: a peer that is missing is named, with the command that gets it (`deploy/peers` gets them all).
+Without WHAT everything but `found` and `queries`, in less than a quarter of an hour. --quick takes a few minutes, with
+captures of a tenth of the size, to see that it works: its figures mean little. `--json` prints everything unrounded,
+`--markdown` the table as README has it. `--save FILE` also keeps the JSON, and `--read FILE` prints from that instead
+of measuring. Nothing is installed: a peer that is missing is named, with the command that gets it (`deploy/peers` gets
+them all).
 """
 
 from __future__ import annotations
@@ -41,11 +42,12 @@ PARTS: dict[str, tuple[Callable[[Bench], Iterator[Row]], str]] = {
     "way": (parts.way, "replay: capture file to tagged aggregates"),
     "judge": (parts.judge, "place and judge; rows into the store"),
     "year": (parts.year, "a year of a school in the store: questions, opening, memory, size"),
+    "queries": (parts.queries, "every named query on that year, each with its target"),
     "peers": (parts.peers, "ndpiReader, NFStream and nfpcapd on the same files"),
     "live": (live_part, "packets lost on a veth pair, by rate (root)"),
     "found": (parts.found, "names on real captures (SCHOOLGATE_CAPTURES), ours and the peers'"),
 }
-NOT_UNASKED = ("found",)
+NOT_UNASKED = ("found", "queries")
 
 
 def run(wanted: Sequence[str], rounds: int, quick: bool) -> Report:
@@ -71,7 +73,9 @@ def main() -> None:
         description=f"{(__doc__ or '').partition(': python')[0]}\n\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    arguments.add_argument("what", nargs="*", choices=[*PARTS, []], metavar="WHAT", help="all but found by default")
+    arguments.add_argument(
+        "what", nargs="*", choices=[*PARTS, []], metavar="WHAT", help="all but found and queries by default"
+    )
     arguments.add_argument("--rounds", type=int, default=5, help="medians of so many rounds (peers, replay: at most 3)")
     arguments.add_argument("--quick", action="store_true", help="captures of a tenth of the size, short live trials")
     arguments.add_argument("--read", type=Path, help="print from a --save of an earlier run, measure nothing")

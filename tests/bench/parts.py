@@ -271,9 +271,22 @@ def judge(bench: Bench) -> Iterator[Row]:
         yield Row("way", "aggregates into a server, loopback", sent, "rows/s", target=Target(1e5, of_ratio=False))
 
 
+def queries(bench: Bench) -> Iterator[Row]:
+    """Every named query on a year of a school, for a week and, where days can be chosen, for the whole year."""
+    found = _year(bench)
+    for name, took in sorted(found["questions_ms"].items(), key=lambda item: -item[1]):
+        note = f"{found['questions_processor_ms'][name]:.1f} ms of processors"
+        yield Row("queries", name, took, "ms", target=Target(200, of_ratio=False), note=note)
+
+
+def _year(bench: Bench) -> Any:
+    """What a year of a school was measured with; the store is made once a run."""
+    return child("tests.bench.store_year", "--json", "--rounds", bench.rounds, "--folder", bench.folder / "year")
+
+
 def year(bench: Bench) -> Iterator[Row]:
     """A year of a school: every named question, opening, memory, size."""
-    found = child("tests.bench.store_year", "--json", "--rounds", bench.rounds)
+    found = _year(bench)
     note = f"{found['rows']:,} rows; slowest: {found['slowest']}"
     week = {name: took for name, took in found["questions_ms"].items() if not name.endswith("(year)")}
     yield Row(

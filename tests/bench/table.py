@@ -22,6 +22,7 @@ TITLES = {
     "process": "Memory, start, a second core",
     "way": "From the capture file to tagged aggregates",
     "store": "The store: one year of a school of 1,500 devices",
+    "queries": "Every named query on that year: a week of it, and the whole year where days can be chosen",
     "live": "Live on a veth pair: the sender on one core, the sensor's worker on the other",
     "found": "Flows with a name",
 }

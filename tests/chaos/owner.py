@@ -1,7 +1,7 @@
 """The storing side of a round of chaos: the spool into the store, as the owner does, and it can be killed anywhere.
 
 `python -m tests.chaos.owner SCHOOL STORE SPOOL JOURNAL` ends with 0 once the day is over and stored, with 75 if another
-process has the store.
+process has the store. STORE is a folder, or the HOST:PORT of a server.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from pathlib import Path
 
 from deploy.assembly import assemble, read_school
 from pipeline.ingest import Ingest
-from pipeline.store import StoreBusy, StoreError, open_store
+from pipeline.server import ServerStore
+from pipeline.store import ChdbStore, StoreBusy, StoreError, open_store
+from pipeline.wire import Address
 from sensor.spool import Spool
 from tests.chaos.files import ENDED, SENSOR
 
@@ -26,7 +28,7 @@ def main(school: Path, store_path: Path, folder: Path, journal: Path) -> int:
     spool = Spool(folder, writer="owner")
     while True:
         try:
-            with open_store(store_path) as store:
+            with _opened(store_path) as store:
                 ingest = Ingest(store, assessor, "gate", workers=(SENSOR,))
                 while not _stored(ingest, spool, journal.with_name(ENDED)):
                     time.sleep(IDLE_S)
@@ -38,6 +40,13 @@ def main(school: Path, store_path: Path, folder: Path, journal: Path) -> int:
         except StoreError as error:  # the disk is full while the store is opened
             print(f"not opened: {error}", file=sys.stderr)
             time.sleep(IDLE_S)
+
+
+def _opened(place: Path) -> ChdbStore | ServerStore:
+    host, _, port = place.name.partition(":")
+    if not port:
+        return open_store(place)
+    return ServerStore(Address(((host, int(port)),), secure=False))
 
 
 def _stored(ingest: Ingest, spool: Spool, ended: Path) -> bool:

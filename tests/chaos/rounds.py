@@ -48,13 +48,15 @@ class Day:
 
 @dataclass(slots=True)
 class Round:
-    """What happened: faults in order, with seconds; complaints of the owner; how often each process was started."""
+    """What happened: faults in order, with seconds; complaints of the owner; how often processes were started; rows
+    that are there too often (servers of 2018 only)."""
 
     seed: int
     faults: list[tuple[float, str]] = field(default_factory=list)
     starts: int = 0
     complaints: int = 0
     wrong: tuple[str, ...] = ()
+    doubled: int = 0
 
 
 def comparable(tables: Contents) -> dict[str, list[str]]:
@@ -94,8 +96,8 @@ def disk(folder: Path) -> Iterator[Path]:
 class Processes:
     """The two processes of a round: started, killed, started again."""
 
-    def __init__(self, day: Day, place: Path, small: Path) -> None:
-        journal, self.store, spool = place / "journal", small / "store", small / "spool"
+    def __init__(self, day: Day, place: Path, small: Path, store: Path | None = None) -> None:
+        journal, self.store, spool = place / "journal", store or small / "store", small / "spool"
         self.log = (place / "log").open("w")
         self._command = {
             "writer": ["tests.chaos.writer", day.tables, spool, journal],

@@ -8,7 +8,9 @@ import pytest
 
 from tests.chaos.files import cut
 from tests.chaos.rounds import Day, differences, play, undisturbed
+from tests.chaos.servers import play as play_server
 from tests.conftest import SampleDay
+from tests.pipeline import servers
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +36,13 @@ def test_whatever_is_killed_filled_or_taken_the_store_is_the_same(
     round_ = play(day, tmp_path / "round", 1, faults)
     assert round_.wrong == ()
     assert round_.starts > 2 or "fill disk" in [kind for _, kind in round_.faults]
+
+
+@pytest.mark.skipif(bool(servers.lacking()), reason=servers.lacking())
+def test_a_server_may_be_killed_stopped_or_cut_off_and_nothing_is_missing(day: Day, tmp_path: Path) -> None:
+    round_ = play_server(day, tmp_path / "round", 1, ("cut network", "kill server", "stop server"))
+    assert round_.wrong == ()
+    assert len(round_.faults) >= 2
 
 
 def test_a_row_too_many_and_a_row_too_few_are_seen() -> None:

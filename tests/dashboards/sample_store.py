@@ -7,6 +7,7 @@ differ, and one that was seen but not monitored; it also shows that schools do n
 
 from __future__ import annotations
 
+import json
 import random
 from collections import defaultdict
 from collections.abc import Iterator
@@ -95,19 +96,113 @@ def uses(day: date, seed: int, outside: float = 0.5) -> Iterator[Use]:
                 yield Use(start, *slot, kind, service, outcome, reason, 1)
 
 
-def fill(store: Store) -> None:
-    """Put both schools into an empty store."""
-    _school(store, SCHOOL, "Ysgol Enghraifft", "pseudonymous", "2026-09-01")
-    _school(store, SUMMER, "Ysgol Haf", "aggregate", "")
-    for back in range(9):
+def fill(store: Store, weeks: int = 9) -> None:
+    """Put both schools into an empty store; the last weeks of the nine."""
+    add_school(store)
+    add_school(store, SUMMER, "Ysgol Haf", "aggregate", "")
+    for back in range(weeks):
         monday = MONDAY - timedelta(weeks=back)
         for i in range(5):
             day, outside = monday + timedelta(days=i), 0.4 + back % 3 / 10
             fill_day(store, SCHOOL, day, seed=back, week="AB"[back % 2], outside=outside)
+    _episodes(store)
     fill_day(store, SUMMER, SUMMER_DAY, seed=99, week="")
     _coverage(store, SUMMER, SILENT_DAY, [], f"{SUMMER}/{SILENT_DAY}")
     for n, (certainty, segment) in enumerate((("likely", "staff"), ("likely", "staff"), ("possible", "pupil"))):
         _alert(store, f"a{n}", certainty, segment)
+    _around(store)
+
+
+def _around(store: Store) -> None:
+    """What stands beside the sums: days of the calendar, a pause, a correction, trouble with the monitor, deletion."""
+    fixed: Row = {"school": SCHOOL, "day": DAY}
+    days = [("school", "")] * 4 + [("inset", "Staff training")]
+    _insert(
+        store,
+        "school_day",
+        [
+            {"school": SCHOOL, "day": MONDAY + timedelta(n), "kind": kind, "name": name, "updated": local(DAY, "07:00")}
+            for n, (kind, name) in enumerate(days)
+        ],
+        "days",
+    )
+    metrics = {"minutes_paused": ("10:00", 15), "minutes_retagged": ("09:00", 37)}
+    counted = [
+        {**fixed, **VERSIONS, "start": local(DAY, at), "metric": m, "value": n} for m, (at, n) in metrics.items()
+    ]
+    _insert(store, "coverage", counted, "around")
+    trouble = (
+        dict.fromkeys(BY_NAME["alert"].types, "") | fixed | {"id": "h1", "kind": "feed_stale", "subject": "leases"}
+    )
+    trouble |= dict.fromkeys(("raised", "at", "last"), local(DAY, "09:30")) | {"recovered": local(DAY, "11:00")}
+    _insert(store, "alert", [trouble | {"percent": 0, "edits": 1, "acknowledged": 0, "revision": 1}], "h1")
+    message = dict.fromkeys(BY_NAME["alert_delivery"].types, "") | fixed | {"message": "m1", "channel": "mail"}
+    message |= {"made": local(DAY, "09:30"), "changed": local(DAY, "09:31"), "state": "sent", "alerts": 1, "attempt": 1}
+    _insert(store, "alert_delivery", [message | {"possible_duplicate": 0, "revision": 1}], "m1")
+    gone = dict.fromkeys(BY_NAME["retention_proof"].types, 0) | fixed | {"problem": "", "audit_hash": ""}
+    gone |= {"run": local(DAY, "03:00"), "before": local(DAY, "00:00"), "what": "use_day", "keep_days": 426}
+    _insert(store, "retention_proof", [gone], "gone")
+
+
+def add_episode(store: Store, id_: str, pseudonym: str, clock: str = "14:10", minutes: int = 5) -> None:
+    """One more episode of DAY, without the minutes that were kept."""
+    start = local(DAY, clock)
+    row: Row = {"school": SCHOOL, "day": DAY, "id": id_, "pseudonym": pseudonym, "service": "facebook"}
+    row |= {"kind": "social_networking", "start": start, "last": start + timedelta(minutes=minutes - 1)}
+    row |= {"minutes": minutes, "grade": "B", "source": "lease, log-on", "rule": "E8 v1", **VERSIONS, "revision": 0}
+    row |= {"why": _evidence(minutes, "teaching", "scheduled"), "sums": "{}"}
+    _insert(store, "episode", [row], id_)
+
+
+def arrive(store: Store, day: date, clock: str, minutes: int) -> None:
+    """A window of a day comes into the store, with so many minutes of use at lunch."""
+    start = local(day, clock)
+    fixed: Row = {"school": SCHOOL, "day": day, "level": "all", "kind": "", "service": "", "outcome": "allowed"}
+    fixed |= {"reason": "allowed_time", "minutes": minutes, "bytes_up": 1, "bytes_down": 1, **VERSIONS}
+    token = f"{SCHOOL}/arrives/{start:%Y%m%d%H%M}"
+    _insert(store, "use_five", [{**fixed, "start": start}], token)
+    _insert(store, "use_day", [{**fixed, "people": "all"}], token)
+    _insert(store, "use_period", [{**fixed, "people": "all", "period": "Lunch", "period_kind": "lunch"}], token)
+    window: Row = {"school": SCHOOL, "batch": token, "stored": start + timedelta(hours=9), "window": start}
+    _insert(store, "batch", [{**window, "rows": 3, **VERSIONS}], token)
+
+
+def _episodes(store: Store) -> None:
+    """Two episodes of DAY, one of them in two pieces, and the minutes that were kept, two of them unknown."""
+    found = (
+        ("e100", "paaaaaaaaaaaa", "facebook", "09:10", 3),
+        ("e100", "paaaaaaaaaaaa", "facebook", "09:15", 2),
+        ("e200", "pbbbbbbbbbbbb", "reddit", "13:05", 4),
+    )
+    kinds = {service: kind for kind, services in KINDS.items() for service, _ in services}
+    episodes: list[Row] = []
+    marks: list[Row] = []
+    fixed: Row = {"school": SCHOOL, "day": DAY, "grade": "B", "source": "lease, log-on", **VERSIONS, "revision": 0}
+    for id_, pseudonym, service, clock, minutes in found:
+        start = local(DAY, clock)
+        who: Row = {**fixed, "pseudonym": pseudonym, "service": service, "rule": "E8 v1"}
+        last = start + timedelta(minutes=minutes - 1)
+        row: Row = {**who, "id": id_, "kind": kinds[service], "start": start, "last": last, "minutes": minutes}
+        episodes.append({**row, "why": _evidence(minutes, "teaching", "scheduled"), "sums": "{}"})
+        why = {"state": "teaching", "allowed": "no", "why": _evidence(1, "teaching", "scheduled"), "facts": "{}"}
+        told = {"outcome": "outside_allowed", "reason": "episode", "episode": id_, **why}
+        marks += [{**who, "minute": start + timedelta(minutes=n), **told} for n in range(minutes)]
+    for n in range(2):
+        why = {"state": "break", "allowed": "unknown", "why": _evidence(1, "break", "boundary"), "facts": "{}"}
+        told = {"outcome": "unknown", "reason": "boundary", "episode": "", "rule": "O2 v1", **why}
+        who = {**fixed, "pseudonym": "paaaaaaaaaaaa", "service": "facebook"}
+        marks.append({**who, "minute": local(DAY, "10:50") + timedelta(minutes=n), **told})
+    _insert(store, "episode", episodes, "episodes")
+    _insert(store, "minute_mark", marks, "marks")
+
+
+def _evidence(minutes: int, state: str, because: str) -> str:
+    """What is kept with an episode or a minute."""
+    why: Row = {"active_minutes": minutes, "bytes_down": 400_000, "bytes_up": 30_000, "client_bursts": 6 * minutes}
+    why |= {"confidence": "medium", "named_by": ["sni"], "states": {state: minutes}, "because": {because: minutes}}
+    why |= {"allowed": "no", "identity": {"grade": "B", "source": "lease, log-on"}, "rules": []}
+    why |= {"boundary": {"margin_min": 5, "nearest_min": 12}, "clause": {"id": "6.13", "text": "Personal use."}}
+    return json.dumps(why, separators=(",", ":"))
 
 
 def _alert(store: Store, id_: str, certainty: str, segment: str) -> None:
@@ -125,7 +220,14 @@ def _alert(store: Store, id_: str, certainty: str, segment: str) -> None:
         _insert(store, "alert", [row | {"edits": revision, "revision": revision}], f"{id_}/{revision}")
 
 
-def _school(store: Store, school: str, name: str, mode: str, notice: str) -> None:
+def add_school(
+    store: Store,
+    school: str = SCHOOL,
+    name: str = "Ysgol Enghraifft",
+    mode: str = "pseudonymous",
+    notice: str = "2026-09-01",
+) -> None:
+    """What a store knows of a school without any of its data."""
     sizes = '{"all": 63, "teaching": 44, "support": 19}'
     row = {"school": school, "name": name, "zone": "Europe/London", "mode": mode, "notice": notice}
     row |= {"group_sizes": sizes, "version": "f00dcafe", "updated": local(DAY, "07:00")}
@@ -157,7 +259,7 @@ def fill_day(store: Store, school: str, day: date, seed: int, week: str, outside
     _sums(store, "use_day", fixed, ("people", *names), whole, token)
     _coverage(store, school, day, rows, token)
     bells = [{"slot": s, "kind": k, "start": local(day, a), "end": local(day, b), "week": week} for s, k, a, b in BELLS]
-    _insert(store, "bell", [{"school": school, "day": day, **b} for b in bells], token)
+    _insert(store, "bell", [{"school": school, "day": day, **b, **VERSIONS} for b in bells], token)
 
 
 def _sums(store: Store, table: str, fixed: Row, names: tuple[str, ...], sums: Sums, token: str) -> None:
@@ -190,7 +292,8 @@ def _coverage(store: Store, school: str, day: date, rows: list[Use], token: str)
             "minutes_person": placed,
             "minutes_timetabled": placed - sum(u.reason == "duty_data_missing" for u in here),
         }
-        out += [{"school": school, "day": day, "start": start, "metric": m, "value": v} for m, v in values.items()]
+        fixed: Row = {"school": school, "day": day, "start": start, **VERSIONS}
+        out += [{**fixed, "metric": m, "value": v} for m, v in values.items()]
         name = f"{school}/mirror/{start:%Y-%m-%dT%H:%MZ}"
         window = {"school": school, "batch": name, "stored": start + 3 * FIVE, "window": start, "rows": 9}
         windows.append({**window, **VERSIONS})

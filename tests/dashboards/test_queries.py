@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import date
+from pathlib import Path
 
 import pytest
 
-from dashboards.queries import PARAMETERS, QueryError, ask, ask_one, parse, questions
+import dashboards
+from dashboards.queries import PARAMETERS, QueryError, Row, ask, ask_one, describe, parse, questions
 from pipeline.store import ChdbStore
 from pipeline.words import Outcome
-from tests.dashboards.sample_store import DAY, SCHOOL, SILENT_DAY, SUMMER, SUMMER_DAY, uses
+from sensor.words import Kind
+from tests.dashboards.sample_store import DAY, KINDS, MONDAY, SCHOOL, SILENT_DAY, SUMMER, SUMMER_DAY, uses
 
-VALUES = {"school": SCHOOL, "zone": "Europe/London", "day": DAY, "from": DAY, "to": DAY}
+VALUES = {"school": SCHOOL, "zone": "Europe/London", "day": DAY, "from": MONDAY, "to": DAY}
+VALUES |= {"kind": "all", "group": "all"}
 
 
 @pytest.mark.parametrize("name", questions())
@@ -88,8 +93,11 @@ def test_a_day_without_data_answers_zeroes(store: ChdbStore) -> None:
 
 
 def test_missing_and_superfluous_parameters_are_refused(store: ChdbStore) -> None:
-    with pytest.raises(QueryError, match=r"day_totals: needs parameters \['day', 'school'\], was given \['school'\]"):
+    needs = r"day_totals: needs the parameters school, day, kind \(or 'all'\), group \(or 'all'\), was given school$"
+    with pytest.raises(QueryError, match=needs):
         ask(store, "day_totals", school=SCHOOL)
+    with pytest.raises(QueryError, match=r"was given school, day, zone$"):
+        ask(store, "day_totals", school=SCHOOL, day=DAY, zone="UTC")
     with pytest.raises(QueryError, match="was given"):
         ask(store, "schools", day=DAY)
 
@@ -99,11 +107,17 @@ def test_missing_and_superfluous_parameters_are_refused(store: ChdbStore) -> Non
     [
         ("-- about: X.\nSELECT 1", r"x\.sql:1: has no `-- title:` line"),
         ("-- title: X\nSELECT 1", r"x\.sql:1: has no `-- about:` line"),
-        ("-- title: X\n-- about: X.\n-- unit: m\nSELECT 1", "unknown header"),
+        ("", r"x\.sql:1: has no `-- title:` line"),
+        ("-- title: X\n-- about: X.\n-- unit: m\nSELECT 1", r"x\.sql:3: unknown header 'unit'"),
+        ("-- title: X\n-- title: Y\n-- about: X.\nSELECT 1", r"x\.sql:2: says its title twice"),
         ("-- title: X\n-- about: X.\nDROP TABLE t", "is no question"),
         ("-- title: X\n-- about: X.\nSELECT 1; DROP TABLE t", "second statement"),
         ("-- title: X\n-- about: X.\nSELECT {pupil:String}", r"x\.sql:3: unknown parameter \{pupil:String\}"),
         ("-- title: X\n-- about: X.\nSELECT {day:String}", r"x\.sql:3: unknown parameter \{day:String\}"),
+        ("-- title: X\n-- about: X.\nSELECT {day:Date}", r"write `-- parameters: day Date`"),
+        ("-- title: X\n-- about: X.\n-- parameters: day String\nSELECT {day:Date}", "write `-- parameters: day Date`"),
+        ("-- title: X\n-- about: X.\n-- parameters: day Date, zone String\nSELECT {day:Date}", "day Date`"),
+        ("-- title: X\n-- about: X.\n-- parameters: day Date\nSELECT 1", "take the line out"),
     ],
 )
 def test_a_bad_file_is_refused_with_a_mend(text: str, message: str) -> None:
@@ -112,9 +126,52 @@ def test_a_bad_file_is_refused_with_a_mend(text: str, message: str) -> None:
 
 
 def test_every_parameter_has_a_form_for_grafana() -> None:
-    marks = ", ".join(f"{{{name}:{kind}}}" for name, kind in PARAMETERS.items())
-    sql = parse("x", f"-- title: X\n-- about: X.\nSELECT {marks}").for_grafana()
+    marks = ", ".join(f"{{{name}:{parameter.type}}}" for name, parameter in PARAMETERS.items())
+    told = ", ".join(f"{name} {parameter.type}" for name, parameter in PARAMETERS.items())
+    sql = parse("x", f"-- title: X\n-- about: X.\n-- parameters: {told}\nSELECT {marks}").for_grafana()
     assert sql == (
         "SELECT ${school:sqlstring}, ${zone:sqlstring}, toDate($__toTime, ${zone:sqlstring}), "
-        "toDate($__fromTime, ${zone:sqlstring}), toDate($__toTime, ${zone:sqlstring})"
+        "toDate($__fromTime, ${zone:sqlstring}), toDate($__toTime, ${zone:sqlstring}), "
+        "${kind:sqlstring}, ${group:sqlstring}"
     )
+
+
+def test_the_page_of_the_questions_is_what_the_code_makes() -> None:
+    page = Path(dashboards.__file__).with_name("QUERIES.md").read_text("utf-8")
+    assert page == describe(), "run: python -m dashboards.queries > dashboards/QUERIES.md"
+
+
+NARROWED = [name for name, question in questions().items() if {"kind", "group"} & set(question.params)]
+
+
+@pytest.mark.parametrize("name", NARROWED)
+def test_one_group_and_one_kind_are_parts_of_all(store: ChdbStore, name: str) -> None:
+    """Groups share no minute, so they add up to all staff; a kind is never more than all kinds together."""
+    question = questions()[name]
+    span: dict[str, object] = {n: VALUES[n] for n in question.params if n not in ("kind", "group")}
+    everything = _minutes(question.ask(store, **span))
+    assert everything > 0
+    if "group" in question.params:
+        parts = [_minutes(question.ask(store, **span, group=group)) for group in ("teaching", "support")]
+        assert sum(parts) == everything
+        assert min(parts) > 0
+    if "kind" in question.params:
+        parts = [_minutes(question.ask(store, **span, kind=kind)) for kind in KINDS]
+        assert 0 < max(parts) < everything
+        assert not _minutes(question.ask(store, **span, kind="nothing"))
+
+
+def _minutes(rows: list[Row]) -> int:
+    """All minutes of an answer: its totals, or else the columns of outcomes or kinds."""
+    names = {"total"} if rows and "total" in rows[0] else {*Outcome, *Kind}
+    return sum(value for row in rows for name, value in row.items() if name in names)
+
+
+def test_no_page_panel_or_report_has_sql_of_its_own() -> None:
+    """All SQL of what people see is in the named files, and only `queries` and the check of the boards ask a store."""
+    root = Path(dashboards.__file__).parent
+    for path in (p for p in root.rglob("*") if p.suffix in (".py", ".js", ".html") and "vendor" not in p.parts):
+        text = path.read_text("utf-8")
+        assert not re.search(r"\b(FROM|JOIN)\s+({\w*}|schoolgate)\.", text), f"{path.name}: move its SQL into queries/"
+        if path.name not in ("queries.py", "check.py"):
+            assert not re.search(r"\bstore\.(query|select|execute)\(", text), f"{path.name}: ask a named question"

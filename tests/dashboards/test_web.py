@@ -25,7 +25,7 @@ def client(store: ChdbStore) -> Iterator[TestClient]:
         yield client
 
 
-@pytest.mark.parametrize("path", ["/", "/method", "/health", "/day.json", "/static/day.js", "/nowhere", "/?day=x"])
+@pytest.mark.parametrize("path", ["/", "/method", "/health.json", "/day.json", "/static/day.js", "/nowhere", "/?day=x"])
 def test_every_answer_is_guarded(client: TestClient, path: str) -> None:
     headers = client.get(path).headers
     assert headers["content-security-policy"] == CONTENT_POLICY
@@ -65,7 +65,7 @@ def test_nothing_counts_or_names_people(client: TestClient) -> None:
 
 
 def test_health_is_for_machines(client: TestClient) -> None:
-    answer = client.get("/health").json()
+    answer = client.get("/health.json").json()
     assert answer["status"] == "ok"
     assert answer["latest_day"] == {"ysgol-enghraifft": "2026-11-20", "ysgol-haf": "2026-06-17"}
 
@@ -101,17 +101,17 @@ def test_a_foreign_host_header_is_refused(client: TestClient, host: str) -> None
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8350", "127.0.0.1", "[::1]:8350", "LOCALHOST:1"])
 def test_this_machines_names_are_served(client: TestClient, host: str) -> None:
-    assert client.get("/health", headers={"host": host}).status_code == 200
+    assert client.get("/health.json", headers={"host": host}).status_code == 200
 
 
 def test_other_bindings_serve_their_own_name(store: ChdbStore) -> None:
     named = TestClient(
         make_app(store, PageSettings(host="monitor.school.example")), base_url="http://monitor.school.example"
     )
-    assert named.get("/health").status_code == 200
+    assert named.get("/health.json").status_code == 200
     every = TestClient(make_app(store, PageSettings(host="0.0.0.0")), base_url="http://10.0.0.5:8350")
-    assert every.get("/health").status_code == 200
-    assert every.get("/health", headers={"host": "evil.example"}).status_code == 421
+    assert every.get("/health.json").status_code == 200
+    assert every.get("/health.json", headers={"host": "evil.example"}).status_code == 421
 
 
 class _Broken:
@@ -121,6 +121,6 @@ class _Broken:
 
 def test_a_broken_store_is_said(store: ChdbStore) -> None:
     client = TestClient(make_app(_Broken()), base_url="http://127.0.0.1")  # type: ignore[arg-type]
-    assert client.get("/health").status_code == 503
+    assert client.get("/health.json").status_code == 503
     page = client.get("/")
     assert (page.status_code, "it is gone" in page.text) == (503, True)

@@ -519,7 +519,7 @@ def test_questions_without_an_answer_are_status_1(store: Path, tmp_path: Path) -
         "'2026-47' is not an ISO week; write it as 2026-W47": ["report", "--week", "2026-47", *at, *out],
         "no school 'nonesuch' in this store": ["report", "--week", WEEK, *at, *out, "--school", "nonesuch"],
         "has no use to explain there": ["why", "e0000000000000000", *at],
-        "some panels are at fault": ["grafana", "check", *at, "--day", "2020-01-01"],
+        "anything to show of the week up to 2020-01-01": ["grafana", "check", *at, "--day", "2020-01-01"],
         "No such file or directory": ["report", "--week", WEEK, *at, "--out", str(tmp_path / "gone" / "report.html")],
         "the folder holds something else": ["why", "e0", "--store", str(HERE)],
         "holds no school yet": ["why", "e0", "--store", str(tmp_path)],

@@ -90,6 +90,13 @@ class Process:
             self._running.wait()
             self._running = None
 
+    def stop(self) -> None:
+        """End it as an administrator does, and wait for it."""
+        self._send(signal.SIGTERM)
+        assert self._running is not None
+        self._running.wait(PATIENCE_S)
+        self._running = None
+
     def said(self) -> str:
         """The end of what it wrote."""
         return (self.folder / "output").read_text(errors="replace")[-2000:]

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.ages import MONTHS_14
 from pipeline.alerts.clients import KEEP_DAYS
 from pipeline.alerts.database import Delivery
 from pipeline.alerts.health import ALERTING, WATCHED, AlertFacts, Blind, blind_of
 from pipeline.feeds.status import FEEDS_HEALTH
 from pipeline.native import Values
 from pipeline.privacy_health import PRIVACY
-from pipeline.retention import MONTHS_14, enforce
+from pipeline.retention import enforce
+from pipeline.schema import VERSIONS
 from pipeline.sitechecks import SITES
 from pipeline.store import ChdbStore, open_store
 from sensor.checks import SENSOR
@@ -120,6 +122,7 @@ def test_the_last_hour_is_compared_with_the_two_weeks_before(store: ChdbStore) -
         "start": [int((now - ago).timestamp()) for ago, _, _ in cells],
         "metric": [metric for _, metric, _ in cells],
         "value": [value for _, _, value in cells],
+        **{name: ["v1"] * len(cells) for name in VERSIONS},
     }
     store.insert("coverage", columns, "blind")
     assert blind_of(store, "small", AT) == Blind(1000, 307, 500, 11)

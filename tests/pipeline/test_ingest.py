@@ -311,6 +311,29 @@ def test_the_school_is_described_once_and_again_when_it_changes(judge: Assessor,
     assert [row["name"] for row in store.tables["school_info"]] == ["Small School", "New Name"]
 
 
+@pytest.mark.parametrize(
+    ("calendar", "kind", "name"),
+    [
+        ([], "school", ""),
+        (["2026-11-17,,inset,Staff training"], "inset", "Staff training"),
+        (["2026-11-17,,inset,09:00-12:30"], "inset", ""),
+        (["2026-11-17,,closure,Snow", "2026-11-16,2026-11-20,holiday,"], "closure", "Snow"),
+        (["2026-11-16,2026-11-20,bank_holiday,Twin"], "bank_holiday", "Twin"),
+    ],
+)
+def test_what_sort_of_day_it_was_is_stored_once_and_again_when_it_changes(
+    judge: Assessor, tmp_path: Path, calendar: list[str], kind: str, name: str
+) -> None:
+    store = MemoryStore()
+    for _ in range(2):
+        run(judge, store, files(traffic(1), random.Random(1)))
+    school = small_school(extra={"calendar.csv": calendar})
+    other = Assessor(school, small_catalogue(), load_profile("cwmbran"), None, Pseudonyms(tmp_path / "keys"))
+    run(other, store, files(traffic(2), random.Random(1)))
+    told = [(str(row["day"]), row["kind"], row["name"]) for row in store.tables["school_day"]]
+    assert told == list(dict.fromkeys([("2026-11-17", "school", ""), ("2026-11-17", kind, name)]))
+
+
 def test_nothing_stored_names_a_person_or_an_address(judge: Assessor) -> None:
     store = MemoryStore()
     run(judge, store, files(traffic(3), random.Random(3)))

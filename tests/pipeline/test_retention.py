@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.ages import DAYS
 from pipeline.audit import KEEP_DAYS, unlike
+from pipeline.backup import back_up
 from pipeline.contest import ContestReason, Status, decide, open_contest
 from pipeline.native import Values
-from pipeline.retention import DAYS, Outcome, anchors, enforce
+from pipeline.retention import Outcome, anchors, enforce
 from pipeline.schema import BY_NAME
 from pipeline.store import StoreError, open_store
 from tests.pipeline.desks import HEAD, SCHOOL, STAFF, Office, use
@@ -67,6 +69,47 @@ def test_rows_leave_on_the_day_after_their_last(office: Office, table: str) -> N
         "of the other school, whose owner sees to it, and the last kept"
     )
     assert run(office).proofs[0].removed == 0
+
+
+def test_what_is_all_due_leaves_as_partitions_and_only_the_rest_row_by_row(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert office.store is not None
+    today = datetime.fromtimestamp(office.clock[0], UTC).date()
+    for age in (8, 9, 10):
+        put(office, "minute_mark", today - timedelta(days=age))
+    put(office, "minute_mark", today - timedelta(days=10), "other-school")
+    put(office, "use_day", today - timedelta(days=600))
+    done: list[str] = []
+    execute = office.store.execute
+    monkeypatch.setattr(office.store, "execute", lambda ddl: (done.append(ddl), execute(ddl)))
+    outcome = run(office)
+    assert outcome.problems == ()
+    dropped = [ddl.rpartition("schoolgate.")[2] for ddl in done if "DROP PARTITION" in ddl]
+    days = [f"{today - timedelta(days=age):%Y%m%d}" for age in (9, 8)]
+    month = f"{today - timedelta(days=600):%Y%m}"
+    assert dropped == [f"minute_mark DROP PARTITION {day}" for day in days] + [f"use_day DROP PARTITION {month}"]
+    (deleted,) = (ddl for ddl in done if "DROP PARTITION" not in ddl)
+    assert "minute_mark" in deleted, "the day that another school has rows of, too"
+    assert rows_of(office, "minute_mark") == [today - timedelta(days=10)]
+
+
+def test_old_rows_leave_kept_backups_and_a_row_proves_it(office: Office) -> None:
+    assert office.store is not None
+    today = datetime.fromtimestamp(office.clock[0], UTC).date()
+    for age in (1, 3):
+        put(office, "minute_mark", today - timedelta(days=age))
+    folder = office.folder / "backups"
+    backup = back_up(office.store, folder, now=lambda: office.clock[0])
+    key = office.keys.path.read_bytes() if office.keys.path.exists() else office.keys.of("term", "T00").encode()
+    assert not any(key.strip() in path.read_bytes() for path in backup.folder.iterdir())
+    office.clock[0] += 5 * 86_400
+    outcome = enforce(office.store, SCHOOL, None, office.trail, office.keys, lambda: office.clock[0], backups=folder)
+    (proof,) = [proof for proof in outcome.proofs if proof.what == "backups"]
+    assert (proof.removed, proof.left, outcome.problems) == (1, 0, ())
+    (backup.folder / "backup.json").write_text("{}")
+    outcome = enforce(office.store, SCHOOL, None, office.trail, office.keys, lambda: office.clock[0], backups=folder)
+    assert "it may hold what had to go: remove" in outcome.problems[0]
 
 
 def test_retention_is_what_the_design_says() -> None:

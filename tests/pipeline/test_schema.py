@@ -1,11 +1,13 @@
 """The declarations themselves, and the page made of them."""
 
+import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from pipeline import schema
-from pipeline.retention import DAYS, HELD_AT_MOST
+from pipeline.ages import DAYS, HELD_AT_MOST
 
 
 def declared() -> list[tuple[str, str, str]]:
@@ -53,3 +55,12 @@ def test_what_leaves_by_age_is_never_gone_before_its_rule() -> None:
 
 def test_quoting_closes_no_literal() -> None:
     assert schema.quoted("it's \\") == "'it\\'s \\\\'"
+
+
+def test_servers_keep_their_own_logs_for_a_time_or_not_at_all() -> None:
+    root = ElementTree.parse(Path(__file__).parents[2] / "deploy" / "cluster" / "clickhouse.xml").getroot()
+    logs = [element for element in root if element.tag.endswith("_log")]
+    assert {"query_log", "part_log", "metric_log", "trace_log", "text_log", "session_log"} <= {log.tag for log in logs}
+    for log in logs:
+        age = re.search(r"INTERVAL (\d+) DAY DELETE", log.findtext("ttl") or "")
+        assert log.get("remove") == "1" or (age and int(age[1]) <= 90), log.tag

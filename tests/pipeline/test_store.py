@@ -57,6 +57,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from pipeline.store import open_store
 row = {"school": ["a"], "day": [date(2026, 11, 17)], "start": [datetime(2026, 11, 17, tzinfo=UTC)]}
+row |= {"policy": ["p"], "catalogue": ["c"], "timetable": ["t"]}
 for _ in range(2):
     with open_store(Path(sys.argv[1])) as store:
         store.insert("coverage", row | {"metric": ["packets"], "value": [1]}, "b")
@@ -190,3 +191,9 @@ def test_busy_can_be_told_apart() -> None:
     assert issubclass(StoreBusy, StoreError)
     assert issubclass(StoreError, ValueError)
     assert "held by another process, and" in str(StoreBusy(Path("/x"), None))
+
+
+def test_the_embedded_engine_keeps_no_logs_of_its_own(store: ChdbStore) -> None:
+    store.query("SELECT 1")
+    own = "SELECT name FROM system.tables WHERE database = 'system' AND engine LIKE '%MergeTree'"
+    assert store.query(own).rows == []

@@ -52,6 +52,7 @@ def coverage(school: str, values: list[int]) -> dict[str, Values]:
         "start": [NOON] * rows,
         "metric": [f"m{i}" for i in range(rows)],
         "value": values,
+        **{name: ["v1"] * rows for name in schema.VERSIONS},
     }
 
 
@@ -249,6 +250,7 @@ def test_a_batch_over_several_months_and_many_rows_is_one_batch(tested: EngineUn
         "start": np.zeros(rows, "u4"),
         "metric": ["packets"] * rows,
         "value": np.ones(rows, "u8"),
+        **{name: ["v1"] * rows for name in schema.VERSIONS},
     }
     for _ in range(2 if tested.has("deduplication") else 1):
         assert store.insert("coverage", columns, f"{school}/big") == rows
@@ -257,6 +259,7 @@ def test_a_batch_over_several_months_and_many_rows_is_one_batch(tested: EngineUn
 
 def test_the_last_written_bell_and_school_hold(store: Store, school: str) -> None:
     bell = {"school": [school], "day": [DAY], "slot": ["P1"], "kind": ["lesson"], "start": [NOON], "week": ["A"]}
+    bell |= {name: ["v1"] for name in schema.VERSIONS}
     for version, end in enumerate((NOON, NOON + timedelta(hours=1))):
         store.insert("bell", bell | {"end": [end]}, f"{school}/bells/{version}")
     found = store.query("SELECT end FROM schoolgate.bell FINAL WHERE school = {s:String}", {"s": school})

@@ -22,8 +22,9 @@ def send(number):
     rows = {ROWS}
     coverage = {{"school": ["a"] * rows, "day": [date(2026, 11, 17)] * rows, "start": [NOON] * rows}}
     coverage |= {{"metric": [f"b{{number}}"] * rows, "value": list(range(rows))}}
-    store.insert("coverage", coverage, name)
     versions = {{"policy": ["p"], "catalogue": ["c"], "timetable": ["t"]}}
+    coverage |= {{name: word * rows for name, word in versions.items()}}
+    store.insert("coverage", coverage, name)
     row = {{"school": ["a"], "batch": [name], "stored": [NOON], "window": [NOON], "rows": [rows]}} | versions
     store.insert("batch", row, name)
 """

@@ -18,6 +18,7 @@ from sensor.catalogue import Wiki
 from sensor.layout import Slices
 from sensor.load import INTERPRETED
 from sensor.meter import Meter, MeterLimits
+from sensor.openings import Openings
 from sensor.sense import segment_table
 from sensor.sightings import Sightings, Watched
 from sensor.uploads import Uploads
@@ -55,19 +56,21 @@ def _metered(path: Path) -> dict[str, Any]:
         return Wiki("wiki", Watch.TEXT, name) if len(name) % 2 else None
 
     uploads = Uploads(wiki_of, segment_table(()), LIMITS.max_flows)
+    openings = Openings(segment_table(()), 0)
     meter = Meter(
         lookup,
         give,
         LIMITS,
         emit_all=True,
         on_answers=lambda client, server, said: answers.append(f"{client.hex()} {server.hex()} {said!r}"),
+        openings=openings,
         sightings=seen,
         uploads=uploads,
     )
     for _ in capture.read(meter.feed):
         pass
     meter.finish()
-    opened, count = meter.take_openings()
+    opened, count = openings.take()
     uploads.finish(meter.latest_ns)
     return {
         "slices": rows,

@@ -1,0 +1,374 @@
+"""The reports of a live Schoolgate: issues what is due, issues anew what a correction changed, and sends it.
+
+A tick does what there is to do and returns; who ticks (the owner's scheduler, or `schoolgate report --send`) decides
+nothing. What is due is computed from the table of issues (dashboards.schedule), what is to be sent from the
+table of deliveries (pipeline.issued); only one process of a machine sends, who holds the lock beside the requests. A
+server that does not answer is tried again, later each time, for three days; how that stands is in `state.json` for
+`schoolgate doctor`. Whoever cannot write to the store leaves a request in the folder, and the owner takes it up.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dashboards.issuing import Press
+from dashboards.mail import PROBLEMS, Attachment, file_name, hand_over, letter
+from dashboards.pdf import PdfError, pdf_of
+from dashboards.queries import ask
+from dashboards.report_health import STATE
+from dashboards.said import Said
+from dashboards.schedule import SCHEDULED, TERM, Due, When, due_weeks, find_term
+from dashboards.schools import NoSuchSchool, find_school
+from dashboards.standing import Standing, standing_of
+from dashboards.week import monday_of
+from pipeline.alerts.answers import Answer, Result
+from pipeline.alerts.limits import GIVE_UP_S, wait_after
+from pipeline.alerts.sender import Lock
+from pipeline.audit import AuditError, AuditTrail
+from pipeline.issued import (
+    FAILED,
+    LEFT_OUT,
+    PENDING,
+    SENT,
+    Delivery,
+    Issue,
+    claim,
+    deliveries,
+    issue_of,
+    issues,
+    keep,
+    recover,
+    settle,
+)
+from pipeline.issued import put as put_delivery
+from pipeline.sitechecks import site_facts
+
+if TYPE_CHECKING:
+    from dashboards.language import Language
+    from deploy.assembly import SchoolFiles
+    from pipeline.store import Store
+
+CORRECT_EVERY_S = 3600.0
+CORRECT_WEEKS = 8
+"""How far back an issue is looked at again; a re-tag reaches a week, a contest two months."""
+REQUESTS = "requests"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Somebody wants a report sent now: the last issue of a period, made if there is none. `to`: else those set."""
+
+    id: str
+    period: str
+    to: tuple[str, ...] = ()
+
+
+class Reporting:
+    """See the module's header. One a process; `renew` when the school's files have changed."""
+
+    def __init__(
+        self,
+        files: SchoolFiles,
+        store: Store,
+        now: Callable[[], float] = time.time,
+        stopping: threading.Event | None = None,
+    ) -> None:
+        self._files, self._store, self._now = files, store, now
+        self._stopping = stopping or threading.Event()
+        self._folder = files.settings.report.folder
+        self._lock: Lock | None = None
+        self._correct_at = 0.0
+
+    def renew(self, files: SchoolFiles) -> None:
+        """Goes by newer files from the next tick on."""
+        self._files = files
+        self._correct_at = 0.0
+
+    def close(self) -> None:
+        """Lets another process send."""
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def tick(self) -> None:
+        """One round; what fails is said, and tried again by the next."""
+        try:
+            self.work()
+        except (OSError, ValueError) as error:
+            click.echo(f"schoolgate: the report: {error}", err=True)
+
+    def work(self) -> list[Delivery]:
+        """One round; returns the deliveries that it tried. Raises StoreError, OSError and what the files give."""
+        if not self._take():
+            return []
+        try:
+            press = self._press()
+        except NoSuchSchool:
+            return []  # nothing has been stored yet
+        self._issue_due(press)
+        if self._now() >= self._correct_at:
+            self._correct(press)
+            self._correct_at = self._now() + CORRECT_EVERY_S
+        self._take_requests(press)
+        tried: list[Delivery] = []
+        for one in self._waiting():
+            if self._stopping.is_set():
+                break
+            if one.copy or all(other.copy or other.state == SENT for other in tried):  # in order, or not at all
+                tried.append(self._send(one))
+        self._note()
+        return tried
+
+    # ------------------------------------------------------------------------------------------------------- issuing
+
+    def _take(self) -> bool:
+        """The right to send; whoever gets it first sees to what the one before left in the middle."""
+        if self._lock is None:
+            lock = Lock(self._folder)
+            if not lock.take():
+                lock.close()
+                return False
+            self._lock = lock
+            if cut := recover(self._store, self._school, self._now()):
+                click.echo(
+                    f"schoolgate: the report: {cut} mails were cut off; they come marked as duplicates", err=True
+                )
+        return True
+
+    @property
+    def _school(self) -> str:
+        return self._files.settings.school.id
+
+    def _press(self) -> Press:
+        report = self._files.settings.report
+        return Press(self._store, find_school(self._store, self._school), report.languages, report.contact)
+
+    def _issue_due(self, press: Press) -> None:
+        known = issues(self._store, self._school)
+        first = min((issue.day for issue in known if issue.basis.get(SCHEDULED)), default=None)
+        if first is None:
+            first = min((row["day"] for row in ask(self._store, "days", school=self._school)), default=None)
+        when = When.of(self._files.settings.report.at)
+        left = _left_out(known)
+        for due in due_weeks(self._files.school, when, self._now(), known, first):
+            if due.why:
+                keep(self._store, self._school, _skipped(due, self._now()))
+                left.append(_word(due.period, due.why, due.name))
+                click.echo(f"schoolgate: no report of week {due.period} ({due.why})", err=True)
+                continue
+            standing = standing_in(self._files, due.monday)
+            issue = press.week(due.period, self._now(), standing, tuple(left), scheduled=True)
+            self._keep(issue)
+            left = []
+
+    def _correct(self, press: Press) -> None:
+        """Issues anew what a correction has changed."""
+        newest = {issue.period: issue for issue in issues(self._store, self._school) if not issue.left_out}
+        since = self._now() - CORRECT_WEEKS * 7 * 86_400
+        for light in newest.values():
+            if light.made < since or light.period.startswith(TERM):
+                continue
+            before = issue_of(self._store, self._school, light.period, light.issue)
+            if before and (issue := press.corrected(before, self._now(), standing_in(self._files, before.day))):
+                self._keep(issue)
+
+    def _keep(self, issue: Issue) -> None:
+        keep(self._store, self._school, issue)
+        click.echo(f"schoolgate: report of {issue.period}, version {issue.issue}, issued", err=True)
+        if self._files.settings.report.to and issue.basis.get(SCHEDULED):
+            self._post(issue, "")
+
+    def _post(self, issue: Issue, copy: str) -> None:
+        now = int(self._now())
+        first = Delivery(issue.day, issue.period, issue.issue, copy, now, PENDING, now, now)
+        if first.key not in {one.key for one in deliveries(self._store, self._school)}:
+            put_delivery(self._store, self._school, first)
+
+    # ------------------------------------------------------------------------------------------------------- sending
+
+    def _take_requests(self, press: Press) -> None:
+        done = {one.copy for one in deliveries(self._store, self._school) if one.state in (SENT, FAILED)}
+        for request in requests(self._folder):
+            if request.id in done:
+                (self._folder / REQUESTS / f"{request.id}.json").unlink(missing_ok=True)
+                continue
+            issue = issue_of(self._store, self._school, request.period)
+            if issue is None or issue.left_out:
+                issue = self._made(press, request.period)
+                self._keep(issue)
+            self._post(issue, request.id)
+
+    def _made(self, press: Press, period: str) -> Issue:
+        """The first issue of a week or a term that nobody waited for."""
+        if period.startswith(TERM):
+            term = find_term(self._files.school, period.removeprefix(TERM))
+            return press.term(term, self._files.school, self._now(), standing_in(self._files, term.first, term.last))
+        monday = monday_of(period)
+        return press.week(period, self._now(), standing_in(self._files, monday))
+
+    def _waiting(self) -> list[Delivery]:
+        """What is due to be sent, in the order of periods; of the reports to all, none before the one before it."""
+        self._complete()
+        every = deliveries(self._store, self._school)
+        due = [one for one in every if one.state == PENDING]
+        first = next((one for one in due if not one.copy), None)
+        late = first is not None and first.due > self._now()
+        return [one for one in due if one.due <= self._now() and not (late and not one.copy)]
+
+    def _complete(self) -> None:
+        """An issue that was cut off before its delivery was written gets one."""
+        if self._files.settings.report.to:
+            known = {(one.period, one.issue) for one in deliveries(self._store, self._school)}
+            for issue in issues(self._store, self._school):
+                late = self._now() - issue.made > GIVE_UP_S or issue.left_out or not issue.basis.get(SCHEDULED)
+                if not late and (issue.period, issue.issue) not in known:
+                    self._post(issue, "")
+
+    def _send(self, delivery: Delivery) -> Delivery:
+        mail = self._letter(delivery)  # which takes a while; between the claim and the end there is only the sending
+        taken = claim(self._store, self._school, delivery, self._now())
+        if taken is None:
+            return delivery
+        settings = self._files.settings.report
+        result = hand_over(settings, mail) if isinstance(mail, EmailMessage) else mail
+        now = self._now()
+        if result.answer is Answer.TOOK:
+            after = settle(self._store, self._school, taken, SENT, now, problem=result.problem)
+        else:
+            unclear = result.answer is Answer.UNCLEAR
+            over = now - taken.made > GIVE_UP_S or result.problem == "gone"
+            state, due = (FAILED, 0.0) if over else (PENDING, now + wait_after(taken.attempt))
+            after = settle(
+                self._store,
+                self._school,
+                taken,
+                state,
+                now,
+                problem=result.problem,
+                due=due,
+                possible_duplicate=unclear,
+            )
+            click.echo(f"schoolgate: the report of {taken.period} was not sent: {PROBLEMS[result.problem]}", err=True)
+        if after.state in (SENT, FAILED) and after.copy:
+            (self._folder / REQUESTS / f"{after.copy}.json").unlink(missing_ok=True)
+        return after
+
+    def _letter(self, delivery: Delivery) -> EmailMessage | Result:
+        """The mail of a delivery, or why there is none."""
+        settings = self._files.settings.report
+        to: Sequence[str] = settings.to
+        if delivery.copy:
+            asked = [request for request in requests(self._folder) if request.id == delivery.copy]
+            to = asked[0].to or to if asked else ()
+        issue = issue_of(self._store, self._school, delivery.period, delivery.issue)
+        if issue is None:
+            return Result(Answer.REFUSED, "gone")
+        if not to or not settings.host:
+            return Result(Answer.REFUSED, "unset")
+        id_ = f"{self._school}.{issue.period.replace('/', '.')}.{issue.issue}"
+        return letter(settings, to, issue.mails, attachments(issue), id_, bool(delivery.possible_duplicate))
+
+    def _note(self) -> None:
+        """Writes down how the sending stands, for who may not open the store."""
+        waiting = [one for one in deliveries(self._store, self._school) if one.state in (PENDING, FAILED)]
+        rows = [
+            {
+                "period": one.period,
+                "state": one.state,
+                "attempt": one.attempt,
+                "problem": one.problem,
+                "at": one.changed,
+            }
+            for one in waiting
+            if one.state == PENDING or self._now() - one.changed < 7 * 86_400
+        ]
+        draft = self._folder / f".{STATE}.new"
+        draft.write_text(json.dumps({"at": int(self._now()), "waiting": rows}), encoding="utf-8")
+        draft.replace(self._folder / STATE)
+
+
+def standing_in(files: SchoolFiles, first: date, last: date | None = None) -> Standing | None:
+    """How a school stood in a week, or another time, with what no store knows; None where that cannot be read."""
+    from deploy.commands.notice import facts_of_school
+    from pipeline.profile import load_profile
+    from sensor.catalogue import load_catalogue
+
+    settings, last = files.settings, last or first + timedelta(days=6)
+    try:
+        entries = AuditTrail(files.folder / settings.privacy.audit).verify().entries
+        profile = load_profile(settings.school.policy_profile, files.folder)
+        services = load_catalogue(settings.sensor.services, settings.sensor.exempt_sites).services
+        sites = site_facts(files.school, profile, services, last)
+        return standing_of(entries, facts_of_school(files).version, sites, first, last)
+    except (AuditError, ValueError, OSError):
+        return None
+
+
+def attachments(issue: Issue) -> Iterator[Attachment]:
+    """The page of an issue in each language as PDF; as HTML where none can be made, so that the mail goes all the
+    same."""
+    for code, page in issue.pages.items():
+        lang: Language = "cy" if code == "cy" else "en"
+        try:
+            yield Attachment(file_name(issue.period, issue.issue, lang, "pdf"), "application/pdf", pdf_of(page))
+        except PdfError as error:
+            click.echo(f"schoolgate: {error}; the page goes as HTML", err=True)
+            yield Attachment(file_name(issue.period, issue.issue, lang, "html"), "text/html", page.encode())
+
+
+def requests(folder: Path) -> list[Request]:
+    """What was asked for and is not done yet, the oldest first."""
+    found = []
+    for path in sorted((folder / REQUESTS).glob("*.json")):
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            found.append(Request(path.stem, str(told["period"]), tuple(map(str, told["to"]))))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # half-written, or just done
+    return found
+
+
+def ask_for(folder: Path, period: str, to: Sequence[str]) -> Request:
+    """Leaves a request; on the disk when this returns. Raises OSError."""
+    where = folder / REQUESTS
+    where.mkdir(mode=0o700, parents=True, exist_ok=True)
+    request = Request(f"{int(time.time())}-{secrets.token_hex(4)}", period, tuple(to))
+    draft = where / f".{request.id}"
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump({"period": period, "to": list(to)}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(where / f"{request.id}.json")
+    return request
+
+
+def _left_out(known: Sequence[Issue]) -> list[Said]:
+    """The words for what was left out since the last report."""
+    found: list[Said] = []
+    for issue in sorted(known, key=lambda one: one.day):
+        if issue.period.startswith(TERM):
+            continue
+        found = [*found, _word(issue.period, issue.why, issue.name)] if issue.left_out else []
+    return found
+
+
+def _word(period: str, why: str, name: str) -> Said:
+    if why == "holiday":
+        return Said("Week {week} had no report: {name}.", {"week": period, "name": name or Said("holiday")})
+    return Said("Week {week} had no report: it was too long ago when its turn came.", {"week": period})
+
+
+def _skipped(due: Due, now: float) -> Issue:
+    return Issue(due.monday, due.period, LEFT_OUT, int(now), due.why, due.name, {SCHEDULED: True})
