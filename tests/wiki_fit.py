@@ -62,7 +62,7 @@ EDGES: dict[str, dict[str, tuple[int, tuple[float, ...]]]] = {
         "answer": (LESS, (0.07, 0.12, 0.2, 0.3)),
         "quiet": (MORE, (0.25, 0.8)),
         "asked": (LESS, (1, 2)),
-        "think": (LESS, (6, 12)),
+        "think": (MORE, (0.02,)),
         "order": (LESS, (1, 2)),
         "later": (LESS, (1,)),
         "in_stream": (LESS, (0.5,)),

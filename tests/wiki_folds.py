@@ -28,7 +28,7 @@ from pipeline.wiki.unit import HostCue, Request, Unit, cues_of, requests_of, uni
 from tests.wiki_fit import SIZES, Case, cases, fit, read_truth
 
 FOLDS = 5
-HOST_CUES = {"hcaptcha": 1.5, "auth": 2.0, "cxserver": 1.0, "commons": -3.0}
+HOST_CUES = {"hcaptcha": 1.5, "auth": 2.0, "cxserver": 1.0, "commons": -6.0}
 OTHER_SIZES = {"saved": 720.0, "saved_plain": 860.0, "stored_answer_max": 600.0, "reply_answer": 3200.0}
 
 
@@ -111,11 +111,15 @@ def toml(shapes: Mapping[str, ShapeWeights], rates: Mapping[str, Rates], session
     lines = [
         "# The frozen constants of the detector of edits; written by `python -m tests.wiki_folds DIR --write`.",
         "# Weights are log-odds per grade of a cue, each cue's grades lie between its edges (pipeline.wiki.cues).",
-        'version = "1"',
+        'version = "2"',
         f'provenance = """Weights fitted on {sessions} recorded sessions (Chromium 156, Firefox 153, API scripts) '
-        "of two laboratories with MediaWiki 1.39 behind an edge set up like Wikimedia's. Rates are of sessions that "
-        "were recorded while the detector was being made, and judged once, when it was done. "
-        'The weights of host names, and the sizes of other wikis than Wikimedia\'s, are assumed, not measured."""',
+        "of two laboratories with MediaWiki 1.39 behind an edge set up like Wikimedia's. Rates are of 158 of these "
+        "sessions, which version 1 judged once and had not seen before; 13 of its 17 false alarms were uploads of "
+        "files to Commons. Version 2 mends that and other faults that they showed, and has not been measured on "
+        "recordings that it has not seen: in five folds over all sessions 388 of 398 saves were likely, and so were 2 "
+        "of 11,894 views. The weights of host names, and the sizes of other wikis than Wikimedia's, are assumed, not "
+        "measured."
+        '"""',
         "edits_per_1000_views = 1.0  # Wikimedia's own figure of 2022",
         "",
         "[sizes]  # bytes, of Wikimedia's wikis",

@@ -10,8 +10,9 @@ shapes of a save (`cues`), each of which has a probability (`constants`). Three 
 A POST that says itself that it edits, in the clear to a wiki without TLS, and is answered by a redirect, is
 **confirmed**; nothing else ever is. Cues from other connections (host names only) lift a probability: hCaptcha's hosts
 are asked when somebody without a confirmed account types into an edit form; auth.wikimedia.org right after an upload is
-where the first save of a logged-out person leads; cxserver serves the translation tool; and on Commons most forms of
-this shape are uploads of files. Their weights are assumed, not measured: recorded sessions have hardly any of them.
+where the first save of a logged-out person leads; cxserver serves the translation tool. On Commons most forms of this
+shape are uploads of files, which look the same: there only such hosts make an edit possible. These weights are assumed,
+not measured: recorded sessions have hardly any of them.
 
 Decisions depend on packet times alone (`Unit.known`, and `now` in `advance`), so a capture gives the same alarms live.
 Memory is bounded: per client the uploads of ten minutes, at most PASTS, and the habits of CONNECTIONS connections; at

@@ -16,11 +16,12 @@ and anything about a body but its length. Times are seconds since the unit opene
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pipeline.wiki.flights import CONTROL, FEW, LEAD, SMALL, TINY, Flight, Post, Record, flights, shows_http2
+from pipeline.wiki.flights import CONTROL, FEW, LEAD, SMALL, TINY, Flight, Post, Record, flights, quickest, shows_http2
 
 PAGE = 3_000  # an answer from here may be a page
 FORM = 900  # bytes of the shortest body that saves a form; log-ins and preferences are shorter
@@ -41,6 +42,7 @@ class Habits:
     """What a connection's records so far have shown of it; `when` = a post's time in 1/20 s."""
 
     http2: bool = False
+    rtt: float = math.inf
     to_events: dict[int, int] = field(default_factory=dict)  # sizes of answers to events, by when these were sent
     to_posts: dict[int, int] = field(default_factory=dict)  # first answers to other posts likewise
 
@@ -144,6 +146,7 @@ def exchanges(
     """
     habits = Habits() if habits is None else habits
     habits.http2 = habits.http2 or shows_http2(records)
+    habits.rtt = rtt = quickest(records, min(rtt, habits.rtt))
     sent = flights(records, rtt, usual, is_http2(records, habits))
     habits.learn_events(records, sent, rtt, opened)
     found: list[Exchange] = []

@@ -17,6 +17,7 @@ What it does not know: anything about a body but its length. Times are seconds s
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -73,6 +74,19 @@ def flights(records: Sequence[Record], rtt: float, usual: int, http2: bool) -> l
         posts, headers = _posts(flight.sizes, kind, credit)
         found.append(Flight(flight.start, flight.end, flight.sizes, flight.answered, tuple(posts), headers, credit))
     return found
+
+
+def quickest(records: Sequence[Record], rtt: float) -> float:
+    """The round trip, if the server was seen to give credit sooner than the handshake had made expect: upon data that
+    went up at one moment, with no other data for a second before it."""
+    sent = [t for t, s in records if s > HEADER]
+    for t, s in records:
+        at = bisect_left(sent, t)
+        if _credits(s) and at and 0.001 < t - sent[at - 1] < rtt:
+            moment = bisect_left(sent, sent[at - 1] - 0.003)
+            if not moment or sent[moment - 1] < sent[at - 1] - 1.0:
+                rtt = t - sent[at - 1]
+    return rtt
 
 
 def shows_http2(records: Sequence[Record]) -> bool:
@@ -138,14 +152,17 @@ def _kinds(sizes: Sequence[int], huge: tuple[float, float] | None, http2: bool) 
 def _credit(
     records: Sequence[Record], flights: Sequence[Flight], kinds: Sequence[Sequence[str]], rtt: float
 ) -> list[int]:
-    """How many bodies the server gave credit for, by flight: those that surely carry data come first."""
+    """How many bodies the server gave credit for, by flight: those that surely carry data come first, until each of
+    their records has had its own."""
     found = [0] * len(flights)
     spans = [(f.start + min(0.6 * rtt, 0.004), f.end + 1.5 * rtt + 0.25) for f in flights]
-    sure = ["d" in kind for kind in kinds]
+    sure = [kind.count("d") for kind in kinds]
     for t, s in records:
         if bodies := _credits(s):
             within = [i for i, (start, end) in enumerate(spans) if start <= t <= end]
-            takers = [i for i in within if sure[i]] or [i for i in within if len(flights[i].sizes) > 1][:1]
+            takers = [i for i in within if found[i] < sure[i]]
+            takers = takers or [i for i in within if not sure[i] and len(flights[i].sizes) > 1][:1]
+            takers = takers or [i for i in within if sure[i]]
             for i in takers:
                 found[i] += bodies
     return found
@@ -161,9 +178,11 @@ def _posts(sizes: Sequence[int], kinds: list[str], credit: int) -> tuple[list[Po
             sure += 1
     for i, kind in enumerate(kinds):
         if kind == "?":
-            is_data = kinds[i - 1] == "h" and sizes[i - 1] > HEADER and sure < credit
+            could = sizes[i - 1] > HEADER or LEAD[0] <= sizes[i] <= LEAD[1]  # an event has no cookies
+            is_data = kinds[i - 1] == "h" and could and sure < credit
+            is_data |= kinds[i - 1] == "d" and LEAD[0] <= sizes[i - 1] <= LEAD[1]  # and this is the rest of it
             kinds[i] = "d" if is_data else "h"
-            sure += is_data
+            sure += is_data and kinds[i - 1] == "h"
     if not sure and credit and len(sizes) > 1:
         kinds[-1] = "d"  # a few words, shorter than most headers
     posts: list[Post] = []

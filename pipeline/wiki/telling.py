@@ -34,7 +34,7 @@ _FOR = {
 _AGAINST = {
     "order": "other answers came first",
     "later": "other uploads followed that may have caused the answer",
-    "think": "the answer took long",
+    "think": "the answer came sooner than a save takes",
     "wait": "the page took long",
     "requests": "other requests came between",
     "in_stream": "the answer came at the end of another one",

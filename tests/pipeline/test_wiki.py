@@ -25,7 +25,6 @@ from pipeline.wiki.unit import HostCue, Request, Unit
 from tests import wiki_wire as wire
 
 THRESHOLDS = Thresholds(0.4, 0.6)
-COMMONS = "commons.wikimedia.org"
 
 
 def told(*units: Unit, cues: tuple[HostCue, ...] = (), requests: tuple[Request, ...] = ()) -> list[EditAlarm]:
@@ -114,10 +113,27 @@ def test_requests_with_large_cookies_are_requests_on_a_connection_known_to_be_ht
     assert len(exchanges(pages, wire.RTT, 900, Habits())) == 6, "in HTTP/1.1 they may be forms"
 
 
-def test_a_form_on_commons_may_be_an_upload_of_a_file() -> None:
-    usual, commons = (told(wire.unit(wire.form(0), wiki=wiki))[0] for wiki in ("cy.wikipedia.org", COMMONS))
-    assert commons.probability < usual.probability
-    assert any("uploads of files" in text for text in commons.why)
+def test_a_log_in_after_an_event_is_not_the_event_s_answer_though_the_handshake_was_slow() -> None:
+    near = [(t, s) for t, s in wire.event(-3.0, wait=0.009) if s != -26]
+    event = [(0.0, 67), (0.0, 933), (0.009, -26), (0.009, -584)]
+    log_in = [(0.17, 126), (0.17, 218), (0.18, -26), (0.684, -1430), (0.687, 241), (0.892, -16285)]
+    assert told(wire.unit([*near, *event, *log_in])) == []
+    (alarm,) = told(wire.unit([*event[:2], *log_in[3:]]))
+    assert alarm.rule == Shape.FORM, "alone it is a short form that was saved"
+
+
+def test_a_slow_save_is_told_as_soon_as_its_page_is_known() -> None:
+    slow = [(t if t < 0.2 else t + 13.0, s) for t, s in wire.form(0)]
+    (alarm,) = told(wire.unit(slow))
+    assert (alarm.certainty, alarm.known - alarm.time) == (Certainty.LIKELY, pytest.approx(13.46, abs=0.02))
+
+
+def test_a_form_on_commons_is_told_only_if_other_hosts_speak_for_an_edit() -> None:
+    unit = wire.unit(wire.form(0), wiki="commons.wikimedia.org")
+    assert told(unit) == [], "most are uploads of files"
+    cues = tuple(HostCue(wire.OPENED + at, wire.CLIENT, cue) for at, cue in ((-60, "hcaptcha"), (0.3, "auth")))
+    (alarm,) = told(unit, cues=cues)
+    assert any(text.startswith("Against") and "uploads of files" in text for text in alarm.why)
 
 
 def test_a_log_in_with_huge_cookies_is_not_told() -> None:
