@@ -18,7 +18,7 @@ from dashboards.frame import Page, Site
 from dashboards.needs import Need
 from dashboards.schools import SchoolInfo
 from pipeline.alerts.alert import CERTAINTIES
-from pipeline.wiki.odds import measured
+from pipeline.wiki.odds import chance_wrong, measured
 
 ACKNOWLEDGED = "alert.acknowledged"
 LONGEST_NOTE = 1000
@@ -50,7 +50,14 @@ class _Clerk:
             "edits.html",
             current="edits",
             school=school,
-            found=[(one, texts.words.certainty.get(one.alert.certainty, one.alert.certainty)) for one in found],
+            found=[
+                (
+                    one,
+                    texts.words.certainty.get(one.alert.certainty, one.alert.certainty),
+                    chance_wrong(one.alert.certainty, one.alert.probability),
+                )
+                for one in found
+            ],
             networks=texts.words.network,
             local=lambda at: datetime.fromtimestamp(at, school.tz),
             chosen=chosen,
