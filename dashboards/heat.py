@@ -70,13 +70,14 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class HeatView:
     """Everything the Week page shows. `show`: what the colour stands for, one of SHOWN; `reasons`: unknown minutes by
-    reason, the most frequent first; `unknown_on`: each with the days on which there were some."""
+    reason, the most frequent first; `unknown_on`: each with the days on which there were some; `day_totals`: None of a
+    day of which nothing was seen."""
 
     week: WeekView
     show: str
     days: tuple[date, ...]
     lines: tuple[Line, ...]
-    day_totals: tuple[int, ...]
+    day_totals: tuple[int | None, ...]
     totals: Row
     reasons: tuple[tuple[str, int], ...]
     previous: str
@@ -96,6 +97,7 @@ def heat_view(store: Store, school: SchoolInfo, week: str | None, show: str, now
     days = _days(monday, used, bells)
     show = show if show in SHOWN else ALL_USE
     lines = _lines(school, days, used, bells, seen, show, now)
+    seen_days = {time.astimezone(school.tz).date() for time in seen}
     unknown = ask(store, "week_reasons", **span)
     reasons: Counter[str] = Counter()
     for row in unknown:
@@ -105,7 +107,7 @@ def heat_view(store: Store, school: SchoolInfo, week: str | None, show: str, now
         show=show,
         days=days,
         lines=lines,
-        day_totals=tuple(sum(r[show] for r in used if r["day"] == day) for day in days),
+        day_totals=tuple(sum(r[show] for r in used if r["day"] == day) if day in seen_days else None for day in days),
         previous=max((w for w in known if w < week), default=""),
         following=min((w for w in known if w > week), default=""),
         totals={name: sum(row[name] for row in used) for name in SHOWN},

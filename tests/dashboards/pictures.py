@@ -24,7 +24,8 @@ WEEK, PORT = "2026-W47", 8377
 
 def _take(page: Page, address: str, path: Path) -> None:
     page.goto(address)
-    page.wait_for_load_state("networkidle")
+    if page.locator("#chart").count():
+        page.wait_for_selector("#chart canvas")
     page.screenshot(path=path, full_page=True)
     print(path)
 
@@ -38,13 +39,14 @@ def main(store_path: Path, folder: Path = FOLDER) -> None:
         report = Path(scratch) / "report.html"
         report.write_text(render_report(store, None, WEEK), "utf-8")
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        for name, width, scheme in (
-            ("today", 1280, "light"),
-            ("today-dark", 1280, "dark"),
-            ("today-390", 390, "light"),
+        for name, path, width, scheme in (
+            ("today", "/", 1280, "light"),
+            ("today-dark", "/", 1280, "dark"),
+            ("today-390", "/", 390, "light"),
+            ("week", f"/week?week={WEEK}", 1280, "light"),
         ):
             page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-            _take(page, f"http://127.0.0.1:{PORT}/", folder / f"{name}.png")
+            _take(page, f"http://127.0.0.1:{PORT}{path}", folder / f"{name}.png")
         _take(browser.new_page(viewport={"width": 1000, "height": 900}), report.as_uri(), folder / "report.png")
         browser.close()
         server.should_exit = True

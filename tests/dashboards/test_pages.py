@@ -56,7 +56,11 @@ def test_the_map_adds_up_to_the_days_and_the_week(store: ChdbStore, school: Scho
     for n, day in enumerate(view.days):
         assert sum(line.cells[n].minutes[show] for line in view.lines) == view.day_totals[n]
         assert view.day_totals[n] == ask_one(store, "day_totals", school=SCHOOL, day=day)[show]
-    assert sum(view.day_totals) == totals[show]
+    assert sum(total or 0 for total in view.day_totals) == totals[show]
+
+
+def test_a_day_that_nobody_saw_has_no_total(store: ChdbStore, school: SchoolInfo) -> None:
+    assert set(heat_view(store, school, "2026-W30", ALL_USE, LATER).day_totals) == {None}
 
 
 def test_periods_stand_in_the_order_of_the_day(store: ChdbStore, school: SchoolInfo) -> None:
