@@ -262,6 +262,7 @@ DATED = {
     "schema_version": "applied",
     "rulebook": "updated",
     "catalogue_version": "updated",
+    "school_day": "updated",
 }  # when a row was written
 
 
@@ -319,7 +320,9 @@ def test_every_panel_of_the_dashboards_has_rows(replayed: Replayed) -> None:
     done = schoolgate_well("grafana", "check", "--store", replayed.store, "--day", DAY)
     lines = done.stdout.splitlines()
     assert len(lines) >= 15
-    assert [line for line in lines if not re.search(r" [1-9]\d* rows  good$", line)] == []
+    empty = [line for line in lines if not re.search(r" [1-9]\d* rows  good$", line)]
+    nothing_wrong = ("Alerts about the monitor", "Messages of alerts, by day")  # nothing was to be told or sent
+    assert [line for line in empty if not any(title in line for title in nothing_wrong)] == []
 
 
 def rounded(minutes: int) -> str:
@@ -334,7 +337,7 @@ def test_the_report_has_the_numbers_of_the_store(replayed: Replayed, tmp_path: P
     totals: Counter[str] = Counter()
     for (outcome,), n in added(replayed.tables, "use_day", "outcome", level="all", people="all").items():
         totals[outcome] += n
-    assert f"about {rounded(totals.total())} minutes; {rounded(totals['outside_allowed'])} of them fell outside" in html
+    assert f"about {rounded(totals.total())} minutes. {rounded(totals['outside_allowed'])} of them" in html
     table = re.search(r'<table id="outcomes">.*?</table>', html, re.DOTALL)
     assert table is not None
     shown = dict(re.findall(r'<i class="(\w+)"></i>.*?<td class="n[^"]*">([^<]*)</td>', table[0], re.DOTALL))
@@ -416,6 +419,8 @@ def test_the_store_holds_no_name_no_address_and_no_host(
         for token in TOKEN.findall(text.lower()):
             token = token.strip(".:-")
             host = "." in token and (catalogue.lookup(token) or catalogue.blindness(token))
+            if table == "alert" and column in ("wiki", "why") and host and catalogue.wiki(token):
+                continue  # which wiki it was is what an alert tells
             if token in known or host or _is_address(token):
                 found.append((table, column, text, token))
     assert found == []

@@ -19,6 +19,7 @@ from pipeline.retention import enforce
 from pipeline.schema import VERSIONS
 from pipeline.sitechecks import SITES
 from pipeline.store import ChdbStore, open_store
+from pipeline.store_health import STORE
 from sensor.checks import SENSOR
 from tests.pipeline import alarming
 from tests.pipeline.alarming import AT, Alarm
@@ -33,7 +34,7 @@ def verdict(check: str, **facts: object) -> tuple[str, str]:
 
 
 def test_every_watched_check_exists() -> None:
-    registries = (SENSOR, FEEDS_HEALTH, SITES, PRIVACY, ALERTING)
+    registries = (SENSOR, FEEDS_HEALTH, SITES, PRIVACY, ALERTING, STORE)
     checks = {check.id for registry in registries for check in registry.checks}
     assert set(WATCHED) <= checks
 
