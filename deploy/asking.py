@@ -7,12 +7,13 @@ table. Only what the file system promises is needed: a file is there whole, or n
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from sensor.durable import write_whole
 
 REQUESTS = "requests"
 
@@ -43,10 +44,6 @@ def ask_for(folder: Path, period: str, to: Sequence[str]) -> Request:
     where = folder / REQUESTS
     where.mkdir(mode=0o700, parents=True, exist_ok=True)
     request = Request(f"{int(time.time())}-{secrets.token_hex(4)}", period, tuple(to))
-    draft = where / f".{request.id}"
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump({"period": period, "to": list(to)}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(where / f"{request.id}.json")
+    body = json.dumps({"period": period, "to": list(to)})
+    write_whole(where / f"{request.id}.json", body.encode(), private=True)
     return request

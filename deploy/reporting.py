@@ -46,6 +46,7 @@ from pipeline.issued import (
     settle,
 )
 from pipeline.issued import put as put_delivery
+from sensor.durable import write_whole
 
 if TYPE_CHECKING:
     from dashboards.language import Language
@@ -270,9 +271,8 @@ class Reporting:
             for one in waiting
             if one.state == PENDING or self._now() - one.changed < 7 * 86_400
         ]
-        draft = self._folder / f".{STATE}.new"
-        draft.write_text(json.dumps({"at": int(self._now()), "waiting": rows}), encoding="utf-8")
-        draft.replace(self._folder / STATE)
+        body = {"at": int(self._now()), "waiting": rows}
+        write_whole(self._folder / STATE, json.dumps(body).encode())
 
 
 def attachments(issue: Issue) -> Iterator[Attachment]:

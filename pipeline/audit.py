@@ -36,6 +36,7 @@ from pipeline.chain import (
     parse,
     tail,
 )
+from sensor.durable import write_whole
 
 KEEP_DAYS = 731
 """24 months."""
@@ -102,7 +103,7 @@ class AuditTrail:
                 end = self._append(file, end, CUT, "failed", {}, (), what, b"" if ended else b"\n")
                 ended = True
             end = self._append(file, end, action, result, who, subjects, details or {}, b"" if ended else b"\n")
-            self._put(self._head, f"{end.n} {end.hash}\n".encode())
+            write_whole(self._head, f"{end.n} {end.hash}\n".encode(), private=True)
             entry = parse(self._tail(file).rstrip(b"\n").rpartition(b"\n")[2])
             if entry is None or entry.hash != end.hash:
                 raise AuditError(f"{self.path}: the entry that was written is not there; check the disk")
@@ -137,7 +138,7 @@ class AuditTrail:
         with self._open() as file:
             lines = os.pread(file, os.fstat(file).st_size, 0).split(b"\n")
             first = next(at for at, line in enumerate(lines) if (found := parse(line)) and found.n == cut.n)
-            self._put(self.path, make_base(what) + b"\n".join(lines[first + 1 :]))
+            write_whole(self.path, make_base(what) + b"\n".join(lines[first + 1 :]), private=True)
         return len(old)
 
     # ---------------------------------------------------------------------------------------------------- the file
@@ -209,18 +210,3 @@ class AuditTrail:
             return End(int(number), digest)
         except (FileNotFoundError, ValueError):
             return None
-
-    @staticmethod
-    def _put(path: Path, data: bytes) -> None:
-        """Writes a whole file in one step; whoever is killed meanwhile leaves the old one."""
-        draft = path.with_name(f".{path.name}.new")
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -27,6 +27,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sensor.durable import sync_folder, write_whole
+
 LIST = "backup.json"
 FORMAT = 1
 _NAME = "%Y%m%dT%H%M%SZ"
@@ -156,13 +158,7 @@ def write_list(backup: Backup) -> None:
     body = {"format": FORMAT, "made": backup.made, "school": backup.school, "schema": backup.schema}
     body |= {"columns": backup.columns, "pieces": [asdict(piece) for piece in backup.pieces]}
     text = json.dumps({"backup": body, "sha256": hashlib.sha256(_text(body)).hexdigest()}, indent=1) + "\n"
-    draft = backup.folder / f".{LIST}.new"
-    with private(draft) as file:
-        file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(backup.folder / LIST)
-    sync(backup.folder)
+    write_whole(backup.folder / LIST, text.encode(), private=True)
 
 
 def write_piece(folder: Path, table: str, part: int, tables: Iterator[pa.Table], content: int | None) -> Piece | None:
@@ -202,7 +198,7 @@ def finish(draft: Path, folder: Path, backup: Backup) -> Backup:
     write_list(replace(backup, folder=draft))
     final = folder / name_of(backup.made)
     draft.replace(final)
-    sync(folder)
+    sync_folder(folder)
     return replace(backup, folder=final)
 
 
@@ -227,7 +223,7 @@ def forget(folder: Path, keep: int) -> list[Path]:
         (path / LIST).unlink(missing_ok=True)  # first: half a folder is no backup
         shutil.rmtree(path)
     if gone:
-        sync(folder)
+        sync_folder(folder)
     return gone
 
 
@@ -260,7 +256,7 @@ def trim(backup: Backup, first_day: Callable[[str], date | None], too_old: TooOl
         if path.name not in named:
             path.unlink()
     if removed:
-        sync(backup.folder)
+        sync_folder(backup.folder)
     return found, removed
 
 
@@ -287,15 +283,6 @@ def sha256(path: Path) -> str:
     """Of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sync(folder: Path) -> None:
-    """What was renamed in a folder is on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _text(body: object) -> bytes:

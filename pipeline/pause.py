@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from pipeline.tables import InputError, Row, read_rows
 from pipeline.windows import WINDOW_MIN
+from sensor.durable import write_whole
 
 FILE = "pauses.csv"
 COLUMNS = ("paused_from", "paused_until", "reason", "by")
@@ -163,12 +164,7 @@ def _text(rows: list[list[str]]) -> str:
 
 def _write(folder: Path, rows: list[list[str]]) -> None:
     """Replaces the file as a whole."""
-    draft = folder / f".{FILE}.new"
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(_text(rows))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(folder / FILE)
+    write_whole(folder / FILE, _text(rows).encode())
 
 
 def _time(at: float) -> str:

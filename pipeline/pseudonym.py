@@ -17,6 +17,7 @@ from datetime import date
 from pathlib import Path
 
 from pipeline.rows import CalendarKind, CalendarRow
+from sensor.durable import write_whole
 
 _KEY_BYTES = 32
 _SHOWN = 12  # hexadecimal digits of a pseudonym: two of 10,000 people meet with a chance of 2 in 10 million
@@ -102,19 +103,8 @@ def _read(path: Path) -> dict[str, bytes]:
 def _write(path: Path, keys: dict[str, bytes]) -> None:
     """Replaces the file as a whole; whoever is killed meanwhile leaves the old one."""
     text = json.dumps({term: key.hex() for term, key in sorted(keys.items())}, indent=1)
-    draft = path.with_name(path.name + ".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.unlink(missing_ok=True)
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(path, text.encode() + b"\n", private=True)
     except OSError as error:
         raise PseudonymError(f"{path}:1: pseudonym keys cannot be kept ({error.strerror}); free the path") from error

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -38,6 +37,7 @@ from pipeline.schema import BY_NAME, DATABASE
 from pipeline.school import School
 from pipeline.store import ChdbStore, Store
 from pipeline.tables import zone_of
+from sensor.durable import sync_folder
 from sensor.sightings import FOLDER as SIGHTINGS
 
 SPOOL_S = 86_400
@@ -185,11 +185,7 @@ def _spool(folder: Path, before: int) -> Proof:
         path.unlink(missing_ok=True)
         removed += 1
     for where in folders if removed else ():
-        descriptor = os.open(where, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(where)
     return Proof("spool", 1, before, removed, left=len(list(old())))
 
 

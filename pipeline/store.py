@@ -28,6 +28,7 @@ from pipeline import ddl, parts, schema, upkeep
 from pipeline.engine import MAKING, Engine, Handle, StoreBusy, StoreError, complaint
 from pipeline.native import ColumnError, Values, encode_block
 from pipeline.sqltext import READ_FORMAT, READ_SETTINGS, ParameterError, bound, decode_rows, encode_parameters
+from sensor.durable import sync_folder
 
 __all__ = ["ChdbStore", "Result", "Store", "StoreBusy", "StoreError", "batches", "open_store"]
 
@@ -209,10 +210,10 @@ class ChdbStore:
         """While a new store is filled: if the block does not end well, the next opening finds an empty store."""
         mark = self.path / MAKING
         mark.touch()
-        _sync(self.path)
+        sync_folder(self.path)
         yield
         mark.unlink()
-        _sync(self.path)
+        sync_folder(self.path)
 
     def close(self) -> None:
         """See `Store.close`; the engine ends with its last store."""
@@ -243,15 +244,6 @@ def _in_memory(block: bytes) -> Iterator[str]:
         file.write(block)
         file.flush()
         yield f"/proc/self/fd/{file.fileno()}"
-
-
-def _sync(folder: Path) -> None:
-    """Which names are in a folder is on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.ipc
 
+from sensor.durable import sync_folder
+
 SUFFIX = ".arrow"
 
 
@@ -64,7 +66,7 @@ class Spool:
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(final)
-        self._sync_folder()
+        sync_folder(self.folder)
         self._next += 1
         self._keep_below_cap()
         return final
@@ -92,7 +94,7 @@ class Spool:
     def remove(self, path: Path) -> None:
         """Forget a file whose contents are safe elsewhere."""
         path.unlink(missing_ok=True)
-        self._sync_folder()
+        sync_folder(self.folder)
 
     @staticmethod
     def set_aside(path: Path) -> None:
@@ -112,13 +114,6 @@ class Spool:
             path.unlink(missing_ok=True)
             total -= size
             self.dropped += 1
-
-    def _sync_folder(self) -> None:
-        descriptor = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _size(path: Path) -> int:

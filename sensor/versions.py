@@ -12,12 +12,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from sensor.durable import sync_folder, write_whole
 
 BY_HAND = "changed by hand"
 
@@ -124,21 +125,21 @@ class VersionedFile:
     def _become(self, content: bytes | None, did: str, before: int | None) -> Version:
         number = len(self.history())
         if content is not None:
-            _write(self._copy(number), content)
-            _write(self.path, content)
+            write_whole(self._copy(number), content)
+            write_whole(self.path, content, like=self.path)
         else:
             self.path.unlink(missing_ok=True)
-            _sync(self.path.parent)
+            sync_folder(self.path.parent)
         return self._record(content, did, before)
 
     def _record(self, content: bytes | None, did: str, before: int | None) -> Version:
         history = self.history()
         if content is not None:
-            _write(self._copy(len(history)), content)
+            write_whole(self._copy(len(history)), content)
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         version = Version(len(history), now, did, content is not None, _hash(content), before)
         lines = [json.dumps(asdict(known)) for known in (*history, version)]
-        _write(self.folder / "journal.jsonl", ("\n".join(lines) + "\n").encode())
+        write_whole(self.folder / "journal.jsonl", ("\n".join(lines) + "\n").encode())
         return version
 
     def _copy(self, number: int) -> Path:
@@ -147,24 +148,3 @@ class VersionedFile:
 
 def _hash(content: bytes | None) -> str:
     return hashlib.sha256(content or b"").hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replaces a file as a whole; its mode stays."""
-    draft = path.with_name(path.name + ".new")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    if path.exists():
-        draft.chmod(path.stat().st_mode & 0o777)
-    draft.replace(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from deploy.changes import account
 from deploy.commands._say import failing_well
+from sensor.durable import write_whole
 
 if TYPE_CHECKING:
     from deploy.assembly import SchoolFiles
@@ -121,8 +121,5 @@ def put_out(text: str, out: Path | None, what: str) -> None:
     if out is None:
         click.echo(text)
         return
-    draft = out.with_name(f".{out.name}.new")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text if text.endswith("\n") else text + "\n")
-    draft.replace(out)
+    write_whole(out, (text if text.endswith("\n") else text + "\n").encode(), private=True)
     click.echo(f"{what}: {out}")

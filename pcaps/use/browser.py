@@ -12,13 +12,14 @@ import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from pcaps.use.network import connect_within, within
+from pcaps.use.network import socket_within, within
 
 PORT = 9222
 _CHROMIUM = (
@@ -98,7 +99,7 @@ class Browser:
                 if self.name == "chromium":
                     said = (self._folder / "stderr").read_text(encoding="utf-8", errors="replace")
                     path = said[said.index("/devtools/browser/") :].split()[0]
-                raw = connect_within(self._namespace, PORT)
+                raw = socket_within(self._namespace, lambda: socket.create_connection(("127.0.0.1", PORT), 5))
                 url = f"ws://127.0.0.1:{PORT}{path}"
                 self._connection = await connect(url, sock=raw, max_size=None, ping_interval=None)
                 break

@@ -13,7 +13,7 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -93,20 +93,20 @@ class Network:
             Path("/etc/netns").rmdir()
 
 
-def connect_within(namespace: str, port: int) -> socket.socket:
-    """A connection to the loopback of a namespace, usable from outside; raises OSError."""
+def socket_within(namespace: str, make: Callable[[], socket.socket]) -> socket.socket:
+    """A socket made in a namespace, usable from outside. Raises OSError."""
     made: list[socket.socket | OSError] = []
 
-    def make() -> None:  # a thread of its own: it does not come back from there
+    def enter() -> None:  # a thread of its own: it does not come back from there
         try:
             with open(f"/run/netns/{namespace}") as handle:
                 if ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), _NEWNET):
                     raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-            made.append(socket.create_connection(("127.0.0.1", port), 5))
+            made.append(make())
         except OSError as error:
             made.append(error)
 
-    thread = threading.Thread(target=make)
+    thread = threading.Thread(target=enter)
     thread.start()
     thread.join()
     if isinstance(made[0], OSError):

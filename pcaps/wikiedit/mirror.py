@@ -7,41 +7,28 @@ ways, to another device, for ever. `write_background` makes a capture of other c
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import os
 import random
 import socket
 import ssl
 import struct
 import sys
-import threading
 from pathlib import Path
 
-_NEWNET, _ALL_PROTOCOLS, _BUFFER = 0x40000000, 3, 32 << 20
+from pcaps.use.network import socket_within
+
+_ALL_PROTOCOLS, _BUFFER = 3, 32 << 20
 
 
 def raw_socket(namespace: str, device: str) -> socket.socket:
-    """A packet socket on a device of another namespace."""
-    made: list[socket.socket | OSError] = []
+    """A packet socket on a device of another namespace. Raises OSError."""
 
-    def make() -> None:  # a thread of its own: it does not come back from there
-        try:
-            with open(f"/run/netns/{namespace}") as handle:
-                if ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), _NEWNET):
-                    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-            raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL_PROTOCOLS))
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-            raw.bind((device, 0))
-            made.append(raw)
-        except OSError as error:
-            made.append(error)
+    def make() -> socket.socket:
+        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL_PROTOCOLS))
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        raw.bind((device, 0))
+        return raw
 
-    thread = threading.Thread(target=make)
-    thread.start()
-    thread.join()
-    if isinstance(made[0], OSError):
-        raise made[0]
-    return made[0]
+    return socket_within(namespace, make)
 
 
 def copy(source: socket.socket, target: socket.socket) -> None:

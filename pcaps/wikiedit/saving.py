@@ -53,14 +53,18 @@ async def talk(p: Person, views: int) -> None:
         await p.reads(2)
 
 
+async def _edit_and_look_back(p: Person) -> None:
+    title = p.title(1_000, 25_000)
+    await p.edit(title, p.rng.randint(10, 150))
+    await p.go(p.page(title, action="history"))
+    await p.pause()
+
+
 async def undo(p: Person, views: int) -> None:
     """Save something, then undo it."""
     await p.log_in()
     for _ in range(max(1, views // 7)):
-        title = p.title(1_000, 25_000)
-        await p.edit(title, p.rng.randint(10, 150))
-        await p.go(p.page(title, action="history"))
-        await p.pause()
+        await _edit_and_look_back(p)
         await p.click(".mw-history-undo a")
         await p.until("document.querySelector('#wpSave')")
         await p.pause()
@@ -72,10 +76,7 @@ async def rollback(p: Person, views: int) -> None:
     """Roll back somebody's edits by the link in the history: one small POST."""
     await p.log_in()
     for _ in range(max(1, views // 7)):
-        title = p.title(1_000, 25_000)
-        await p.edit(title, p.rng.randint(10, 150))
-        await p.go(p.page(title, action="history"))
-        await p.pause()
+        await _edit_and_look_back(p)
         await p.click(".mw-rollback-link a")
         await p.pause()
         if await p.run("!!document.querySelector('#mw-content-text form button[type=submit]')"):

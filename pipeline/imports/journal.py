@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from sensor.durable import sync_folder, write_whole
 
 FOLDER = "imports"
 _STATE = "state.json"
@@ -68,29 +69,10 @@ def finish(folder: Path, paths: Mapping[str, Path]) -> None:
     for name, source in _coming(folder, raw).items():
         if source is None:
             paths[name].unlink(missing_ok=True)
-            _sync_folder(paths[name].parent)
+            sync_folder(paths[name].parent)
         else:
             write_whole(paths[name], source.read_bytes(), like=paths[name])
     _write_state(folder, {"version": state["version"], "finished": True, "tables": state["tables"]})
-
-
-def write_whole(path: Path, data: bytes, like: Path | None = None, *, private: bool = False) -> None:
-    """A file written aside, fsynced and renamed into place; with the mode and owner of `like` where it exists, and for
-    its owner's eyes only if it is `private`."""
-    aside = path.with_name(f".{path.name}.new")
-    with aside.open("wb") as out:
-        if private:
-            os.fchmod(out.fileno(), 0o600)
-        out.write(data)
-        if like is not None and like.exists():
-            old = like.stat()
-            os.fchmod(out.fileno(), old.st_mode & (0o600 if private else 0o7777))
-            with suppress(PermissionError):
-                os.fchown(out.fileno(), old.st_uid, old.st_gid)
-        out.flush()
-        os.fsync(out.fileno())
-    aside.replace(path)
-    _sync_folder(path.parent)
 
 
 def digest_of(path: Path | None) -> str:
@@ -126,11 +108,3 @@ def _parsed(raw: bytes) -> dict[str, Any]:
 def _write_state(folder: Path, state: Mapping[str, object]) -> None:
     (folder / FOLDER).mkdir(exist_ok=True)
     write_whole(folder / FOLDER / _STATE, json.dumps(state, indent=1, sort_keys=True).encode() + b"\n")
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -23,8 +23,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.imports import journal
-from pipeline.imports.journal import FOLDER, digest_of, write_whole
+from pipeline.imports.journal import FOLDER, digest_of
 from pipeline.imports.said import dump_maps, load_maps
+from sensor.durable import write_whole
 
 KEPT = 20
 KEPT_WAITING = 5
