@@ -22,7 +22,6 @@ import click
 import pyarrow as pa
 
 from deploy.settings import Settings
-from pipeline.alerts.alert import EditAlarm
 from pipeline.alerts.copies import copy_changes
 from pipeline.alerts.health import ALERTING, SHOWN_S, WATCHED, AlertFacts, Blind, blind_of
 from pipeline.alerts.outbox import Outbox
@@ -41,6 +40,7 @@ from pipeline.sitechecks import SITES, site_facts
 from pipeline.store import Store
 from pipeline.store_health import STORE, store_facts
 from pipeline.tables import zone_of
+from pipeline.wiki.alarm import EditAlarm
 from sensor.checks import SENSOR
 from sensor.health import Finding, Severity
 from sensor.spool import Spool as SpoolFolder

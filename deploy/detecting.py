@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.alerts.alert import EditAlarm
 from pipeline.profile import Profile
+from pipeline.wiki.alarm import EditAlarm
 from pipeline.wiki.constants import Constants, read, shipped
 from pipeline.wiki.detector import Detector, Thresholds
 from pipeline.wiki.unit import cues_of, requests_of, units_of

@@ -15,12 +15,12 @@ from types import TracebackType
 from deploy.alerting import texts_of
 from deploy.assembly import SchoolFiles
 from deploy.detecting import live_detector
-from pipeline.alerts.alert import EditAlarm
 from pipeline.alerts.copies import copy_changes
 from pipeline.alerts.outbox import Outbox
 from pipeline.alerts.raising import Alerts
 from pipeline.profile import Profile
 from pipeline.store import Store
+from pipeline.wiki.alarm import EditAlarm
 from sensor.sense import Sensor
 
 

@@ -180,7 +180,6 @@ def edits() -> Json:
                     Field("at", "Time", CLOCK),
                     WIKI,
                     CERTAINTY,
-                    Field("likelihood", "How likely", SHARE),
                     NETWORK,
                     PERIOD,
                     IN_ALERTS,

@@ -5,7 +5,6 @@ SELECT
     a.at AS at,
     a.wiki AS wiki,
     a.certainty AS certainty,
-    a.percent / 100 AS likelihood,
     a.segment AS segment,
     a.period AS period,
     a.period_kind AS period_kind,

@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
 
 from pipeline.calendar import bell_slots, bells_on, school_day
 from pipeline.rows import ANY
 from pipeline.school import School
 from pipeline.tables import zone_of
+from pipeline.wiki.alarm import Certainty, EditAlarm
 
 
 class Kind(StrEnum):
@@ -44,7 +44,7 @@ class Kind(StrEnum):
 
 SAME_S = 1.0
 """Alarms of one unit that are no further apart are of one edit, of which more is known by now."""
-CERTAINTIES = ("possible", "likely", "confirmed")
+CERTAINTIES = tuple(Certainty)
 """Of an edit, the lowest first."""
 _SIZE = re.compile(r"(?<![\w.])\d[\d,. ]*\s?(?:k|Ki|M|Mi)?(?:B|bytes?)\b")
 _PRIVATE = re.compile(
@@ -52,34 +52,6 @@ _PRIVATE = re.compile(
     r"|(?<![\w:])(?!\d\d?:\d\d:\d\d(?![:\w]))(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])|\bp[0-9a-f]{12}\b|(?<!\w)/(?:[^\s:;,/]+/?)+)",
     re.IGNORECASE,
 )
-
-
-class EditAlarm(Protocol):
-    """What the detector says of an edit (pipeline.wiki). `time`: Unix seconds of the edit; `known`: of the packet that
-    decided; `client`: its address, 16 bytes; `unit`: id of the upload unit, 0 if there is none."""
-
-    @property
-    def time(self) -> float: ...
-    @property
-    def known(self) -> float: ...
-    @property
-    def wiki(self) -> str: ...
-    @property
-    def service(self) -> str: ...
-    @property
-    def certainty(self) -> str: ...
-    @property
-    def probability(self) -> float: ...
-    @property
-    def rule(self) -> str: ...
-    @property
-    def why(self) -> tuple[str, ...]: ...
-    @property
-    def segment(self) -> str: ...
-    @property
-    def client(self) -> bytes: ...
-    @property
-    def unit(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +117,14 @@ def edit_alert(alarm: EditAlarm, school: School, now: float) -> Alert:
         raised=now,
         at=alarm.time,
         day=_local(school, alarm.time).date().isoformat(),
-        certainty=str(alarm.certainty),
-        probability=min(1.0, max(0.0, float(alarm.probability))),
+        certainty=alarm.certainty.value,
+        probability=min(1.0, max(0.0, alarm.probability)),
         wiki=told(alarm.wiki),
         service=alarm.service,
         segment=alarm.segment if alarm.segment in ("staff", "pupil", "guest") else "unknown",
         period=period,
         period_kind=period_kind,
-        rule=str(alarm.rule),
+        rule=alarm.rule,
         why=tuple(told(text) for text in alarm.why),
         last=alarm.time,
     )

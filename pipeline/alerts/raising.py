@@ -18,7 +18,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from pipeline.alerts.alert import CERTAINTIES, Alert, EditAlarm, Kind, alarm_key, edit_alert, told
+from pipeline.alerts.alert import CERTAINTIES, Alert, Kind, alarm_key, edit_alert, told
 from pipeline.alerts.clients import AlertClients
 from pipeline.alerts.database import Condition, Message
 from pipeline.alerts.limits import HELD_S, Quiet, digest_due, room
@@ -28,6 +28,7 @@ from pipeline.alerts.texts import Texts
 from pipeline.pause import pause_at
 from pipeline.school import School
 from pipeline.tables import zone_of
+from pipeline.wiki.alarm import EditAlarm
 from sensor.health import Finding, Severity
 
 BAD_IN_A_ROW, WELL_IN_A_ROW = 3, 10
@@ -201,8 +202,7 @@ class Alerts:
         return message
 
     def _at_once(self, certainty: str, kind: Kind) -> bool:
-        level = CERTAINTIES.index(certainty) if certainty in CERTAINTIES else 0
-        return kind.operational or level >= CERTAINTIES.index(self._settings.send)
+        return kind.operational or CERTAINTIES.index(certainty) >= CERTAINTIES.index(self._settings.send)
 
     def _is_quiet(self, alert: Alert, now: float) -> bool:
         concerned = alert.kind.operational or self._settings.quiet_for == "all"

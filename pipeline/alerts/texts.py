@@ -13,13 +13,10 @@ from zoneinfo import ZoneInfo
 
 from pipeline.alerts.alert import Alert, Kind
 from pipeline.alerts.words import WORDS, Language, Words
+from pipeline.wiki.constants import is_wikimedia
 from pipeline.wiki.odds import Odds, measured
 
 NAME = "Schoolgate"
-_WIKIMEDIA = (
-    *("wikipedia", "wiktionary", "wikimedia", "wikibooks", "wikinews", "wikiquote", "wikisource", "wikiversity"),
-    *("wikivoyage", "wikidata", "mediawiki", "wikifunctions", "commons", "wikispecies"),
-)
 LISTED = 50
 """Alerts named in one message; of more only the number is told."""
 _KINDS_EN = {"before": "before school", "after": "after school"}
@@ -159,8 +156,7 @@ class Texts:
         ]
 
     def _temporary(self, alert: Alert) -> str:
-        ours = alert.service in _WIKIMEDIA or any(part in _WIKIMEDIA for part in alert.wiki.lower().split("."))
-        return self.words.temporary if ours else self.words.temporary_elsewhere
+        return self.words.temporary if is_wikimedia(alert.wiki) else self.words.temporary_elsewhere
 
     def _period(self, alert: Alert) -> str:
         words = self.words

@@ -25,7 +25,7 @@ WIKIMEDIA = (
 
 def is_wikimedia(wiki: str) -> bool:
     """Is it one of the Wikimedia Foundation's wikis?"""
-    return wiki.endswith(WIKIMEDIA)
+    return f".{wiki.lower()}".endswith(tuple(f".{site}" for site in WIKIMEDIA))
 
 
 class ConstantsError(ValueError):

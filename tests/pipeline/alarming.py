@@ -22,6 +22,7 @@ from pipeline.alerts.settings import AlertSettings
 from pipeline.alerts.texts import Texts
 from pipeline.school import School
 from pipeline.tables import zone_of
+from pipeline.wiki.alarm import Certainty, EditAlarm
 from sensor.health import Finding, Severity
 from sensor.slices import pack_address
 from tests.pipeline.judging import small_school
@@ -32,17 +33,18 @@ WHY = ("An upload of 5,124 B was answered by a redirect of 1326 B within 0.2 s."
 
 
 @dataclass(frozen=True)
-class Alarm:
-    """What the detector says."""
+class Alarm(EditAlarm):
+    """What the detector says, unless told otherwise."""
 
     time: float = AT
     known: float = AT + 1.0
     wiki: str = "en.wikipedia.org"
     service: str = "wikipedia"
-    certainty: str = "likely"
+    certainty: Certainty = Certainty.LIKELY
     probability: float = 0.93
     rule: str = "save"
     why: tuple[str, ...] = WHY
+    always: tuple[str, ...] = ()
     segment: str = "staff"
     client: bytes = pack_address(CLIENT)
     unit: int = 7

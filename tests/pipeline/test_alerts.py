@@ -13,6 +13,7 @@ import pytest
 from pipeline.alerts.alert import period_at, told
 from pipeline.alerts.settings import AlertSettings
 from pipeline.pause import Pause, PauseReason
+from pipeline.wiki.alarm import Certainty
 from pipeline.wiki.odds import measured
 from sensor.health import Severity
 from tests.pipeline.alarming import AT, CLIENT, Alarm, Desk, quick_folder, titles
@@ -112,7 +113,7 @@ def test_a_wiki_of_others_is_told_apart(desk: Desk) -> None:
 
 
 def test_what_was_read_itself_is_confirmed_and_says_what_that_means(desk: Desk) -> None:
-    desk.alerts.edit(Alarm(certainty="confirmed", probability=0.998), desk.now)
+    desk.alerts.edit(Alarm(certainty=Certainty.CONFIRMED, probability=0.998), desk.now)
     ((_, body),) = desk.tell()
     assert "wrong: under 1 %. The wiki is not encrypted" in body
 
@@ -143,7 +144,7 @@ def test_edits_of_one_device_on_one_wiki_are_one_alert_with_a_count(desk: Desk) 
 
 
 def test_one_unit_may_hold_two_edits_and_one_edit_be_told_twice(desk: Desk) -> None:
-    for alarm in (Alarm(certainty="possible"), Alarm(time=AT + 0.4), Alarm(time=AT + 6), Alarm(time=AT + 6.2)):
+    for alarm in (Alarm(certainty=Certainty.POSSIBLE), Alarm(time=AT + 0.4), Alarm(time=AT + 6), Alarm(time=AT + 6.2)):
         desk.alerts.edit(alarm, desk.now)
     assert [(alert.certainty, alert.count) for alert in desk.outbox.alerts()] == [("likely", 2)]
 
@@ -159,7 +160,7 @@ def test_after_a_restart_alarms_that_are_read_again_are_counted_once(desk: Desk)
 
 
 def test_what_is_only_possible_waits_for_the_digest(desk: Desk) -> None:
-    desk.alerts.edit(Alarm(certainty="possible", probability=0.3), desk.now)
+    desk.alerts.edit(Alarm(certainty=Certainty.POSSIBLE, probability=0.3), desk.now)
     assert desk.tell() == []
     desk.now = datetime(2026, 11, 17, 15, 59, 59, tzinfo=UTC).timestamp()
     assert desk.tell() == []
@@ -173,35 +174,35 @@ def test_what_is_only_possible_waits_for_the_digest(desk: Desk) -> None:
 
 
 def test_a_digest_that_fell_into_an_outage_is_sent_later(desk: Desk) -> None:
-    desk.alerts.edit(Alarm(certainty="possible"), desk.now)
+    desk.alerts.edit(Alarm(certainty=Certainty.POSSIBLE), desk.now)
     desk.restart()
     desk.now += 86_400
     assert titles(desk.tell()) == ["Schoolgate: Digest of Tuesday 17 November 2026: 1 alerts"]
 
 
 def test_an_edit_that_becomes_surer_is_told_then(desk: Desk) -> None:
-    desk.alerts.edit(Alarm(certainty="possible", probability=0.3), desk.now)
+    desk.alerts.edit(Alarm(certainty=Certainty.POSSIBLE, probability=0.3), desk.now)
     assert desk.tell() == []
-    desk.alerts.edit(Alarm(certainty="likely"), desk.now)
+    desk.alerts.edit(Alarm(certainty=Certainty.LIKELY), desk.now)
     assert len(desk.tell()) == 1
-    desk.alerts.edit(Alarm(certainty="confirmed", probability=0.99), desk.now)
-    desk.alerts.edit(Alarm(certainty="possible", probability=0.2), desk.now)
+    desk.alerts.edit(Alarm(certainty=Certainty.CONFIRMED, probability=0.99), desk.now)
+    desk.alerts.edit(Alarm(certainty=Certainty.POSSIBLE, probability=0.2), desk.now)
     assert len(desk.tell()) == 1  # it was told already
     assert desk.outbox.alerts()[0].certainty == "confirmed"
 
 
 def test_an_edit_that_becomes_surer_after_the_digest_is_told_again(desk: Desk) -> None:
-    desk.alerts.edit(Alarm(certainty="possible"), desk.now)
+    desk.alerts.edit(Alarm(certainty=Certainty.POSSIBLE), desk.now)
     desk.now += 86_400
     desk.tell()
-    desk.alerts.edit(Alarm(certainty="likely"), desk.now)
+    desk.alerts.edit(Alarm(certainty=Certainty.LIKELY), desk.now)
     assert len(desk.tell()) == 2
 
 
 def test_a_school_may_want_possible_ones_at_once_or_only_confirmed_ones(folder: Path) -> None:
     for send, expected in (("possible", 1), ("confirmed", 0)):
         desk = Desk(folder / send, AlertSettings(send=send))  # type: ignore[arg-type]
-        desk.alerts.edit(Alarm(certainty="likely" if send == "confirmed" else "possible"), desk.now)
+        desk.alerts.edit(Alarm(certainty=Certainty.LIKELY if send == "confirmed" else Certainty.POSSIBLE), desk.now)
         assert len(desk.tell()) == expected
 
 
@@ -234,13 +235,6 @@ def test_a_message_names_fifty_and_counts_the_rest(folder: Path) -> None:
     _, body = desk.tell()[-1]
     assert body.count("Likely edit of") == 50
     assert "and 9 more" in body
-
-
-def test_a_certainty_that_nobody_knows_waits_for_the_digest(desk: Desk) -> None:
-    desk.alerts.edit(Alarm(certainty="certain"), desk.now)
-    assert desk.tell() == []
-    desk.now += 86_400
-    assert "Certain edit of" in desk.tell()[0][1]
 
 
 def test_no_alert_before_the_notice_date_nor_in_a_pause(folder: Path) -> None:
