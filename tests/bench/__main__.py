@@ -35,6 +35,7 @@ def live_part(bench: Bench) -> Iterator[Row]:
 
 PARTS: dict[str, tuple[Callable[[Bench], Iterator[Row]], str]] = {
     "sensor": (parts.sensor, "kernel and full sensor beside the header-touch limit"),
+    "edits": (parts.edits, "what watching wikis costs the full sensor"),
     "names": (parts.names, "handshake storms and QUIC: packets and named flows a second"),
     "memory": (parts.memory, "memory of a million flows"),
     "start": (parts.start, "warm start to the first packet"),

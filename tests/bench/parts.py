@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from sensor.bench import measure, run_full, seconds
+from sensor.bench import LIMITS, in_turns, measure, run_full, seconds
 from sensor.capture import open_capture
-from sensor.catalogue import load_catalogue
+from sensor.catalogue import Catalogue, load_catalogue
 from sensor.sense import Sensor
 from tests.bench.captures import Captures, title
 from tests.bench.peers import PEERS, Counted, Peer
@@ -82,6 +83,26 @@ def names(bench: Bench) -> Iterator[Row]:
         ):
             target = Target(needed, of_ratio=False) if needed else None
             yield Row("names", label, value, unit, target=target, note=note if unit == "named/s" else "")
+
+
+def _sensing(buf: Any, catalogue: Catalogue) -> Callable[[], object]:
+    return partial(run_full, buf, Sensor(catalogue, (), LIMITS))
+
+
+def edits(bench: Bench) -> Iterator[Row]:
+    """The full sensor beside one that watches no wiki, in turns."""
+    plain, blind = load_catalogue(), load_catalogue()
+    blind.wiki = lambda host: None  # type: ignore[method-assign]
+    for name in ("even", "hot"):
+        buf = bench.captures.bytes(name)
+        parts = [partial(_sensing, buf, catalogue) for catalogue in (blind, plain)]
+        times = in_turns(parts, bench.rounds)
+        packets = run_full(buf, Sensor(plain, ()))[1]["packets"]
+        without, full = (packets / median(times[:, n]) for n in range(2))
+        share = median(times[:, 0] / times[:, 1])
+        note = "1 of 20 names is a wiki's"
+        label = f"watching wikis: {title(name, packets * 3 // 100)}"
+        yield Row("sensor", label, full, "packets/s", "without", without, share, Target(0.97), note)
 
 
 # -- other meters -----------------------------------------------------------------------------------------------------
