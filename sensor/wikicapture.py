@@ -7,7 +7,7 @@ that ends closes all units. The same capture always gives the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,14 @@ STEP = 1 << 13  # bytes at a time: a name that Python reads must be known before
 LIMITS = MeterLimits(names=1 << 14, first_flows=1 << 11)
 
 
-def units_of_capture(*paths: Path, catalogue: Catalogue | None = None, segments: Sequence[SegmentRule] = ()) -> Tables:
-    """The upload units, cues and requests in the clear of a capture; several files follow each other.
+def units_of_capture(
+    *paths: Path,
+    catalogue: Catalogue | None = None,
+    segments: Sequence[SegmentRule] = (),
+    told: Callable[[str], object] = str,
+) -> Tables:
+    """The upload units, cues and requests in the clear of a capture; several files follow each other. `told` gets what
+    is to be said of a file that ends badly; what came before counts.
 
     Raises sensor.capture.CaptureError for a file that is no capture, OSError for one that cannot be read.
     """
@@ -41,8 +47,11 @@ def units_of_capture(*paths: Path, catalogue: Catalogue | None = None, segments:
         return at
 
     for path in paths:
-        for _ in open_capture(path).read(feed):
+        capture = open_capture(path)
+        for _ in capture.read(feed):
             sensor.table()
+        if capture.note:
+            told(f"{path}: {capture.note}")
     sensor.uploads.finish(sensor.meter.latest_ns)
     parts.append(sensor.uploads.take())
     return Tables(*(pa.concat_tables(tables).combine_chunks() for tables in zip(*parts, strict=True)))

@@ -50,7 +50,7 @@ def alarms(captures: tuple[Path, ...], jsonl: bool, sizes: Path | None, profile:
 
         constants, thresholds = _rules(sizes, profile)
         try:
-            for found in alarms_of(captures, constants, thresholds):
+            for found in alarms_of(captures, constants, thresholds, told=_say):
                 if jsonl:
                     click.echo(json.dumps(found.as_object()))
                     continue
@@ -90,7 +90,7 @@ def evaluate(folder: Path, as_json: bool, sizes: Path | None, profile: str) -> N
                 path = folder / f"{sid}.pcap.gz"
                 if not path.exists():
                     raise TrialError(f"{folder / 'sessions.jsonl'}: {sid} has no {path.name}; put it beside the truth")
-                found += [(sid, one.alarm) for one in alarms_of([path], constants, thresholds)]
+                found += [(sid, one.alarm) for one in alarms_of([path], constants, thresholds, told=_say)]
                 bar.show(done + 1)
         except CaptureError as error:
             fail(error, 2)
@@ -128,13 +128,17 @@ def calibrate(captures: tuple[Path, ...], wiki: str, client: str, edits: Path, o
         from sensor.capture import CaptureError
 
         try:
-            measured = work.measure(captures, wiki, client, work.read_edits(edits))
+            measured = work.measure(captures, wiki, client, work.read_edits(edits), _say)
         except CaptureError as error:
             fail(error, 2)
         output.write_text(work.toml(wiki, measured))
         for name, one in measured.items():
             click.echo(f"{name}: {one.size:.0f} B (middle half {one.low:.0f}-{one.high:.0f} B, {one.count} edits)")
         click.echo(f"Written to {output}. See the effect with `schoolgate wiki alarms CAPTURE --sizes {output}`.")
+
+
+def _say(note: str) -> None:
+    click.echo(note, err=True)
 
 
 def _guide(path: Path, plan: tuple[tuple[str, int, str], ...]) -> None:

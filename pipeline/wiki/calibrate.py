@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -74,11 +74,14 @@ def read_edits(path: Path) -> list[Edit]:
     return edits
 
 
-def measure(captures: Sequence[Path], wiki: str, client: str, edits: Sequence[Edit]) -> dict[str, Measured]:
-    """The sizes by their name in the constants. Raises CalibrationError if they are too few or do not agree."""
+def measure(
+    captures: Sequence[Path], wiki: str, client: str, edits: Sequence[Edit], told: Callable[[str], object] = str
+) -> dict[str, Measured]:
+    """The sizes by their name in the constants; `told` gets what is to be said of a file that ends badly. Raises
+    CalibrationError if they are too few or do not agree."""
     from sensor.wikicapture import units_of_capture
 
-    units = [u for u in units_of(units_of_capture(*captures).units) if u.final and u.wiki == wiki]
+    units = [u for u in units_of(units_of_capture(*captures, told=told).units) if u.final and u.wiki == wiki]
     own = [unit for unit in units if address_text(unit.client) == client]
     if not own:
         seen = f"it shows {len(units)} uploads of others" if units else "no upload to it"

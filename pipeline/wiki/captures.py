@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,13 +35,18 @@ class FileAlarm:
 
 
 def alarms_of(
-    paths: Iterable[Path], constants: Constants, thresholds: Thresholds, catalogue: Catalogue | None = None
+    paths: Iterable[Path],
+    constants: Constants,
+    thresholds: Thresholds,
+    catalogue: Catalogue | None = None,
+    told: Callable[[str], object] = str,
 ) -> Iterator[FileAlarm]:
-    """The alarms of each capture on its own, in the order in which they would have been raised."""
+    """The alarms of each capture on its own, in the order in which they would have been raised; `told` gets what is to
+    be said of a file that ends badly."""
     from sensor.wikicapture import units_of_capture
 
     for path in paths:
-        tables = units_of_capture(path, catalogue=catalogue)
+        tables = units_of_capture(path, catalogue=catalogue, told=told)
         detector = Detector(constants, thresholds)
         found = detector.feed(units_of(tables.units), cues_of(tables.cues), requests_of(tables.http))
         for alarm in found + detector.finish():

@@ -30,6 +30,14 @@ def test_a_file_that_is_no_capture_is_named(tmp_path: Path) -> None:
     assert "day.pcap" in done.stderr
 
 
+def test_a_capture_that_ends_badly_is_read_as_far_as_it_goes_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "torn.pcap.gz"
+    path.write_bytes((LABORATORY / "L0001.pcap.gz").read_bytes()[:4000])
+    done = CliRunner().invoke(schoolgate, ["wiki", "alarms", str(path)])
+    assert done.exit_code == 0
+    assert "torn.pcap.gz: the gzip stream ends badly" in done.stderr
+
+
 def test_a_folder_without_truth_is_named(tmp_path: Path) -> None:
     done = CliRunner().invoke(schoolgate, ["wiki", "evaluate", str(tmp_path)])
     assert done.exit_code == 1
