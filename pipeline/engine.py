@@ -3,7 +3,7 @@
 chDB starts its engine with the first handle to a folder and ends it with the last; a process can have one engine, and a
 folder one process (the engine locks `status` in it and writes its process id there). So the engine is shared within the
 process, kept by an anchor handle for as long as somebody uses it, and hands out fresh handles.
-It knows nothing of tables.
+It knows nothing of tables, but what a kill left of their memory of batches is mended before it starts (`batchlog`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, cast
+
+from pipeline import batchlog
 
 MEMORY_BYTES = 1_000_000_000
 """What the engine may use; a query that would need more fails, the process goes on."""
@@ -144,7 +147,7 @@ def _start(path: Path) -> Handle:
         raise StoreError(f"{path}: the folder holds something else; choose an empty or a new one for the store")
     attempt = 1
     while True:
-        _refuse_busy(path)
+        _refuse_busy(path, lambda: _mend(path))
         try:
             return _session(path)
         except RuntimeError as error:
@@ -171,14 +174,28 @@ def _session(path: Path) -> Handle:
     return cast(Handle, Session(address))  # type: ignore[no-untyped-call]
 
 
-def _refuse_busy(path: Path) -> None:
-    """Raise `StoreBusy` if a process has the lock of the folder's status file, which names it."""
-    with contextlib.suppress(FileNotFoundError, PermissionError), (path / "status").open() as status:
-        try:
-            fcntl.flock(status, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = status.readline().removeprefix("PID: ").strip()
-            raise StoreBusy(path, int(holder) if holder.isdigit() else None) from None
+def _refuse_busy(path: Path, locked: Callable[[], None] = lambda: None) -> None:
+    """Raise `StoreBusy` if a process has the lock of the folder's status file, which names it; else `locked` is done
+    while nobody else can have it."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # an engine that ends well removes it
+            status = stack.enter_context((path / "status").open())
+            try:
+                fcntl.flock(status, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = status.readline().removeprefix("PID: ").strip()
+                raise StoreBusy(path, int(holder) if holder.isdigit() else None) from None
+        locked()
+
+
+def _mend(path: Path) -> None:
+    """What a kill left of the memory of batches is made true, before the engine reads it. Raises StoreError."""
+    try:
+        batchlog.mend_all(path)
+    except OSError as error:
+        raise StoreError(
+            f"{path}: the memory of batches cannot be read ({error.strerror}); make room, or mend the disk"
+        ) from None
 
 
 def _command(process: int) -> str:

@@ -7,8 +7,8 @@ are bound (`{name:Type}`), never pasted.
 An insert is one Native block under a deduplication token (table and batch): once `insert` has returned, the rows are on
 the disk; a batch that is sent again is left out. The block is read from a file in memory by INSERT SELECT: chDB's
 streaming insert says nothing when the disk is too full to commit; and what it has written is looked at, because on a
-full disk the engine does not always say (`parts`). Never fork a process that has a store open: start
-new ones (spawn).
+full disk the engine does not always say (`parts`), and it remembers batches a moment too early (`batchlog`). Never fork
+a process that has a store open: start new ones (spawn).
 It does not know what the rows mean, nor when they may be dropped.
 """
 
@@ -24,7 +24,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol, Self
 
-from pipeline import ddl, parts, schema, upkeep
+from pipeline import batchlog, ddl, parts, schema, upkeep
 from pipeline.engine import MAKING, Engine, Handle, StoreBusy, StoreError, complaint
 from pipeline.native import ColumnError, Values, encode_block
 from pipeline.sqltext import READ_FORMAT, READ_SETTINGS, ParameterError, bound, decode_rows, encode_parameters
@@ -159,13 +159,18 @@ class ChdbStore:
             names = ", ".join(f"`{name}`" for name in types)
             structure = schema.quoted(", ".join(f"`{name}` {kind}" for name, kind in types.items()))
             token = schema.quoted(f"{table}/{batch}")
-            with self._engine.writing:
-                with self._handle() as handle, _in_memory(block) as path:
-                    handle.query(
-                        f"INSERT INTO {schema.DATABASE}.`{table}` ({names}) "
-                        f"SELECT {names} FROM file('{path}', 'Native', {structure}) "
-                        f"SETTINGS insert_deduplication_token = {token}, max_block_size = {rows}, max_threads = 1"
-                    )
+            with self._engine.writing, _in_memory(block) as path:
+                insert = (
+                    f"INSERT INTO {schema.DATABASE}.`{table}` ({names}) "
+                    f"SELECT {names} FROM file('{path}', 'Native', {structure}) "
+                    f"SETTINGS insert_deduplication_token = {token}, max_block_size = {rows}, max_threads = 1"
+                )
+                try:
+                    self.execute(insert)
+                finally:
+                    forgot = self._forget_phantoms(table)  # of this try, or of one before it
+                if forgot:
+                    self.execute(insert)
                 if self._look_at(table):
                     raise StoreError(f"{self.path}: the disk filled up while rows of {table} were written; make room")
         return rows
@@ -182,6 +187,20 @@ class ChdbStore:
         torn = parts.mend(self._told, self.execute, table, since)
         self._engine.looked[table] = now - 2  # times of parts are whole seconds, and may be set a moment before
         return torn
+
+    def _forget_phantoms(self, table: str) -> bool:
+        """Did the table believe that it has a batch of which it has no part? See `batchlog`."""
+        where = f"database = '{schema.DATABASE}' AND name = {schema.quoted(table)}"
+        paths = self._told(f"SELECT data_paths[1] FROM system.tables WHERE {where}")
+        try:
+            found = any(batchlog.mend(Path(str(path))) for (path,) in paths)
+        except OSError as error:
+            what = f"the memory of batches cannot be kept ({error.strerror})"
+            raise StoreError(f"{self.path}: {what}; make room") from None
+        if found:
+            for word in ("DETACH", "ATTACH"):
+                self.execute(f"{word} TABLE {schema.DATABASE}.`{table}`")
+        return found
 
     def _told(self, sql: str) -> list[tuple[object, ...]]:
         """Rows of a statement of ours that a reader may not make."""
