@@ -7,7 +7,9 @@ that grows; what is wrong in itself is not. An insert is sent again only where t
 each piece carries a token (table, batch, piece), in a replicated table equal blocks are one; on a single 18.16 it is
 sent again only if the server cannot have begun to store it.
 An insert is split into pieces of `PIECE_ROWS`, each stored wholly or not at all; after a `StoreError` send the batch
-again, and what is there is left out.
+again, and what is there is left out. A server without replicas that is killed in the instant between its record of a
+piece and the piece itself would leave that piece out (pipeline.batchlog mends this for the embedded engine, whose
+folder is ours); a keeper writes down both in one step, so exactly once under kills of the server needs replicas.
 Who connects as a user that may only read gets no settings through, and needs none.
 """
 
