@@ -42,6 +42,8 @@ def odds_of(constants: Constants) -> Mapping[str, Odds]:
         if rates := constants.rates.get(certainty):
             found, false = (rates.found - surer_found) / rates.saves, max(0, rates.false - surer_false)
             surer_found, surer_false = rates.found, rates.false
+            if not found and not false:
+                continue  # no alarm of just this certainty was seen, so nothing is known of them
             right = constants.edits_per_1000_views / 1000 * found
             usual, most = (false + 0.5) / rates.views, poisson_upper(false) / rates.views
             odds[certainty] = Odds(

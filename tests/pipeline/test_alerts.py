@@ -167,7 +167,7 @@ def test_what_is_only_possible_waits_for_the_digest(desk: Desk) -> None:
     desk.now += 1
     ((title, body),) = desk.tell()
     assert title == "Schoolgate: Digest of Tuesday 17 November 2026: 1 alerts"
-    assert "Chance that this alert is wrong: " in body
+    assert "How often alerts of this certainty are wrong has not been measured." in body
     assert "temporary account" in body
     desk.now += 3 * 86_400
     assert len(desk.tell()) == 1

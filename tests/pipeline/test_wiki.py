@@ -221,6 +221,11 @@ def test_the_chance_of_being_wrong_is_never_zero_and_of_this_certainty_alone() -
     assert odds["likely"].wrong == pytest.approx(1.0 / (1.0 + 9.0))
 
 
+def test_of_a_certainty_that_no_alarm_had_nothing_is_said() -> None:
+    same = Rates(90, 100, 0, 5000)
+    assert set(odds_of(replace(shipped(), rates={"likely": same, "possible": same}))) == {"likely"}
+
+
 def test_the_text_sent_ahead_is_not_told_though_a_unit_of_its_own_shows_the_answer_too() -> None:
     ahead = wire.stash(0)[:4] + [record for record in wire.form(1.5) if record[0] >= 0]
     own = [(t - 1.5, s) for t, s in ahead]
