@@ -23,7 +23,7 @@ import click
 from sensor.filters import inside_subnets
 from sensor.ring import Share
 from sensor.settings import SensorSettings
-from sensor.worker import WorkerPlan, work
+from sensor.worker import HAND_OVER, WorkerPlan, work
 
 PATIENCE_S = 20.0  # to write what it holds
 _RING, _READY = b"r", b"w"  # what a worker tells its owner
@@ -89,6 +89,21 @@ class WorkerProcess:
                     self._drop_ring()
                     self._ring = socket.socket(fileno=descriptors[0])
 
+    def hand_over(self, plan: WorkerPlan) -> None:
+        """Let the process write what it holds and end, and a successor go on by this plan with what the ring takes in
+        meanwhile."""
+        self.plan = plan
+        if self._process is None or not self._process.is_alive():
+            return  # who starts it next, starts it by this plan
+        self.take_ring()
+        with contextlib.suppress(OSError):
+            os.kill(self._process.pid or 0, HAND_OVER)
+        self._process.join(PATIENCE_S)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self.start()
+
     def _drop_ring(self) -> None:
         if self._ring:
             self._ring.close()
@@ -141,6 +156,14 @@ class Sensing:
             if not worker.alive:
                 click.echo(f"schoolgate: {worker} ended with status {worker.status}; starting it again", err=True)
                 worker.start()
+
+    def renew(self, settings: SensorSettings) -> None:
+        """Go on with the services and exempt sites that these settings name, and lose no packet; flows that run now
+        have no name from here on, as at any start."""
+        names = {"services": settings.services, "exempt_sites": settings.exempt_sites}
+        for worker in self._workers:
+            plan = worker.plan
+            worker.hand_over(replace(plan, settings=plan.settings.model_copy(update=names)))
 
     def stop(self) -> None:
         """Let all write what they hold, and wait for it."""
