@@ -10,10 +10,10 @@ from pathlib import Path
 from dashboards.door import Visitor
 from dashboards.language import Language
 from dashboards.office import OfficeError, Setting
+from deploy.acts import RETAG
 from deploy.assembly import SchoolFiles, read_school, settings_path
 from deploy.desk import access_of, desk_at
 from deploy.examining import examine
-from deploy.jobs import RETAG
 from deploy.settings import Settings, describe, effective, load_settings
 from pipeline.access import Refused, find_actor
 from pipeline.alerts.outbox import Outbox

@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, cast
 
@@ -27,15 +28,17 @@ import click
 import uvicorn
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from deploy.acts import remove_old
 from deploy.alerting import Alerting
 from deploy.assembly import SchoolFiles, SchoolWatch, read_school
 from deploy.changes import note_changes
 from deploy.detecting import live_detector
-from deploy.jobs import Work, doers, remove_old
+from deploy.jobs import doers
 from deploy.keeping import Keeping
 from deploy.pages import PagesServer, app_of, config_of, listen, open_accounts, refuse_unsafe
 from deploy.reporting import Reporting
 from deploy.sensing import Sensing
+from deploy.work import Work
 from pipeline.audit import AuditTrail
 from pipeline.ingest import Ingest
 from pipeline.pause import pause_at
@@ -50,6 +53,7 @@ DRAIN_EVERY_S = 2
 RETAIN_EVERY_S = 3600
 REPORT_EVERY_S = 60
 KEEP_EVERY_S = 60
+REPORTS = "reports"
 NOBODY: Mapping[str, str] = MappingProxyType({})
 
 
@@ -60,7 +64,7 @@ class Owner:
         self,
         store: Store,
         assessor: Assessor,
-        files: SchoolFiles,
+        watch: SchoolWatch,
         interface: str,
         sensing: Sensing,
         jobs: Jobs,
@@ -69,12 +73,12 @@ class Owner:
         with_pages: bool,
         finish: bool,
     ) -> None:
-        settings = files.settings
-        self._watch = SchoolWatch(files)
+        files, settings = watch.files, watch.settings
+        self._watch = watch
         self._settings = settings
         self._assessor = assessor
         self._trail = AuditTrail(files.folder / settings.privacy.audit)
-        self._folder = files.folder
+        self._path = files.path
         self._paused = False
         self._store = store
         self._sensing, self._interface, self._jobs = sensing, interface, jobs
@@ -89,6 +93,8 @@ class Owner:
         self._keeping = Keeping(settings)
         self._with_pages, self._finish = with_pages, finish
         self._stopping = stopping
+        once_and_late: dict[str, object] = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
+        self._scheduler = BackgroundScheduler(timezone="UTC", job_defaults=once_and_late)
 
     def run(self) -> None:
         """Work until stopped. Raises OSError if the pages' address cannot be had."""
@@ -96,15 +102,14 @@ class Owner:
         self._write_down_changes()
         self._retain()
         logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a tick that another one still keeps is no news
-        once_and_late: dict[str, object] = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
-        scheduler = BackgroundScheduler(timezone="UTC", job_defaults=once_and_late)
+        scheduler = self._scheduler
         scheduler.add_job(self._retain, "interval", seconds=RETAIN_EVERY_S)
         scheduler.add_job(self._keep, "interval", seconds=KEEP_EVERY_S)
         scheduler.add_job(self._tick, "interval", seconds=DRAIN_EVERY_S)
-        scheduler.add_job(self._reporting.tick, "interval", seconds=REPORT_EVERY_S)
+        scheduler.add_job(self._reporting.tick, "interval", seconds=REPORT_EVERY_S, id=REPORTS)
         scheduler.start()
         self._alerting.start()
-        self._jobs.start(doers(self._folder, self))
+        self._jobs.start(doers(self._path, self))
         while not self._stopping.wait(1.0):
             pass
         self._jobs.stop()
@@ -160,7 +165,7 @@ class Owner:
 
     def work(self, who: Who, tell: Tell) -> Work:
         """See deploy.jobs.Bench."""
-        return self._bench(read_school(self._folder), who, tell)
+        return self._bench(read_school(self._path), who, tell)
 
     def changed(self) -> None:
         """See deploy.jobs.Bench."""
@@ -168,7 +173,10 @@ class Owner:
 
     def _bench(self, files: SchoolFiles, who: Who = NOBODY, tell: Tell = lambda line: None) -> Work:
         alone = _Both(self._past, self._lock)
-        return Work(files, self._store, who, tell, self._past, alone, self._jobs.stopping.is_set)
+        return Work(files, self._store, who, tell, self._past, alone, self._jobs.stopping.is_set, self._report_now)
+
+    def _report_now(self) -> None:
+        self._scheduler.modify_job(REPORTS, next_run_time=datetime.now(UTC))
 
     # ---------------------------------------------------------------------------------------------------- the spool
 
@@ -234,7 +242,7 @@ class Owner:
         accounts = open_accounts(pages)
         refuse_unsafe(pages, accounts)
         listener = listen(pages)
-        server = PagesServer(config_of(app_of(self._store, pages, self._folder, accounts, self._jobs), pages))
+        server = PagesServer(config_of(app_of(self._store, pages, self._path, accounts, self._jobs), pages))
         threading.Thread(target=server.run, args=([listener],), name="pages", daemon=True).start()
         return server
 

@@ -129,9 +129,10 @@ class WorkerProcess:
 
 
 class Sensing:
-    """All workers of one interface. As soon as they are started, packets are kept."""
+    """All workers of one interface. As soon as they are started, packets are kept. May be called from any thread."""
 
     def __init__(self, settings: SensorSettings, interface: str) -> None:
+        self._lock = threading.RLock()
         alone = WorkerPlan(settings, interface, settings.spool, interface)
         self._workers = [WorkerProcess(plan) for plan in _plans(alone, settings.workers, os.getpid())]
 
@@ -141,8 +142,9 @@ class Sensing:
 
     def start(self, patience_s: float = 0.0) -> None:
         """Start all, and leave the processors to them until they are ready, at most so long."""
-        for worker in self._workers:
-            worker.start()
+        with self._lock:
+            for worker in self._workers:
+                worker.start()
         end = time.monotonic() + patience_s
         while time.monotonic() < end and not all(worker.ready for worker in self._workers):
             time.sleep(0.02)
@@ -151,22 +153,28 @@ class Sensing:
 
     def tend(self) -> None:
         """Start again what has died."""
-        for worker in self._workers:
-            worker.take_ring()
-            if not worker.alive:
-                click.echo(f"schoolgate: {worker} ended with status {worker.status}; starting it again", err=True)
-                worker.start()
+        with self._lock:
+            for worker in self._workers:
+                worker.take_ring()
+                if not worker.alive:
+                    click.echo(f"schoolgate: {worker} ended with status {worker.status}; starting it again", err=True)
+                    worker.start()
 
     def renew(self, settings: SensorSettings) -> None:
         """Go on with the services and exempt sites that these settings name, and lose no packet; flows that run now
         have no name from here on, as at any start."""
         names = {"services": settings.services, "exempt_sites": settings.exempt_sites}
-        for worker in self._workers:
-            plan = worker.plan
-            worker.hand_over(replace(plan, settings=plan.settings.model_copy(update=names)))
+        with self._lock:
+            for worker in self._workers:
+                plan = worker.plan
+                worker.hand_over(replace(plan, settings=plan.settings.model_copy(update=names)))
 
     def stop(self) -> None:
         """Let all write what they hold, and wait for it."""
+        with self._lock:
+            self._stop()
+
+    def _stop(self) -> None:
         for worker in self._workers:
             worker.ask_to_stop()
         for worker in self._workers:

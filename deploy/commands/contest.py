@@ -37,7 +37,8 @@ def open_(episode: str, reason: str, text: str, folder: Path, named: str, store_
     Example:  schoolgate contest open e1f0c404a83b2d11 --reason cover --text "..." --school school/ --as staff/Nia
     """
     with failing_well():
-        from deploy.jobs import OPEN, have_done
+        from deploy.acts import OPEN
+        from deploy.jobs import have_done
 
         asked = {"named": named, "episode": episode, "reason": reason, "text": text}
         done = have_done(folder, store_path, OPEN, asked, note)
@@ -84,7 +85,8 @@ def list_(folder: Path, named: str, store_path: Path | None, as_json: bool) -> N
 
 def _decide(contest: str, text: str, folder: Path, named: str, store_path: Path | None, status: str) -> None:
     with failing_well():
-        from deploy.jobs import DECIDE, have_done
+        from deploy.acts import DECIDE
+        from deploy.jobs import have_done
 
         asked = {"named": named, "contest": contest, "status": status, "text": text}
         done = have_done(folder, store_path, DECIDE, asked, note)

@@ -49,7 +49,8 @@ def command(
     if first and last and first > last:
         raise click.UsageError(f"--from {first:%Y-%m-%d} comes after --to {last:%Y-%m-%d}")
     with failing_well():
-        from deploy.jobs import RETAG, have_done
+        from deploy.acts import RETAG
+        from deploy.jobs import have_done
 
         begin, end = (f"{moment:%Y-%m-%d}" if moment else None for moment in (first, last))
         asked = {"first": begin, "last": end, "import_id": import_ or "", "dry_run": dry_run}

@@ -26,7 +26,8 @@ def command(folder: Path, store_path: Path | None, as_json: bool) -> None:
     Example:  schoolgate retention --school school/
     """
     with failing_well():
-        from deploy.jobs import RETENTION, have_done
+        from deploy.acts import RETENTION
+        from deploy.jobs import have_done
 
         done = cast(dict[str, list[Any]], have_done(folder, store_path, RETENTION, {}, note))
     if as_json:

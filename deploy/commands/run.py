@@ -51,9 +51,10 @@ def command(path: Path, interface: str | None, store_path: Path | None, no_pages
     Example:  schoolgate run --config /etc/schoolgate/schoolgate.toml --interface eth1
     """
     with failing_well():
-        from deploy.assembly import assemble, read_school, seen_by_sensor
+        from deploy.assembly import SchoolWatch, assemble, read_school, seen_by_sensor
 
         files = read_school(path)
+        watch = SchoolWatch(files)
         settings = files.settings
         card = interface or settings.sensor.interface
         if card is None:
@@ -87,7 +88,7 @@ def command(path: Path, interface: str | None, store_path: Path | None, no_pages
                 if store is None:
                     return
                 owner = Owner(
-                    store, assessor, files, card, sensing, jobs, stopping, with_pages=not no_pages, finish=finish
+                    store, assessor, watch, card, sensing, jobs, stopping, with_pages=not no_pages, finish=finish
                 )
                 owner.run()
         finally:

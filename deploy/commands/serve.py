@@ -11,7 +11,7 @@ from deploy.commands._say import failing_well
 from deploy.commands._store import ABOUT
 
 if TYPE_CHECKING:
-    from deploy.jobs import Work
+    from deploy.work import Work
     from pipeline.jobs import Jobs, Tell, Who
     from pipeline.store import Store
 
@@ -36,6 +36,7 @@ def command(store_path: Path | None, school: Path | None, host: str | None, port
     """
     with failing_well():
         from dashboards.settings import PageSettings
+        from deploy.acts import finish
         from deploy.assembly import settings_path
         from deploy.jobs import doers
         from deploy.pages import app_of, open_accounts, refuse_unsafe, run_pages
@@ -53,7 +54,9 @@ def command(store_path: Path | None, school: Path | None, host: str | None, port
         refuse_unsafe(pages, accounts)
         jobs = Jobs() if school else None
         with owning(store_path, settings.store if settings else None, jobs=jobs) as store:
-            if jobs and school:
+            if jobs and school and settings:
+                if not settings.store.servers:  # there another process may just be at it
+                    finish(store, settings.school)
                 jobs.start(doers(school, _Bench(school, store, jobs)))
             try:
                 run_pages(app_of(store, pages, school, accounts, jobs), pages)
@@ -73,7 +76,7 @@ class _Bench:
 
     def work(self, who: Who, tell: Tell) -> Work:
         from deploy.assembly import read_school
-        from deploy.jobs import Work
+        from deploy.work import Work
 
         return Work(read_school(self._school), self._store, who, tell, stopping=self._jobs.stopping.is_set)
 
