@@ -1,8 +1,8 @@
 """Has a job done (deploy.acts) by whoever has the store: by us where it is free, else by the process that holds it.
 
-That process does it by its own school's files, one job after the other (pipeline.jobs), and whoever asked shows what it
-tells. What is asked for is checked as if a stranger had sent it. The pages ask the same jobs of the process that they
-live in.
+Servers nobody holds; there it is `schoolgate run`, if it runs, by a door in the spool's folder. That process does it by
+its own school's files, one job after the other (pipeline.jobs), and whoever asked shows what it tells. What is asked for
+is checked as if a stranger had sent it. The pages ask the same jobs of the process that they live in.
 """
 
 from __future__ import annotations
@@ -32,8 +32,11 @@ def have_done(given: Path, store_path: Path | None, name: str, asked: Mapping[st
     Raises StoreBusy if that one does no jobs, and whatever the job raises."""
     files = read_school(given)
     what = _checked(name, {**asked, "school": str(files.path.resolve())})
+    settings = meant(store_path, files.settings.store)
+    if settings.servers and (owner := RemoteStore(files.settings.sensor.spool, None)).listens():
+        return owner.have_done(name, what.model_dump(mode="json"), tell)
     try:
-        with owned(meant(store_path, files.settings.store), make=False) as store:
+        with owned(settings, make=False) as store:
             return ACTS[name](Work(files, store, {"account": account()}, tell), what)
     except StoreBusy as busy:
         owner = RemoteStore(busy.path, busy.holder)

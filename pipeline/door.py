@@ -40,15 +40,19 @@ _LOOK_EVERY_S = 0.2
 
 
 class Door:
-    """The owner's side, open while the block runs; answers in threads of its own. `jobs`: what it does for others."""
+    """The owner's side, open while the block runs; answers in threads of its own. `jobs`: what it does for others.
 
-    def __init__(self, store: ChdbStore, jobs: Jobs | None = None) -> None:
+    `folder`: where the door is, else in the store's; of a process whose store is on servers it has jobs only."""
+
+    def __init__(self, store: ChdbStore | None, jobs: Jobs | None = None, folder: Path | None = None) -> None:
+        assert store or folder
         self._store, self._jobs = store, jobs
+        self._folder = folder or (store.path if store else Path())
         self._places = threading.BoundedSemaphore(AT_ONCE)
         self._listener = socket.socket(socket.AF_UNIX)
 
     def __enter__(self) -> Self:
-        with _reached(self._store.path) as place:
+        with _reached(self._folder) as place:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(place)  # of an owner that was killed: we hold the folder
             self._listener.bind(place)
@@ -62,7 +66,7 @@ class Door:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         with contextlib.suppress(OSError):
-            (self._store.path / NAME).unlink()
+            (self._folder / NAME).unlink()
 
     def _serve(self) -> None:
         while True:
@@ -95,7 +99,7 @@ class Door:
     def _answered(self, asked: Mapping[str, object], user: int) -> bytes:
         """The answer to a question. Raises StoreError, ValueError."""
         match asked:
-            case {"sql": str(sql), "params": dict(params)}:
+            case {"sql": str(sql), "params": dict(params)} if self._store:
                 return self._store.answer(sql, {str(name): str(text) for name, text in params.items()})
             case {"job": str(name), "asked": dict(what)}:
                 return self._known_jobs.ask(name, what, {"account": account_of(user)}).as_json()
@@ -128,6 +132,15 @@ class RemoteStore:
         except ParameterError as error:
             raise StoreError(str(error)) from None
         return Result(*decode_rows(self._ask({"sql": sql, "params": texts}, QUERY_SECONDS + _PATIENCE_S)))
+
+    def listens(self) -> bool:
+        """Is there an owner behind the door?"""
+        try:
+            with socket.socket(socket.AF_UNIX) as owner, _reached(self.path) as place:
+                owner.connect(place)
+        except OSError:
+            return False
+        return True
 
     def have_done(self, name: str, asked: Asked, tell: Tell) -> Mapping[str, object]:
         """Asks the owner for a job and waits until it is over; `tell` gets its lines. Returns what came of it.

@@ -79,6 +79,7 @@ def command(path: Path, interface: str | None, store_path: Path | None, no_pages
         try:
             from deploy.owner import Owner
             from deploy.stores import owning
+            from pipeline.door import Door
             from pipeline.jobs import Jobs
 
             assessor = assemble(files, note, seen=seen_by_sensor(settings))
@@ -87,6 +88,8 @@ def command(path: Path, interface: str | None, store_path: Path | None, no_pages
                 store = _patiently(lambda: stack.enter_context(owning(store_path, settings.store, jobs=jobs)), stopping)
                 if store is None:
                     return
+                if settings.store.servers:
+                    stack.enter_context(Door(None, jobs, settings.sensor.spool))
                 owner = Owner(
                     store, assessor, watch, card, sensing, jobs, stopping, with_pages=not no_pages, finish=finish
                 )

@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 
 from deploy.commands import run
-from pipeline.door import RemoteStore
+from deploy.jobs import have_done
+from pipeline.door import Door, RemoteStore
+from pipeline.jobs import Jobs
 from pipeline.store import StoreBusy, StoreError
 from tests.deploy.command import SCRIPT, contents, many, schoolgate, schoolgate_well
-from tests.deploy.holding import PATIENCE_S, held, make_school
+from tests.deploy.holding import PATIENCE_S, SETTINGS, held, make_school
 from tests.pipeline.desks import HEAD, NM, STAFF
-from tests.pipeline.judging import DAY
+from tests.pipeline.judging import DAY, small_files
 from tests.pipeline.test_contest import busy_day
 from tests.pipeline.test_retag import HEADER, absent
 
@@ -217,3 +219,28 @@ def test_run_waits_for_a_command_that_has_the_store_for_a_moment(
     monkeypatch.setattr(run, "BUSY_S", -1.0)
     with pytest.raises(StoreBusy):
         run._patiently(opened, stopping)
+
+
+def test_where_the_store_is_on_servers_run_is_asked_at_its_spool(tmp_path: Path) -> None:
+    school = tmp_path / "school"
+    school.mkdir()
+    (school / "schoolgate.toml").write_text(SETTINGS + '[store]\nservers = ["127.0.0.1:1"]\n')
+    for name, lines in small_files().items():
+        (school / name).write_text("\n".join([*lines, ""]))
+    (school / "spool").mkdir()
+    jobs = Jobs()
+    jobs.start({"retag": lambda asked, who, tell: {"days": [], "kept": [], "told": dict(asked)}})
+    with Door(None, jobs, school / "spool"):
+        done = have_done(school, None, "retag", {"import_id": "7"}, print)
+        with pytest.raises(StoreError, match="not a question"):
+            RemoteStore(school / "spool", None).query("SELECT 1")
+    jobs.stop()
+    assert done["told"] == {
+        "school": str(school / "schoolgate.toml"),
+        "first": None,
+        "last": None,
+        "import_id": "7",
+        "dry_run": False,
+    }
+    with pytest.raises(StoreError, match=r"127\.0\.0\.1"):
+        have_done(school, None, "retag", {}, print)
