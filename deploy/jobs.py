@@ -1,8 +1,8 @@
 """Has a job done (deploy.acts) by whoever has the store: by us where it is free, else by the process that holds it.
 
 Servers nobody holds; there it is `schoolgate run`, if it runs, by a door in the spool's folder. That process does it by
-its own school's files, one job after the other (pipeline.jobs), and whoever asked shows what it tells. What is asked for
-is checked as if a stranger had sent it. The pages ask the same jobs of the process that they live in.
+its own school's files, one job after the other (pipeline.jobs), and whoever asked shows what it tells. What is asked
+for is checked as if a stranger had sent it. The pages ask the same jobs of the process that they live in.
 """
 
 from __future__ import annotations
