@@ -92,19 +92,24 @@ class Owner:
         self._reporting = Reporting(files, store, stopping=stopping, past=self._past)
         self._keeping = Keeping(settings)
         self._with_pages, self._finish = with_pages, finish
+        self._pages: uvicorn.Server | None = None
+        self._serving: threading.Thread | None = None
+        self._no_pages = ""
         self._stopping = stopping
         once_and_late: dict[str, object] = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
         self._scheduler = BackgroundScheduler(timezone="UTC", job_defaults=once_and_late)
 
     def run(self) -> None:
-        """Work until stopped. Raises OSError if the pages' address cannot be had."""
-        pages = self._start_pages() if self._with_pages else None
+        """Work until stopped. Raises UnsafePages, AccountError if the pages may not be served as they are set."""
+        if self._with_pages:
+            self._start_pages()
         self._write_down_changes()
         self._retain()
         logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a tick that another one still keeps is no news
         scheduler = self._scheduler
         scheduler.add_job(self._retain, "interval", seconds=RETAIN_EVERY_S)
         scheduler.add_job(self._keep, "interval", seconds=KEEP_EVERY_S)
+        scheduler.add_job(self._tend_pages, "interval", seconds=KEEP_EVERY_S)
         scheduler.add_job(self._tick, "interval", seconds=DRAIN_EVERY_S)
         scheduler.add_job(self._reporting.tick, "interval", seconds=REPORT_EVERY_S, id=REPORTS)
         scheduler.start()
@@ -121,8 +126,8 @@ class Owner:
         if self._finish:
             self._ingest.finish()
             self._drain()
-        if pages:
-            pages.should_exit = True
+        if self._pages:
+            self._pages.should_exit = True
         click.echo(
             f"schoolgate: stopped; {self._stored_before + self._ingest.progress.windows_stored} windows stored, "
             f"{len(self._spool.files())} files wait in the spool"
@@ -237,14 +242,30 @@ class Owner:
             except (StoreError, OSError, ValueError) as error:
                 click.echo(f"schoolgate: {error}; the spool keeps what is not stored", err=True)
 
-    def _start_pages(self) -> uvicorn.Server:
+    def _start_pages(self) -> None:
+        """Serves the pages; an address that cannot be had (an interface that comes up late) is tried again."""
         pages = self._settings.pages
         accounts = open_accounts(pages)
         refuse_unsafe(pages, accounts)
-        listener = listen(pages)
-        server = PagesServer(config_of(app_of(self._store, pages, self._path, accounts, self._jobs), pages))
-        threading.Thread(target=server.run, args=([listener],), name="pages", daemon=True).start()
-        return server
+        try:
+            listener = listen(pages)
+        except OSError as error:
+            problem = f"{error.filename}: {error.strerror}; all else goes on, and this is tried again"
+            if problem != self._no_pages:
+                click.echo(f"schoolgate: {problem}", err=True)
+            self._no_pages = problem
+            return
+        self._no_pages = ""
+        self._pages = PagesServer(config_of(app_of(self._store, pages, self._path, accounts, self._jobs), pages))
+        self._serving = threading.Thread(target=self._pages.run, args=([listener],), name="pages", daemon=True)
+        self._serving.start()
+
+    def _tend_pages(self) -> None:
+        if self._with_pages and not self._stopping.is_set() and not (self._serving and self._serving.is_alive()):
+            try:
+                self._start_pages()
+            except (OSError, ValueError) as error:
+                click.echo(f"schoolgate: no pages: {error}", err=True)
 
 
 class _Both(AbstractContextManager[object]):

@@ -85,7 +85,7 @@ def _to_itself(path: Path) -> Iterator[Store]:
         except StoreBusy as busy:
             fail(
                 f"{busy.path}: the store is held by {busy.who}. Replay into one of its own (--store NEW) and look at "
-                "that (schoolgate serve --store NEW --port 8351), or stop Schoolgate first (systemctl stop schoolgate)",
+                f"that (schoolgate serve --store NEW --port 8351), or {busy.stop} first",
                 3,
             )
         yield store
