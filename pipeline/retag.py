@@ -7,7 +7,7 @@ What changes is stored in steps that may be cut short anywhere. First all marks 
 `revision`, in one insert: the old and the new marks side by side are the plan, and everything else is computed from
 them (pipeline.rebook): former outcomes into `mark_former`, rows that correct the sums, the episodes. Each insert has a
 batch name of its own, so a second try adds nothing. Then the old rows of episodes go, last the old marks; whoever finds
-marks of two revisions side by side finishes that first (`settle`).
+a mark in two revisions finishes that first (`settle`); minutes that came in later have none but their own.
 Judging takes a while and changes nothing; only these steps must have the day for themselves (`alone`), so that fresh
 minutes come into the store meanwhile.
 It knows no command line and opens no files.
@@ -93,7 +93,7 @@ def settle(store: Store, school: str, now: Callable[[], float] = time.time) -> i
     """Finishes what was cut short; returns of how many days."""
     found = store.query(
         f"SELECT DISTINCT day FROM {DATABASE}.minute_mark WHERE school = {{school:String}} "
-        "GROUP BY day, pseudonym HAVING uniqExact(revision) > 1 ORDER BY day",
+        "GROUP BY day, pseudonym, minute, service HAVING uniqExact(revision) > 1 ORDER BY day",
         {"school": school},
     )
     for (day,) in found.rows:

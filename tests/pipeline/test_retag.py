@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.backup import half_stored
 from pipeline.contest import ContestReason, Status, decide, open_contest
 from pipeline.ingest import Ingest
 from pipeline.rebook import episode_rows
@@ -177,6 +178,7 @@ def test_fresh_minutes_may_come_in_meanwhile(office: Office, tmp_path: Path) -> 
     assert ended.is_set()
     after = content(office.store, versions=False)
     assert not settle(office.store, "small")
+    assert not half_stored(office.store), "minutes that came in later keep no backup waiting"
     assert run(office, school) == 0
     office.store.close()
     with open_store(tmp_path / "other") as store:
