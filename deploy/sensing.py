@@ -152,22 +152,30 @@ class Sensing:
                 worker.take_ring()
 
     def tend(self) -> None:
-        """Start again what has died."""
-        with self._lock:
+        """Start again what has died; not while workers hand over or stop."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
             for worker in self._workers:
                 worker.take_ring()
                 if not worker.alive:
                     click.echo(f"schoolgate: {worker} ended with status {worker.status}; starting it again", err=True)
                     worker.start()
+        finally:
+            self._lock.release()
 
     def renew(self, settings: SensorSettings) -> None:
         """Go on with the services and exempt sites that these settings name, and lose no packet; flows that run now
-        have no name from here on, as at any start."""
+        have no name from here on, as at any start. Returns at once: a worker takes its time to write what it holds."""
         names = {"services": settings.services, "exempt_sites": settings.exempt_sites}
-        with self._lock:
-            for worker in self._workers:
-                plan = worker.plan
-                worker.hand_over(replace(plan, settings=plan.settings.model_copy(update=names)))
+
+        def hand_over() -> None:
+            with self._lock:
+                for worker in self._workers:
+                    plan = worker.plan
+                    worker.hand_over(replace(plan, settings=plan.settings.model_copy(update=names)))
+
+        threading.Thread(target=hand_over, name="hand over", daemon=True).start()
 
     def stop(self) -> None:
         """Let all write what they hold, and wait for it."""
