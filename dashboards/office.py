@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.audit import AuditTrail
     from pipeline.desk import Desk
     from pipeline.imports.versions import Versions
+    from pipeline.jobs import Job
     from pipeline.notice import Facts
     from pipeline.school import School
     from pipeline.settings import SchoolSettings
@@ -68,6 +69,13 @@ class Office(Protocol):
 
     def desk(self, visitor: Visitor, store: Store | None) -> Desk:
         """The desk of a visitor who has logged in: the person of access.csv of that role and name. Raises Refused."""
+
+    def judge_anew(self, import_id: str, who: Mapping[str, str], *, dry_run: bool) -> Job:
+        """Asks the process that has the store to judge the past days anew that an import changed; with `dry_run` only
+        to say what that would change. Raises JobRefused."""
+
+    def job(self, id_: str) -> Job:
+        """How far a job is. Raises JobRefused if it is not known (any more)."""
 
     def findings(self) -> Sequence[Finding]:
         """Every health check, as `schoolgate doctor` has them."""

@@ -29,11 +29,16 @@ class SchoolError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SchoolFiles:
-    """A school's folder, read: settings and tables."""
+    """A school's folder, read: settings (the file at `path`) and tables."""
 
-    folder: Path
+    path: Path
     settings: Settings
     school: School
+
+    @property
+    def folder(self) -> Path:
+        """Where all the school's files lie."""
+        return self.path.parent
 
 
 def settings_path(given: Path) -> Path:
@@ -51,7 +56,7 @@ def read_school(given: Path) -> SchoolFiles:
     path = settings_path(given)
     try:
         settings = load_settings(path)
-        return SchoolFiles(path.parent, settings, load_school(path.parent, settings.school, settings.feeds))
+        return SchoolFiles(path, settings, load_school(path.parent, settings.school, settings.feeds))
     except (ValueError, OSError) as error:
         raise SchoolError(str(error)) from error
 
@@ -140,7 +145,7 @@ class SchoolWatch:
         if seen == self._seen:
             return None
         self._seen = seen
-        self._files = read_school(self._files.folder)
+        self._files = read_school(self._files.path)
         return assemble(self._files, memory=self._memory, seen=seen_by_sensor(self._files.settings))
 
     @property

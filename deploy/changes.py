@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pwd
 from typing import TYPE_CHECKING
 
 from deploy.settings import Settings, effective
+from pipeline.access import account_of
 
 if TYPE_CHECKING:
     from pipeline.audit import AuditTrail
@@ -20,10 +20,7 @@ CHANGED = "config.changed"
 
 def account() -> str:
     """The operating system's account that runs this process."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"
+    return account_of(os.getuid())
 
 
 def note_changes(trail: AuditTrail, settings: Settings, school_version: str) -> list[str]:

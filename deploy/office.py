@@ -10,22 +10,22 @@ from pathlib import Path
 from dashboards.door import Visitor
 from dashboards.language import Language
 from dashboards.office import OfficeError, Setting
+from deploy.acts import RETAG
 from deploy.assembly import SchoolFiles, read_school, settings_path
+from deploy.desk import access_of, desk_at
 from deploy.examining import examine
 from deploy.settings import Settings, describe, effective, load_settings
-from pipeline.access import AccessError, Refused, find_actor, read_access
-from pipeline.alerts.lookup import AlertTracer
+from pipeline.access import Refused, find_actor
 from pipeline.alerts.outbox import Outbox
 from pipeline.alerts.texts import Texts
 from pipeline.audit import AuditTrail
 from pipeline.desk import Desk
-from pipeline.identity import load_bindings
 from pipeline.imports.merge import check, merge, present_rows
 from pipeline.imports.tables import Line, Part, file_of
 from pipeline.imports.versions import WAITING, Version, Versions
+from pipeline.jobs import Job, Jobs
 from pipeline.notice import Facts
 from pipeline.profile import load_profile
-from pipeline.pseudonym import Pseudonyms
 from pipeline.school import School, table_paths
 from pipeline.settings import SchoolSettings
 from pipeline.sitechecks import SiteFacts, site_facts
@@ -38,10 +38,11 @@ SITES = "official_sites"
 
 
 class SchoolOffice:
-    """One school's files, by its settings file or folder. Raises SchoolError if there is none."""
+    """One school's files, by its settings file or folder, and the jobs of the process that has the store. Raises
+    SchoolError if there is no such file."""
 
-    def __init__(self, given: Path) -> None:
-        self._path = settings_path(given)
+    def __init__(self, given: Path, jobs: Jobs | None = None) -> None:
+        self._path, self._jobs = settings_path(given), jobs or Jobs()
 
     @property
     def id(self) -> str:
@@ -65,17 +66,15 @@ class SchoolOffice:
         if visitor.role is None:
             raise Refused("nobody has logged in")
         files = self._files()
-        settings = files.settings
-        path = files.folder / settings.privacy.access
-        if not path.is_file():
-            raise AccessError(path.name, 1, "there is no such file", "list there who may ask and approve")
-        people = read_access(path.read_bytes(), files.school.numbers, path.name)
-        actor = find_actor(people, f"{visitor.role}/{visitor.name}", visitor.login)
-        keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
-        tracer = AlertTracer(
-            settings.alerts.folder, files.school, lambda: load_bindings(files.school, settings.feeds, files.folder)
-        )
-        return Desk(self.trail, people, actor, files.school, keys, store, tracer=tracer)
+        people = access_of(files)
+        return desk_at(files, people, find_actor(people, f"{visitor.role}/{visitor.name}", visitor.login), store)
+
+    def judge_anew(self, import_id: str, who: Mapping[str, str], *, dry_run: bool) -> Job:
+        asked = {"school": str(self._path.resolve()), "import_id": import_id, "dry_run": dry_run}
+        return self._jobs.ask(RETAG, asked, who)
+
+    def job(self, id_: str) -> Job:
+        return self._jobs.look(id_)
 
     def findings(self) -> Sequence[Finding]:
         return examine(self._path)

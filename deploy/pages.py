@@ -26,6 +26,7 @@ from dashboards.accounts import Accounts
 from dashboards.settings import PageSettings
 
 if TYPE_CHECKING:
+    from pipeline.jobs import Jobs
     from pipeline.store import Store
 
 HEAD_S = 20.0
@@ -126,12 +127,14 @@ def config_of(app: Any, settings: PageSettings) -> uvicorn.Config:
     return config
 
 
-def app_of(store: Store, settings: PageSettings, school: Path | None, accounts: Accounts | None) -> Any:
-    """The pages, with the office of the school whose files lie at `school`."""
+def app_of(
+    store: Store, settings: PageSettings, school: Path | None, accounts: Accounts | None, jobs: Jobs | None = None
+) -> Any:
+    """The pages, with the office of the school whose files lie at `school`; `jobs`: those of this process."""
     from dashboards.web import make_app
     from deploy.office import SchoolOffice
 
-    return make_app(store, settings, accounts=accounts, office=SchoolOffice(school) if school else None)
+    return make_app(store, settings, accounts=accounts, office=SchoolOffice(school, jobs) if school else None)
 
 
 class PagesServer(uvicorn.Server):

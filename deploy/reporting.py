@@ -13,6 +13,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from email.message import EmailMessage
 from typing import TYPE_CHECKING
 
@@ -54,13 +55,15 @@ if TYPE_CHECKING:
     from deploy.assembly import SchoolFiles
     from pipeline.store import Store
 
+_NOBODY_ELSE: AbstractContextManager[object] = nullcontext()
 CORRECT_EVERY_S = 3600.0
 CORRECT_WEEKS = 8
 """How far back an issue is looked at again; a re-tag reaches a week, a contest two months."""
 
 
 class Reporting:
-    """See the module's header. One a process; `renew` when the school's files have changed."""
+    """See the module's header. One a process; `renew` when the school's files have changed. `past`: held while reports
+    are made, by whoever changes what is stored, too."""
 
     def __init__(
         self,
@@ -68,9 +71,11 @@ class Reporting:
         store: Store,
         now: Callable[[], float] = time.time,
         stopping: threading.Event | None = None,
+        past: AbstractContextManager[object] = _NOBODY_ELSE,
     ) -> None:
         self._files, self._store, self._now = files, store, now
         self._stopping = stopping or threading.Event()
+        self._past = past
         self._folder = files.settings.report.folder
         self._lock: Lock | None = None
         self._correct_at = 0.0
@@ -78,6 +83,10 @@ class Reporting:
     def renew(self, files: SchoolFiles) -> None:
         """Goes by newer files from the next tick on."""
         self._files = files
+        self.look_again()
+
+    def look_again(self) -> None:
+        """The past may have changed: the next tick looks whether a report must be issued anew."""
         self._correct_at = 0.0
 
     def close(self) -> None:
@@ -101,11 +110,16 @@ class Reporting:
             press = self._press()
         except NoSuchSchool:
             return []  # nothing has been stored yet
-        self._issue_due(press)
-        if self._now() >= self._correct_at:
-            self._correct(press)
-            self._correct_at = self._now() + CORRECT_EVERY_S
-        self._take_requests(press)
+        with self._past:
+            self._issue_due(press)
+            if self._now() >= self._correct_at:
+                self._correct_at = self._now() + CORRECT_EVERY_S
+                try:
+                    self._correct(press)
+                except BaseException:
+                    self.look_again()
+                    raise
+            self._take_requests(press)
         tried: list[Delivery] = []
         for one in self._waiting():
             if self._stopping.is_set():

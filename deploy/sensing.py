@@ -23,7 +23,7 @@ import click
 from sensor.filters import inside_subnets
 from sensor.ring import Share
 from sensor.settings import SensorSettings
-from sensor.worker import WorkerPlan, work
+from sensor.worker import HAND_OVER, WorkerPlan, work
 
 PATIENCE_S = 20.0  # to write what it holds
 _RING, _READY = b"r", b"w"  # what a worker tells its owner
@@ -89,6 +89,21 @@ class WorkerProcess:
                     self._drop_ring()
                     self._ring = socket.socket(fileno=descriptors[0])
 
+    def hand_over(self, plan: WorkerPlan) -> None:
+        """Let the process write what it holds and end, and a successor go on by this plan with what the ring takes in
+        meanwhile."""
+        self.plan = plan
+        if self._process is None or not self._process.is_alive():
+            return  # who starts it next, starts it by this plan
+        self.take_ring()
+        with contextlib.suppress(OSError):
+            os.kill(self._process.pid or 0, HAND_OVER)
+        self._process.join(PATIENCE_S)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self.start()
+
     def _drop_ring(self) -> None:
         if self._ring:
             self._ring.close()
@@ -114,9 +129,10 @@ class WorkerProcess:
 
 
 class Sensing:
-    """All workers of one interface. As soon as they are started, packets are kept."""
+    """All workers of one interface. As soon as they are started, packets are kept. May be called from any thread."""
 
     def __init__(self, settings: SensorSettings, interface: str) -> None:
+        self._lock = threading.RLock()
         alone = WorkerPlan(settings, interface, settings.spool, interface)
         self._workers = [WorkerProcess(plan) for plan in _plans(alone, settings.workers, os.getpid())]
 
@@ -126,8 +142,9 @@ class Sensing:
 
     def start(self, patience_s: float = 0.0) -> None:
         """Start all, and leave the processors to them until they are ready, at most so long."""
-        for worker in self._workers:
-            worker.start()
+        with self._lock:
+            for worker in self._workers:
+                worker.start()
         end = time.monotonic() + patience_s
         while time.monotonic() < end and not all(worker.ready for worker in self._workers):
             time.sleep(0.02)
@@ -135,15 +152,37 @@ class Sensing:
                 worker.take_ring()
 
     def tend(self) -> None:
-        """Start again what has died."""
-        for worker in self._workers:
-            worker.take_ring()
-            if not worker.alive:
-                click.echo(f"schoolgate: {worker} ended with status {worker.status}; starting it again", err=True)
-                worker.start()
+        """Start again what has died; not while workers hand over or stop."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            for worker in self._workers:
+                worker.take_ring()
+                if not worker.alive:
+                    click.echo(f"schoolgate: {worker} ended with status {worker.status}; starting it again", err=True)
+                    worker.start()
+        finally:
+            self._lock.release()
+
+    def renew(self, settings: SensorSettings) -> None:
+        """Go on with the services and exempt sites that these settings name, and lose no packet; flows that run now
+        have no name from here on, as at any start. Returns at once: a worker takes its time to write what it holds."""
+        names = {"services": settings.services, "exempt_sites": settings.exempt_sites}
+
+        def hand_over() -> None:
+            with self._lock:
+                for worker in self._workers:
+                    plan = worker.plan
+                    worker.hand_over(replace(plan, settings=plan.settings.model_copy(update=names)))
+
+        threading.Thread(target=hand_over, name="hand over", daemon=True).start()
 
     def stop(self) -> None:
         """Let all write what they hold, and wait for it."""
+        with self._lock:
+            self._stop()
+
+    def _stop(self) -> None:
         for worker in self._workers:
             worker.ask_to_stop()
         for worker in self._workers:

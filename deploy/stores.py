@@ -9,17 +9,18 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from pipeline.jobs import Jobs
 from pipeline.opening import owned, to_read
 from pipeline.settings import StoreSettings
 from pipeline.store import Store
 
 
 def owning(
-    given: Path | None, settings: StoreSettings | None = None, *, make: bool = True
+    given: Path | None, settings: StoreSettings | None = None, *, make: bool = True, jobs: Jobs | None = None
 ) -> AbstractContextManager[Store]:
-    """The store to read and write; with `make`, it is made if there is none. Raises StoreError, StoreBusy,
-    SettingsError."""
-    return owned(meant(given, settings), make=make)
+    """The store to read and write; with `make`, it is made if there is none; `jobs`: what we do for others while we
+    have it. Raises StoreError, StoreBusy, SettingsError."""
+    return owned(meant(given, settings), make=make, jobs=jobs)
 
 
 def reading(given: Path | None, settings: StoreSettings | None = None) -> AbstractContextManager[Store]:

@@ -8,6 +8,7 @@ role and the name that are given, and a row that names an account can be used fr
 
 from __future__ import annotations
 
+import pwd
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -74,6 +75,14 @@ class Actor:
             "name": self.person.name,
             "staff_id": self.person.staff_id,
         }
+
+
+def account_of(user: int) -> str:
+    """The operating system's account of a user id."""
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"uid {user}"
 
 
 def read_access(data: bytes, staff_ids: Collection[str], file: str = "access.csv") -> tuple[Person, ...]:

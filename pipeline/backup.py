@@ -158,7 +158,7 @@ def half_stored(store: Store, school: str = "") -> list[str]:
         found.append(f"contest {name}")
     for (day,) in store.query(
         f"SELECT DISTINCT day FROM {DATABASE}.minute_mark {condition} "
-        "GROUP BY school, day, pseudonym HAVING uniqExact(revision) > 1",
+        "GROUP BY school, day, pseudonym, minute, service HAVING uniqExact(revision) > 1",
         params,
     ).rows:
         found.append(f"marks of {day}")

@@ -1,10 +1,12 @@
-"""The door of an embedded store: other processes of the same user ask its owner, and change nothing.
+"""The door of an embedded store: other processes of the same user ask its owner, and change nothing themselves.
 
 Theory of operation. Only one process can hold the folder. Its owner listens on a socket in it (mode 0600; who connects
 must be the owner's user or root), takes one question a connection, runs it as its own are run (`readonly=1`, bound
 parameters, time limit) and hands over the engine's answer as it is. `read_store` opens the folder where it is free, and
-else asks through the door: the same `Result`, one process further. A question is a line of JSON,
-`{"sql": ..., "params": {name: text}}`; the answer is a line, `{"bytes": N}` or `{"error": ...}`, and N bytes.
+else asks through the door: the same `Result`, one process further. What must be changed the owner does itself, as a job
+(pipeline.jobs) that is asked for by name and plain data, never by SQL: `have_done`.
+A question is a line of JSON: `{"sql": ..., "params": {name: text}}`, `{"job": name, "asked": {...}}` or `{"look": id}`;
+the answer is a line, `{"bytes": N}` or `{"error": ...}` (with `"no_jobs"` where none are done), and N bytes.
 The socket is reached through the folder's descriptor, because names of sockets must be short and folders need not be.
 """
 
@@ -16,11 +18,14 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn, Self
 
+from pipeline.access import account_of
 from pipeline.engine import StoreBusy, StoreError
+from pipeline.jobs import Asked, Job, JobRefused, Jobs, JobState, Tell
 from pipeline.native import Values
 from pipeline.sqltext import ParameterError, decode_rows, encode_parameters
 from pipeline.store import QUERY_SECONDS, ChdbStore, Result, open_store
@@ -29,18 +34,25 @@ NAME = "door"
 LONGEST_QUESTION = 1 << 20
 AT_ONCE = 8
 _PATIENCE_S = 5.0
+_ANSWERED_S = 60.0
+"""How long the owner may take to say how far a job is; it may be busy with packets, pages and the job itself."""
+_LOOK_EVERY_S = 0.2
 
 
 class Door:
-    """The owner's side, open while the block runs; answers in threads of its own."""
+    """The owner's side, open while the block runs; answers in threads of its own. `jobs`: what it does for others.
 
-    def __init__(self, store: ChdbStore) -> None:
-        self._store = store
+    `folder`: where the door is, else in the store's; of a process whose store is on servers it has jobs only."""
+
+    def __init__(self, store: ChdbStore | None, jobs: Jobs | None = None, folder: Path | None = None) -> None:
+        assert store or folder
+        self._store, self._jobs = store, jobs
+        self._folder = folder or (store.path if store else Path())
         self._places = threading.BoundedSemaphore(AT_ONCE)
         self._listener = socket.socket(socket.AF_UNIX)
 
     def __enter__(self) -> Self:
-        with _reached(self._store.path) as place:
+        with _reached(self._folder) as place:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(place)  # of an owner that was killed: we hold the folder
             self._listener.bind(place)
@@ -54,7 +66,7 @@ class Door:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         with contextlib.suppress(OSError):
-            (self._store.path / NAME).unlink()
+            (self._folder / NAME).unlink()
 
     def _serve(self) -> None:
         while True:
@@ -69,17 +81,41 @@ class Door:
         try:
             with visitor, contextlib.suppress(OSError):
                 visitor.settimeout(_PATIENCE_S)
-                if _user_of(visitor) not in (os.getuid(), 0):
+                user = _user_of(visitor)
+                if user not in (os.getuid(), 0):
                     return
                 body, header = b"", dict[str, object]()
                 try:
-                    body = self._store.answer(*_question(visitor))
+                    body = self._answered(_asked(visitor), user)
                     header = {"bytes": len(body)}
-                except (StoreError, ValueError) as error:
+                except _NoJobs:
+                    header = {"error": "this process does no jobs", "no_jobs": True}
+                except (ValueError, RecursionError) as error:
                     header = {"error": str(error)}
                 visitor.sendall(json.dumps(header).encode() + b"\n" + body)
         finally:
             self._places.release()
+
+    def _answered(self, asked: Mapping[str, object], user: int) -> bytes:
+        """The answer to a question. Raises StoreError, ValueError."""
+        match asked:
+            case {"sql": str(sql), "params": dict(params)} if self._store:
+                return self._store.answer(sql, {str(name): str(text) for name, text in params.items()})
+            case {"job": str(name), "asked": dict(what)}:
+                return self._known_jobs.ask(name, what, {"account": account_of(user)}).as_json()
+            case {"look": str(id_)}:
+                return self._known_jobs.look(id_).as_json()
+        raise ValueError("not a question: it takes sql and params, job and asked, or look")
+
+    @property
+    def _known_jobs(self) -> Jobs:
+        if self._jobs is None:
+            raise _NoJobs
+        return self._jobs
+
+
+class _NoJobs(ValueError):
+    """The process that holds the store does no jobs."""
 
 
 class RemoteStore:
@@ -95,22 +131,66 @@ class RemoteStore:
             texts = encode_parameters(sql, params or {}, complete=True)
         except ParameterError as error:
             raise StoreError(str(error)) from None
-        question = json.dumps({"sql": sql, "params": texts}).encode() + b"\n"
+        return Result(*decode_rows(self._ask({"sql": sql, "params": texts}, QUERY_SECONDS + _PATIENCE_S)))
+
+    def listens(self) -> bool:
+        """Is there an owner behind the door?"""
         try:
             with socket.socket(socket.AF_UNIX) as owner, _reached(self.path) as place:
-                owner.settimeout(QUERY_SECONDS + _PATIENCE_S)
                 owner.connect(place)
-                owner.sendall(question)
+        except OSError:
+            return False
+        return True
+
+    def have_done(self, name: str, asked: Asked, tell: Tell) -> Mapping[str, object]:
+        """Asks the owner for a job and waits until it is over; `tell` gets its lines. Returns what came of it.
+
+        Raises JobRefused with the owner's own words; StoreBusy if the process that holds the store does no jobs;
+        StoreError if it does not answer, or has ended."""
+        told, waited = 0, False
+        job = self._job({"job": name, "asked": dict(asked)})
+        while True:
+            for line in job.said[told:]:
+                tell(line)
+            told = max(told, len(job.said))
+            if job.state is JobState.WAITING and job.ahead and not waited:
+                tell(f"{job.ahead} other {'job is' if job.ahead == 1 else 'jobs are'} before it; waiting")
+                waited = True
+            if job.over:
+                break
+            time.sleep(_LOOK_EVERY_S)
+            job = self._job({"look": job.id})
+        if job.state is JobState.FAILED or job.result is None:
+            raise JobRefused(job.problem)
+        return job.result
+
+    def _job(self, question: Asked) -> Job:
+        try:
+            return Job.from_json(self._ask(question, _ANSWERED_S))
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise StoreError(f"{self.path}: the owner of the store is of another version; start it again") from error
+
+    def _ask(self, question: Asked, patience_s: float) -> bytes:
+        line = json.dumps(question).encode() + b"\n"
+        if len(line) > LONGEST_QUESTION:
+            raise StoreError(f"the question is too long: it has more than {LONGEST_QUESTION >> 20} MiB")
+        try:
+            with socket.socket(socket.AF_UNIX) as owner, _reached(self.path) as place:
+                owner.settimeout(patience_s)
+                owner.connect(place)
+                owner.sendall(line)
                 with owner.makefile("rb") as answer:
                     header = json.loads(answer.readline())
                     body = answer.read(header.get("bytes", 0))
         except (OSError, ValueError) as error:
             raise StoreError(f"{self.path}: the owner of the store does not answer ({error}); try again") from error
+        if "no_jobs" in header:
+            self._refuse()
         if "error" in header:
             raise StoreError(header["error"])
         if len(body) != header["bytes"]:
             raise StoreError(f"{self.path}: the owner of the store ended while it answered; try again")
-        return Result(*decode_rows(body))
+        return body
 
     def insert(self, table: str, columns: Mapping[str, Values], batch: str) -> int:
         """Refused: only the owner writes."""
@@ -153,15 +233,19 @@ def read_store(path: Path) -> ChdbStore | RemoteStore:
         return remote
 
 
-def _question(visitor: socket.socket) -> tuple[str, dict[str, str]]:
-    """SQL and parameters' texts. Raises ValueError for anything else."""
-    with visitor.makefile("rb") as stream:
-        line = stream.readline(LONGEST_QUESTION)
+def _asked(visitor: socket.socket) -> Mapping[str, object]:
+    """The question of a visitor, who has a few seconds for it. Raises ValueError for anything else."""
+    end, line = time.monotonic() + _PATIENCE_S, bytearray()
+    while not line.endswith(b"\n"):
+        if time.monotonic() > end or len(line) > LONGEST_QUESTION:
+            raise ValueError("the question is too long, or takes too long")
+        if not (more := visitor.recv(1 << 16)):
+            break
+        line += more
     asked = json.loads(line)
-    sql, params = (asked.get("sql"), asked.get("params")) if isinstance(asked, dict) else (None, None)
-    if not isinstance(sql, str) or not isinstance(params, dict):
-        raise ValueError("not a question: it takes sql and params")
-    return sql, {str(name): str(text) for name, text in params.items()}
+    if not isinstance(asked, dict):
+        raise ValueError("not a question: a line of JSON is asked for")
+    return asked
 
 
 def _user_of(visitor: socket.socket) -> int:

@@ -1,7 +1,7 @@
 """Opens the store that the settings name: the folder of the embedded engine, or ClickHouse servers.
 
 `owned` is for who writes, `to_read` for who only asks; both are context managers. The owner of a folder also opens its
-door, so that others may read meanwhile; servers need no owner.
+door, so that others may read meanwhile and, where it does jobs, have them done; servers need no owner.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.door import Door, RemoteStore, read_store
 from pipeline.engine import StoreError
+from pipeline.jobs import Jobs
 from pipeline.settings import StoreSettings
 from pipeline.store import ChdbStore, Store, open_store
 
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def owned(settings: StoreSettings, *, make: bool = True) -> Iterator[Store]:
+def owned(settings: StoreSettings, *, make: bool = True, jobs: Jobs | None = None) -> Iterator[Store]:
     """The store to read and write, its tables brought up to date; with `make`, a folder that is not there is made.
+    `jobs`: those that others may ask for at the door of a folder.
 
     Raises StoreError, StoreBusy.
     """
@@ -34,7 +36,7 @@ def owned(settings: StoreSettings, *, make: bool = True) -> Iterator[Store]:
         return
     if not make:
         _need(settings.path)
-    with open_store(settings.path) as chdb, Door(chdb):
+    with open_store(settings.path) as chdb, Door(chdb, jobs):
         yield chdb
 
 

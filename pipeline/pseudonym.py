@@ -12,6 +12,7 @@ import hmac
 import json
 import os
 import secrets
+import threading
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
@@ -21,6 +22,8 @@ from sensor.durable import write_whole
 
 _KEY_BYTES = 32
 _SHOWN = 12  # hexadecimal digits of a pseudonym: two of 10,000 people meet with a chance of 2 in 10 million
+
+_CHANGING = threading.Lock()
 
 
 class PseudonymError(ValueError):
@@ -53,12 +56,12 @@ class Pseudonyms:
 
     def forget_terms(self, keep: Iterable[str]) -> int:
         """Deletes the keys of all other terms, whose pseudonyms lead nowhere from then on; returns how many."""
-        kept = {term: key for term, key in self._keys.items() if term in set(keep)}
-        gone = len(self._keys) - len(kept)
-        if gone:
-            _write(self.path, kept)
-            self._keys = kept
-        return gone
+        with _CHANGING:
+            keys, wanted = _read(self.path), set(keep)
+            self._keys = {term: key for term, key in keys.items() if term in wanted}
+            if gone := len(keys) - len(self._keys):
+                _write(self.path, self._keys)
+            return gone
 
     def _digest(self, term: str, *parts: str) -> str:
         message = json.dumps(parts).encode()
@@ -66,9 +69,12 @@ class Pseudonyms:
 
     def _key(self, term: str) -> bytes:
         if term not in self._keys:
-            keys = self._keys | {term: secrets.token_bytes(_KEY_BYTES)}
-            _write(self.path, keys)
-            self._keys = keys
+            with _CHANGING:  # and by what is in the file now: a key that was deleted must not come back
+                keys = _read(self.path)
+                if term not in keys:
+                    keys[term] = secrets.token_bytes(_KEY_BYTES)
+                    _write(self.path, keys)
+                self._keys = keys
         return self._keys[term]
 
 
@@ -87,7 +93,7 @@ def _read(path: Path) -> dict[str, bytes]:
             if os.fstat(file.fileno()).st_mode & 0o077:
                 raise PseudonymError(f"{path}:1: others can read the pseudonym keys; run: chmod 600 {path}")
             data = file.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise PseudonymError(f"{path}:1: cannot be read ({error.strerror}); correct its owner or mode") from error

@@ -7,7 +7,9 @@ What changes is stored in steps that may be cut short anywhere. First all marks 
 `revision`, in one insert: the old and the new marks side by side are the plan, and everything else is computed from
 them (pipeline.rebook): former outcomes into `mark_former`, rows that correct the sums, the episodes. Each insert has a
 batch name of its own, so a second try adds nothing. Then the old rows of episodes go, last the old marks; whoever finds
-marks of two revisions side by side finishes that first (`settle`).
+a mark in two revisions finishes that first (`settle`); minutes that came in later have none but their own.
+Judging takes a while and changes nothing; only these steps must have the day for themselves (`alone`), so that fresh
+minutes come into the store meanwhile.
 It knows no command line and opens no files.
 """
 
@@ -16,6 +18,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from functools import cache, partial
@@ -39,6 +42,7 @@ from pipeline.words import Activity, Allowed, Grade, Outcome, Reason, State
 
 _COLUMNS = tuple(f.name for f in fields(Mark))
 _FORMER = tuple(name for name in BY_NAME["mark_former"].types if name in _COLUMNS)
+_NOBODY_ELSE: AbstractContextManager[object] = nullcontext()
 _STATES, _ANSWERS, _OUTCOMES, _REASONS = tuple(State), tuple(Allowed), tuple(Outcome), tuple(Reason)
 Move = tuple[str, str]
 
@@ -66,22 +70,30 @@ def marked_days(store: Store, school: str) -> list[date]:
 
 
 def retag(
-    store: Store, judge: Assessor, days: Iterable[date], *, dry_run: bool, now: Callable[[], float] = time.time
+    store: Store,
+    judge: Assessor,
+    days: Iterable[date],
+    *,
+    dry_run: bool,
+    now: Callable[[], float] = time.time,
+    alone: AbstractContextManager[object] = _NOBODY_ELSE,
 ) -> list[DayAnew]:
-    """Judges the marks of these days anew and, without `dry_run`, stores what changes. Raises StoreError; what was cut
-    short is finished by the next call."""
+    """Judges the marks of these days anew and, without `dry_run`, stores what changes. `alone` is held while a day is
+    stored: whoever else puts rows into the store holds it, too. Raises StoreError; what was cut short is finished by
+    the next call."""
     school = judge.school.settings.id
     if not dry_run:
-        settle_contests(store, school, judge.school.settings.zone)
-        settle(store, school, now)
-    return [_retag_day(store, judge, day, dry_run, now) for day in sorted(days)]
+        with alone:
+            settle_contests(store, school, judge.school.settings.zone)
+            settle(store, school, now)
+    return [_retag_day(store, judge, day, dry_run, now, alone) for day in sorted(days)]
 
 
 def settle(store: Store, school: str, now: Callable[[], float] = time.time) -> int:
     """Finishes what was cut short; returns of how many days."""
     found = store.query(
         f"SELECT DISTINCT day FROM {DATABASE}.minute_mark WHERE school = {{school:String}} "
-        "GROUP BY day, pseudonym HAVING uniqExact(revision) > 1 ORDER BY day",
+        "GROUP BY day, pseudonym, minute, service HAVING uniqExact(revision) > 1 ORDER BY day",
         {"school": school},
     )
     for (day,) in found.rows:
@@ -137,7 +149,14 @@ def _judged(state: int, allowed: int, outcome: int, reason: int) -> tuple[str, s
     return words[0].value, words[1].value, words[2].value, words[3].value
 
 
-def _retag_day(store: Store, judge: Assessor, day: date, dry_run: bool, now: Callable[[], float]) -> DayAnew:
+def _retag_day(
+    store: Store,
+    judge: Assessor,
+    day: date,
+    dry_run: bool,
+    now: Callable[[], float],
+    alone: AbstractContextManager[object],
+) -> DayAnew:
     school = judge.school.settings.id
     marks = list({mark.key: mark for mark in _marks(store, school, day, whole=False)}.values())  # the later revisions
     anew, left = judged_anew(judge, marks)
@@ -145,10 +164,13 @@ def _retag_day(store: Store, judge: Assessor, day: date, dry_run: bool, now: Cal
     moved = [mark for mark in anew if before[mark.key].judged != mark.judged]
     if moved and not dry_run:
         kept = {mark.key: mark for mark in anew if mark.why}
-        revision, people = _last_revision(store, school, day) + 1, {mark.pseudonym for mark in moved}
-        rows = [replace(kept.get(mark.key, mark), revision=revision) for mark in _marks(store, school, day, people)]
-        store.insert("minute_mark", _columns(school, rows), _batch(school, day, revision))
-        _finish(store, school, day, now)
+        people = {mark.pseudonym for mark in moved}
+        with alone:
+            revision = _last_revision(store, school, day) + 1
+            rows = [replace(kept.get(mark.key, mark), revision=revision) for mark in _marks(store, school, day, people)]
+            if rows:  # else all have just left by age
+                store.insert("minute_mark", _columns(school, rows), _batch(school, day, revision))
+                _finish(store, school, day, now)
     return DayAnew(day, len(anew), Counter((before[mark.key].outcome, mark.outcome) for mark in moved), left)
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ def enforce(
     for what, rule in zip(_names(spool, keys, alerts, backups), rules, strict=True):
         try:
             proofs.append(rule())
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, sqlite3.Error) as error:
             proofs.append(Proof(what, DAYS.get(what, 0), at, problem=str(error)))
     outcome = Outcome(tuple(proofs))
     removed = {proof.what: proof.removed for proof in proofs if proof.removed}

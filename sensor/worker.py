@@ -4,7 +4,8 @@ It runs in a process of its own that may open the network card and nothing else.
 has; shortly after each clock minute it sweeps that minute out of the flow table, by the wall clock, so that a silent
 wire holds nothing back; while the ring holds packets that are not read yet, by the time of those. An interface that is
 down, unplugged or not there is waited for, and all that is said once. A card that gets another name is followed, unless
-another card gets the name that the settings say. SIGTERM makes it write what it holds and end.
+another card gets the name that the settings say. SIGTERM makes it write what it holds and end; HAND_OVER the same, but
+its ring goes on taking packets for a successor that gets it.
 
 Workers share nothing but the interface and the spool's folder.
 """
@@ -34,6 +35,7 @@ from sensor.status import Recent, Status, remove_status, write_status
 if TYPE_CHECKING:
     from sensor.spool import Spool
 
+HAND_OVER = signal.SIGUSR1
 WRITE_EVERY_S = 5.0
 TELL_EVERY_S = 60.0  # who has which address; windows are judged ten minutes later
 UPLOADS_EVERY_S = 1.0
@@ -70,7 +72,7 @@ class Worker:
     def __init__(self, plan: WorkerPlan, keep: Keep | None = None, kept: socket.socket | None = None) -> None:
         self._plan = plan
         self._keep, self._kept = keep, kept
-        self._stop = False
+        self._stop = self._handing_over = False
         self._said: dict[str, str] = {}  # by subject: what was said last
         self._ring: Ring | None = None
         self._index: int | None = None  # of the interface that was last watched
@@ -80,6 +82,7 @@ class Worker:
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         """End after the block at hand."""
+        self._handing_over |= _signal == HAND_OVER
         self._stop = True
 
     def run(self) -> None:
@@ -97,8 +100,9 @@ class Worker:
             else:
                 self._capture(self._ring)
         if self._ring:
-            self._ring.refuse()
-            self._empty(self._ring)
+            if not self._handing_over:
+                self._ring.refuse()
+                self._empty(self._ring)
             self._let_go(self._ring)
         self._sensor.meter.finish()
         self._tell()
@@ -317,4 +321,5 @@ def work(plan: WorkerPlan, keep: Keep | None = None, kept: socket.socket | None 
     worker = Worker(plan, keep, kept)
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
+    signal.signal(HAND_OVER, worker.stop)
     worker.run()

@@ -1,7 +1,9 @@
 """The Timetable page: what a day's states are, the imports, and the way of a file into them (dashboards.importing).
 
-Upload, look, mend, keep, apply, take back: the same functions as `schoolgate import`, and so the same checks. Every
-form answers with a redirect; what was done is said on the page that it leads to.
+Upload, look, mend, keep, apply, take back: the same functions as `schoolgate import`, and so the same checks. Past days
+that an import changes are judged anew when somebody says so: a job of the process that has the store, as `schoolgate
+retag` asks for it (pipeline.jobs). Every form answers with a redirect; what was done is said on the page that it leads
+to.
 """
 
 from __future__ import annotations
@@ -9,14 +11,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from dashboards.door import Visitor
 from dashboards.frame import Page, Site
@@ -37,10 +39,11 @@ from dashboards.office import Office
 from dashboards.placed import LABELS, placed_day
 from dashboards.today import day_of
 from pipeline.imports.difference import describe
-from pipeline.imports.proposal import days_to_judge_anew
+from pipeline.imports.proposal import MARKS_KEPT_DAYS, days_to_judge_anew
 from pipeline.imports.read import KINDS, Asked
 from pipeline.imports.tables import TABLES
 from pipeline.imports.versions import APPLIED, WAITING, Version, VersionError
+from pipeline.jobs import Job, JobRefused
 from pipeline.rows import Week
 from pipeline.school import SchoolError
 from pipeline.tables import zone_of
@@ -69,6 +72,8 @@ def pages(site: Site) -> list[Page]:
         Page(upload, desk.go_on, Need.IMPORTS, ("POST",), 1 << 20),
         Page("/timetable/apply", desk.apply, Need.IMPORTS, ("POST",)),
         Page("/timetable/rollback", desk.roll_back, Need.IMPORTS, ("POST",)),
+        Page("/timetable/retag", desk.judge_anew, Need.IMPORTS, ("POST",)),
+        Page("/timetable/job.json", desk.job_json, Need.IMPORTS),
     ]
 
 
@@ -88,6 +93,9 @@ class _Desk:
             today = self._site.now().astimezone(zone_of(settings.zone)).date()
             listed = versions.all()
             values: dict[str, object] = {"versions": listed[::-1][:LISTED], "anew": [], "mode": settings.mode}
+            since = (today - timedelta(MARKS_KEPT_DAYS)).isoformat()
+            values["recent"] = {v.id for v in listed if v.status == APPLIED and v.applied[:10] >= since}
+            values["job"] = self._job(asked.get("job", ""))
             try:
                 values |= {"placed": placed_day(self._office.school(), day_of(request) or today), "broken": ""}
             except (SchoolError, ValueError) as error:
@@ -104,6 +112,18 @@ class _Desk:
             id=asked.get("id", "")[:60], labels=LABELS, kinds=KINDS,
             waiting=WAITING, applied=APPLIED, **values,
         )  # fmt: skip
+
+    def _job(self, id_: str) -> Job | None:
+        """The job that the address names; None for one that nobody knows any more."""
+        try:
+            return self._office.job(id_) if id_ else None
+        except JobRefused:
+            return None
+
+    async def job_json(self, request: Request) -> Response:
+        """How far a job is, for the page that waits for it."""
+        job = self._job(request.query_params.get("job", ""))
+        return JSONResponse({"over": job is None or job.over, "said": job.said[-1] if job and job.said else ""})
 
     async def look(self, request: Request) -> Response:
         """An upload: what would change, or what is wrong."""
@@ -216,10 +236,22 @@ class _Desk:
 
         return await self._doing(request, back)
 
+    async def judge_anew(self, request: Request) -> Response:
+        """Has past days judged anew that an import changed, or has it said what that would change."""
+        form: FormData = request.state.form
+        visitor, id_ = self._site.visitor(request), _id(form)
+        dry_run = form.get("do") != "judge"
+
+        def ask() -> Response:
+            job = self._office.judge_anew(id_, visitor.who, dry_run=dry_run)
+            return RedirectResponse("/timetable?" + urlencode({"job": job.id}), 303)
+
+        return await self._doing(request, ask)
+
     async def _doing(self, request: Request, act: Callable[[], Response]) -> Response:
         try:
             return await run_in_threadpool(act)
-        except (VersionError, OSError) as error:
+        except (VersionError, JobRefused, OSError) as error:
             return await self.timetable(request, 422, str(error))
 
 

@@ -42,56 +42,36 @@ OUT = click.option("--out", type=click.Path(path_type=Path), help="File to write
 
 def trail_of(files: SchoolFiles) -> AuditTrail:
     """The school's audit trail."""
-    from pipeline.audit import AuditTrail
+    from deploy import desk
 
-    return AuditTrail(files.folder / files.settings.privacy.audit)
+    return desk.trail_of(files)
 
 
 @contextmanager
 def desk_of(
-    folder: Path, named: str, action: str, store_path: Path | None = None, *, with_store: bool, writes: bool = False
+    folder: Path, named: str, action: str, store_path: Path | None = None, *, with_store: bool
 ) -> Iterator[Desk]:
-    """The desk of the person that is named; what is refused is in the trail, and ends the command with a message.
-
-    `writes`: the store is changed, so its owner must not be at work."""
+    """The desk of the person that is named, who reads; what is refused is in the trail, and ends the command with a
+    message. What changes the store is a job (deploy.jobs)."""
     from deploy.assembly import read_school
-    from deploy.stores import owning, reading
-    from pipeline.access import AccessError, Refused, find_actor, read_access
-    from pipeline.alerts.lookup import AlertTracer
-    from pipeline.desk import Desk
-    from pipeline.identity import load_bindings
-    from pipeline.pseudonym import Pseudonyms
+    from deploy.desk import actor_of, desk_at
+    from deploy.stores import reading
 
     with failing_well(), ExitStack() as stack:
         files = read_school(folder)
-        settings, trail = files.settings, trail_of(files)
-        path = files.folder / settings.privacy.access
-        try:
-            people = read_access(_content(path), files.school.numbers, path.name)
-            actor = find_actor(people, named, account())
-        except (Refused, AccessError) as error:
-            who = {"account": account(), "claimed": named}
-            result = "refused" if isinstance(error, Refused) else "failed"
-            trail.add(action, who, result=result, details={"why": str(error)})
-            raise
-        keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
-        store = None
-        if with_store:
-            opened = owning(store_path, settings.store, make=False) if writes else reading(store_path, settings.store)
-            store = stack.enter_context(opened)
-        tracer = AlertTracer(
-            settings.alerts.folder, files.school, lambda: load_bindings(files.school, settings.feeds, files.folder)
-        )
-        yield Desk(trail, people, actor, files.school, keys, store, tracer=tracer)
+        people, actor = actor_of(files, named, account(), action)
+        store = stack.enter_context(reading(store_path, files.settings.store)) if with_store else None
+        yield desk_at(files, people, actor, store)
 
 
 def note_look(files: SchoolFiles, named: str | None, action: str, subjects: Sequence[str], **details: object) -> None:
     """Writes down that somebody is about to see what concerns one person, where it is said who asks: by `--as`, or by
     an account in the access file. A school that keeps a trail has such looks in it whoever asks."""
-    from pipeline.access import Actor, Refused, find_actor, read_access
+    from deploy.desk import access_of
+    from pipeline.access import Actor, Refused, find_actor
 
     path, trail, me = files.folder / files.settings.privacy.access, trail_of(files), account()
-    people = read_access(_content(path), files.school.numbers, path.name) if named or path.is_file() else ()
+    people = access_of(files) if named or path.is_file() else ()
     mine = [person for person in people if person.account == me]
     if named:
         try:
@@ -106,14 +86,6 @@ def note_look(files: SchoolFiles, named: str | None, action: str, subjects: Sequ
     else:
         return
     trail.add(action, who, subjects=subjects, details=details)
-
-
-def _content(path: Path) -> bytes:
-    from pipeline.access import AccessError
-
-    if path.is_file():
-        return path.read_bytes()
-    raise AccessError(path.name, 1, f"there is no such file in {path.parent}", "list there who may ask and approve")
 
 
 def put_out(text: str, out: Path | None, what: str) -> None:

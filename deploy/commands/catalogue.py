@@ -36,8 +36,8 @@ def command() -> None:
     """List the services; add or re-grade one, see what that would have made of the last week, take it back.
 
     What a school changes stands in a file of its own (sensor.services, else services.csv beside the settings), of which
-    every version is kept. Another action or kind counts from the next window on; `schoolgate run` reads new host names
-    when it starts.
+    every version is kept. Another action or kind counts from the next window on; `schoolgate run` learns new host names
+    within seconds, for connections that begin then.
 
     \b
     Example:  schoolgate catalogue preview override youtube --action tag --school school/

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from deploy.commands._desk import AS, JSON, SCHOOL, STORE, desk_of
+from deploy.commands._say import failing_well, note
 
 _REASONS = ("cover", "swap", "official_work", "not_me", "wrong_service", "other")
 
@@ -35,11 +36,13 @@ def open_(episode: str, reason: str, text: str, folder: Path, named: str, store_
     \b
     Example:  schoolgate contest open e1f0c404a83b2d11 --reason cover --text "..." --school school/ --as staff/Nia
     """
-    with desk_of(folder, named, "contest.open", store_path, with_store=True, writes=True) as desk:
-        from pipeline.contest import ContestReason, open_contest
+    with failing_well():
+        from deploy.acts import OPEN
+        from deploy.jobs import have_done
 
-        found = open_contest(desk, episode, ContestReason(reason), text)
-    click.echo(f"Contest {found.id} is open; it must be answered by {found.due:%Y-%m-%d}.")
+        asked = {"named": named, "episode": episode, "reason": reason, "text": text}
+        done = have_done(folder, store_path, OPEN, asked, note)
+    click.echo(f"Contest {done['contest']} is open; it must be answered by {done['due']}.")
 
 
 @command.command("list")
@@ -81,14 +84,14 @@ def list_(folder: Path, named: str, store_path: Path | None, as_json: bool) -> N
 
 
 def _decide(contest: str, text: str, folder: Path, named: str, store_path: Path | None, status: str) -> None:
-    with desk_of(folder, named, "contest.decide", store_path, with_store=True, writes=True) as desk:
-        from pipeline.contest import Status, decide
-        from pipeline.retag import settle
+    with failing_well():
+        from deploy.acts import DECIDE
+        from deploy.jobs import have_done
 
-        settle(desk.store, desk.school.settings.id)
-        found = decide(desk, contest, Status(status), text)
+        asked = {"named": named, "contest": contest, "status": status, "text": text}
+        done = have_done(folder, store_path, DECIDE, asked, note)
     more = "; the episode is withdrawn and out of the sums" if status == "upheld" else ""
-    click.echo(f"Contest {found.id} is {found.status}{more}.")
+    click.echo(f"Contest {done['contest']} is {done['status']}{more}.")
 
 
 @command.command("uphold")

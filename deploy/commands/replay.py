@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from deploy.replayed import ReplayedEdits
     from pipeline.feeds.reading import Memory
     from pipeline.ingest import Ingest
+    from pipeline.store import Store
     from sensor.sense import Sensor
 
 
@@ -40,7 +42,6 @@ def command(captures: tuple[Path, ...], folder: Path, store_path: Path, as_json:
     with failing_well():
         from deploy.assembly import assemble, read_school
         from deploy.replayed import ReplayedEdits
-        from deploy.stores import owning
         from pipeline.feeds.reading import Memory
         from pipeline.ingest import Ingest
         from sensor.capture import CaptureError, open_capture
@@ -53,7 +54,7 @@ def command(captures: tuple[Path, ...], folder: Path, store_path: Path, as_json:
             opened = [open_capture(path) for path in captures]
         except CaptureError as error:
             fail(error, 2)
-        with owning(store_path) as store:
+        with _to_itself(store_path) as store:
             # Feeding everything before judging lets many windows be judged together: the rows are the same.
             ingest = Ingest(store, assessor, "replay", gather_windows=24)
             sensor = sensor_of(files.settings.sensor)
@@ -70,6 +71,24 @@ def command(captures: tuple[Path, ...], folder: Path, store_path: Path, as_json:
             f"{progress.late} slices came after their windows had been stored, and the store lacks them; "
             "give all captures at once, in the order of time, and a new store"
         )
+
+
+@contextmanager
+def _to_itself(path: Path) -> Iterator[Store]:
+    """The store, for nobody but us: what is replayed and what a live sensor brings would take each other for late."""
+    from deploy.stores import owning
+    from pipeline.store import StoreBusy
+
+    with ExitStack() as stack:
+        try:
+            store = stack.enter_context(owning(path))
+        except StoreBusy as busy:
+            fail(
+                f"{busy.path}: the store is held by {busy.who}. Replay into one of its own (--store NEW) and look at "
+                f"that (schoolgate serve --store NEW --port 8351), or {busy.stop} first",
+                3,
+            )
+        yield store
 
 
 def _sense(

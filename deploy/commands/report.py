@@ -197,7 +197,10 @@ def _send(
     """Sends by ourselves, or leaves it to the process that has the store."""
     from dashboards.mail import PROBLEMS
     from dashboards.settings import is_address
+    from deploy.acts import SEND
     from deploy.asking import ask_for
+    from deploy.commands._say import note
+    from deploy.jobs import have_done
     from deploy.reporting import Reporting
     from deploy.stores import owning
     from pipeline.engine import StoreBusy
@@ -209,14 +212,15 @@ def _send(
     if not to and not settings.to:
         fail("nobody is set to send it to; set report.to in the settings, or give --to")
     period = _term(files, term).period if term else week
-    asked = ask_for(settings.folder, period, to) if period else None
     try:
         with owning(store_path, files.settings.store) as store:
+            asked = ask_for(settings.folder, period, to) if period else None
             reporting = Reporting(files, store)
             tried = reporting.work()
             reporting.close()
     except StoreBusy:
-        click.echo("Another process has the store: it sends within a minute; see: schoolgate report --list")
+        have_done(files.path, store_path, SEND, {"period": period or "", "to": to}, note)
+        click.echo("The process that has the store sends it now; see: schoolgate report --list")
         return
     for one in tried:
         state = one.state if one.state != "pending" else f"waits: {PROBLEMS[one.problem]}; it is tried again"

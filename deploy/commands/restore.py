@@ -31,6 +31,7 @@ def command(folder: Path, store_path: Path | None, check: bool) -> None:
         from deploy.stores import meant, owning
         from pipeline import restore
         from pipeline.backup_files import kept, read
+        from pipeline.store import StoreBusy
 
         if not (folder / "backup.json").exists() and (inside := kept(folder)):
             fail(f"{folder}: this is a folder of backups; name one of them, as {inside[-1]}")
@@ -47,7 +48,15 @@ def command(folder: Path, store_path: Path | None, check: bool) -> None:
             with owning(store_path) as store:
                 done = restore.restore_server(backup, store, str(store_path), time.time())
         else:
-            done = restore.restore_folder(backup, settings.path, time.time())
+            try:
+                done = restore.restore_folder(backup, settings.path, time.time())
+            except StoreBusy as busy:
+                fail(
+                    f"{busy.path}: the store is held by {busy.who}, and a backup goes into an empty one only. Stop "
+                    "Schoolgate (systemctl stop schoolgate), move the folder away, restore, start it again; or restore "
+                    "into a new folder and look at that (schoolgate serve --store NEW --port 8351)",
+                    3,
+                )
     old = f"; {done.too_old} rows were too old and stayed behind" if done.too_old else ""
     closed = f"; {done.closed} windows that were half stored are closed" if done.closed else ""
     click.echo(f"{store_path}: {sum(done.rows.values())} rows restored{old}{closed}")

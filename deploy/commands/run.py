@@ -5,11 +5,21 @@ from __future__ import annotations
 import errno
 import signal
 import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from deploy.commands._say import fail, failing_well, note
+
+if TYPE_CHECKING:
+    from pipeline.store import Store
+
+BUSY_S = 60.0
+"""How long the store may be another command's: packets are kept meanwhile."""
 
 
 @click.command("run")
@@ -41,9 +51,10 @@ def command(path: Path, interface: str | None, store_path: Path | None, no_pages
     Example:  schoolgate run --config /etc/schoolgate/schoolgate.toml --interface eth1
     """
     with failing_well():
-        from deploy.assembly import assemble, read_school, seen_by_sensor
+        from deploy.assembly import SchoolWatch, assemble, read_school, seen_by_sensor
 
         files = read_school(path)
+        watch = SchoolWatch(files)
         settings = files.settings
         card = interface or settings.sensor.interface
         if card is None:
@@ -68,10 +79,39 @@ def command(path: Path, interface: str | None, store_path: Path | None, no_pages
         try:
             from deploy.owner import Owner
             from deploy.stores import owning
+            from pipeline.door import Door
+            from pipeline.jobs import Jobs
 
             assessor = assemble(files, note, seen=seen_by_sensor(settings))
-            with owning(store_path, settings.store) as store:
-                owner = Owner(store, assessor, files, card, sensing, stopping, with_pages=not no_pages, finish=finish)
+            jobs = Jobs()
+            with ExitStack() as stack:
+                store = _patiently(lambda: stack.enter_context(owning(store_path, settings.store, jobs=jobs)), stopping)
+                if store is None:
+                    return
+                if settings.store.servers:
+                    stack.enter_context(Door(None, jobs, settings.sensor.spool))
+                owner = Owner(
+                    store, assessor, watch, card, sensing, jobs, stopping, with_pages=not no_pages, finish=finish
+                )
                 owner.run()
         finally:
             sensing.stop()
+
+
+def _patiently(opened: Callable[[], Store], stopping: threading.Event) -> Store | None:
+    """The store, as soon as a command that has it for a moment has ended; None if we are stopped before. Raises
+    StoreBusy if that one keeps it."""
+    from pipeline.store import StoreBusy
+
+    end, said = time.monotonic() + BUSY_S, False
+    while True:
+        try:
+            return opened()
+        except StoreBusy as busy:
+            if time.monotonic() > end:
+                raise
+            if not said:
+                note(f"{busy}; waiting up to {BUSY_S:.0f} s")
+                said = True
+        if stopping.wait(0.5):
+            return None

@@ -62,11 +62,24 @@ def prepare(path: Path) -> None:
     with failing_well():
         from deploy.assembly import settings_path
         from deploy.settings import load_settings
-        from deploy.stores import owning
-        from pipeline.schema import VERSION
+        from deploy.stores import owning, reading
+        from pipeline.schema import DATABASE, VERSION
+        from pipeline.store import StoreBusy
 
-        with owning(None, load_settings(settings_path(path)).store):
-            click.echo(f"The store's tables are those of schema {VERSION}.")
+        settings = load_settings(settings_path(path)).store
+        try:
+            with owning(None, settings):
+                click.echo(f"The store's tables are those of schema {VERSION}.")
+        except StoreBusy as busy:
+            with reading(None, settings) as store:
+                ((version,),) = store.query(f"SELECT max(version) FROM {DATABASE}.schema_version").rows
+            if version != VERSION:
+                fail(
+                    f"{busy.path}: the store is held by {busy.who}, with tables of schema {version}; start that "
+                    f"process anew (systemctl restart schoolgate) to bring them up to {VERSION}",
+                    3,
+                )
+            click.echo(f"The store's tables are those of schema {VERSION}: the process that has it made them so.")
 
 
 @command.command("users")

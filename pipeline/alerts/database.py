@@ -5,6 +5,7 @@ SQLite, each file for its owner alone, each transaction on the disk when it is o
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -77,9 +78,16 @@ class OutboxError(ValueError):
 
 
 def open_private(path: Path, tables: str, journal: str = "WAL") -> sqlite3.Connection:
-    """An SQLite file that only its owner can read, made with its tables. Raises OSError or sqlite3.Error."""
+    """An SQLite file that only its owner can read, made with its tables. Raises OSError or sqlite3.Error.
+
+    One that is there is opened by SQLite alone: a process that closes any descriptor of a file loses all its locks on
+    it, and then another process, thinking itself the last one, removes the log of changes beneath us."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, "this is a link, and a private file must be none", str(path)) from None
     if path.stat().st_mode & 0o077:
         path.chmod(0o600)
     database = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
@@ -98,7 +106,8 @@ def writing(database: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     try:
         yield database
     except BaseException:
-        database.execute("ROLLBACK")
+        if database.in_transaction:  # SQLite has ended it already where the disk failed
+            database.execute("ROLLBACK")
         raise
     database.execute("COMMIT")
 

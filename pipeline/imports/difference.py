@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -145,9 +145,9 @@ def _row(columns: Sequence[str], values: Sequence[str]) -> Row:
 def changed_days(before: School, after: School, days: Iterable[date]) -> dict[date, frozenset[str]]:
     """The dates of which at least one minute means something else after an import, and for whom (staff ids).
 
-    A person is named whose state, answer, reason or bell slot changes in any minute, who comes or goes, or who is
-    known by other account names or devices than before: such use must be tied and judged again. Dates without a
-    change are left out."""
+    A person is named whose state, answer, reason or bell slot changes in any minute, who comes or goes, who is known
+    by other account names or devices than before, or who runs other official sites: such use must be tied and judged
+    again. Dates without a change are left out."""
     from pipeline.place import place_day
 
     renamed = {
@@ -162,6 +162,7 @@ def changed_days(before: School, after: School, days: Iterable[date]) -> dict[da
             person
             for person in before.numbers.keys() & after.numbers.keys()
             if _minutes(old, before.numbers[person]) != _minutes(new, after.numbers[person])
+            or _sites_of(before, person, day) != _sites_of(after, person, day)
         }
         if people:
             found[day] = frozenset(people)
@@ -179,6 +180,20 @@ def _known_by(school: School, person: str) -> object:
         if device.person == number
     )
     return staff.usernames, staff.role, devices
+
+
+def _sites_of(school: School, person: str, day: date) -> list[object]:
+    """The official sites that a person runs, as the register has them, from the day on that they are live."""
+    number, ids = school.numbers[person], [one.staff_id for one in school.staff]
+    return [
+        (
+            replace(site, line=0, administrators=(), moderators=()),
+            sorted(ids[n] for n in site.administrators),
+            sorted(ids[n] for n in site.moderators),
+        )
+        for site in sorted(school.official_sites, key=lambda site: site.site_id)
+        if number in (*site.administrators, *site.moderators) and (site.go_live is None or site.go_live <= day)
+    ]
 
 
 def _minutes(plan: DayPlan, number: int) -> tuple[object, ...]:

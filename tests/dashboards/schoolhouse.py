@@ -25,6 +25,7 @@ from pipeline.access import Role
 from pipeline.alerts.alert import Alert, Kind
 from pipeline.alerts.database import Message
 from pipeline.alerts.outbox import Outbox
+from pipeline.jobs import Jobs
 from pipeline.store import Store
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -56,12 +57,19 @@ class Clock:
 class Schoolhouse:
     """A copy of a school's folder (the sample school's), the accounts of its pages, and the pages themselves."""
 
-    def __init__(self, store: Store, folder: Path, settings: PageSettings | None = None, source: Path = HERE) -> None:
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        settings: PageSettings | None = None,
+        source: Path = HERE,
+        jobs: Jobs | None = None,
+    ) -> None:
         self.folder = folder
         shutil.copytree(source, folder)
         self.clock = Clock()
         self.accounts = Accounts(folder / "accounts.sqlite", self.clock.seconds, cost=8)
-        self.office = SchoolOffice(folder)
+        self.office = SchoolOffice(folder, jobs)
         self.app: Starlette = make_app(store, settings, self.clock, accounts=self.accounts, office=self.office)
 
     def login_of(self, role: Role) -> str:

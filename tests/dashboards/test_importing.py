@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Mapping
 from datetime import date
 from html import unescape
 from pathlib import Path
@@ -29,6 +31,7 @@ from dashboards.importing import (
 from dashboards.placed import OTHER, placed_day
 from pipeline.access import Role
 from pipeline.imports.versions import Versions
+from pipeline.jobs import Jobs, Tell
 from pipeline.store import ChdbStore, open_store
 from tests.dashboards import sample_store
 from tests.dashboards.schoolhouse import Schoolhouse
@@ -271,6 +274,91 @@ def test_no_bytes_make_it_fail(tmp_path_factory: pytest.TempPathFactory, data: b
     assert isinstance(versions, Versions)
     tried = attempt(Upload({name: data}, "sam"), versions, settings_, date(2026, 11, 17))
     assert (tried.fault is None) == (tried.found is not None)
+
+
+# --- past days, judged anew
+
+
+class Retagging:
+    """The process that has the store, as far as the page asks it: what it was asked for, and an answer when told."""
+
+    def __init__(self) -> None:
+        self.jobs = Jobs()
+        self.asked: list[tuple[Mapping[str, object], Mapping[str, str]]] = []
+        self.begun, self.answer = threading.Event(), threading.Event()
+        self.problem = ""
+        self.jobs.start({"retag": self._retag})
+
+    def _retag(self, asked: Mapping[str, object], who: Mapping[str, str], tell: Tell) -> Mapping[str, object]:
+        self.asked.append((asked, who))
+        tell("2026-11-16: day 1 of 1")
+        self.begun.set()
+        assert self.answer.wait(120)
+        if self.problem:
+            raise ValueError(self.problem)
+        move = {"was": "outside_allowed", "becomes": "unknown", "minutes": 31}
+        left = {"of services that are no longer in the catalogue": 2}
+        day = {"day": "2026-11-16", "judged": 1412, "changed": 31, "moves": [move], "left": left}
+        return {"days": [day], "kept": ["2026-11-16"] * 2, "dry_run": asked["dry_run"], "import": asked["import_id"]}
+
+
+@pytest.fixture
+def retagging() -> Iterator[Retagging]:
+    found = Retagging()
+    yield found
+    found.answer.set()
+    found.jobs.stop()
+
+
+def test_past_days_that_an_import_changes_are_judged_anew_when_somebody_says_so(
+    store: ChdbStore, tmp_path: Path, retagging: Retagging
+) -> None:
+    house = Schoolhouse(store, tmp_path / "school", source=make_school(tmp_path / "source"), jobs=retagging.jobs)
+    with house.client(Role.NETWORK_MANAGER) as manager:
+        _, page, path = upload(manager, GOOD)
+        _, page = send(manager, page, path, do="apply")
+        assert "It changes minutes of 2026-11-16, 2026-11-17. Their outcomes stay as they were until" in page
+        assert not retagging.asked, "nothing is done that nobody asked for"
+        answer = manager.post("/timetable/retag", data={"form_token": token_of(page), "id": "0001", "do": "try"})
+        at = f"{answer.url.path}?{answer.url.query.decode()}"
+        assert 'id="job"' in answer.text
+        assert "It is at work; fresh minutes come in meanwhile." in answer.text
+        assert retagging.begun.wait(120)
+        job = at.partition("job=")[2]
+        told = manager.get(f"/timetable/job.json?job={job}").json()
+        assert told == {"over": False, "said": "2026-11-16: day 1 of 1"}
+        retagging.answer.set()
+        until_over(manager, job)
+        page = unescape(manager.get(at).text)
+        assert "Nothing is stored yet." in page
+        assert "Outside allowed times → Unknown: 31" in page
+        assert "left as they are: 2" in page
+        answer = manager.post("/timetable/retag", data={"form_token": token_of(page), "id": "0001", "do": "judge"})
+        until_over(manager, str(answer.url).partition("job=")[2])
+        page = unescape(manager.get(str(answer.url)).text)
+        assert "These days are judged anew." in page
+        assert "1,412" in page
+        retagging.problem = "the store is <b>full</b>"
+        answer = manager.post("/timetable/retag", data={"form_token": token_of(page), "id": "0001", "do": "judge"})
+        until_over(manager, str(answer.url).partition("job=")[2])
+        page = manager.get(str(answer.url)).text
+        assert "the store is &lt;b&gt;full&lt;/b&gt;" in page
+        assert manager.get("/timetable?job=none").status_code == 200
+        assert manager.get("/timetable/job.json?job=none").json()["over"]
+    assert [asked["dry_run"] for asked, _ in retagging.asked] == [True, False, False]
+    assert {(asked["import_id"], who["role"]) for asked, who in retagging.asked} == {("0001", "network_manager")}
+    with house.client(Role.HEAD) as head:
+        assert head.get("/timetable/job.json?job=x").status_code == 403
+
+
+def token_of(page: str) -> str:
+    return re.findall(r'name="form_token" value="([^"]+)"', page)[0]
+
+
+def until_over(client: TestClient, job: str) -> None:
+    end = time.monotonic() + 120
+    while not client.get(f"/timetable/job.json?job={job}").json()["over"]:
+        assert time.monotonic() < end
 
 
 # --- what the timetable makes of a day

@@ -19,6 +19,7 @@ from pipeline.store import ChdbStore
 from tests.dashboards.browser import CHROMIUM, Theme, looking, serving
 from tests.dashboards.sample_store import DAY, SCHOOL, WEEK, add_episode, arrive
 from tests.dashboards.schoolhouse import Schoolhouse
+from tests.dashboards.test_importing import Retagging
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium on the path")
 
@@ -40,8 +41,18 @@ PAGES = {
 
 
 @pytest.fixture(scope="module")
-def served(store: ChdbStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Schoolhouse]]:
-    house = Schoolhouse(store, tmp_path_factory.mktemp("walks") / "school")
+def retagging() -> Iterator[Retagging]:
+    found = Retagging()
+    yield found
+    found.answer.set()
+    found.jobs.stop()
+
+
+@pytest.fixture(scope="module")
+def served(
+    store: ChdbStore, tmp_path_factory: pytest.TempPathFactory, retagging: Retagging
+) -> Iterator[tuple[str, Schoolhouse]]:
+    house = Schoolhouse(store, tmp_path_factory.mktemp("walks") / "school", jobs=retagging.jobs)
     house.clock.at = LATER
     with serving(house.app) as address:
         yield address, house
@@ -103,7 +114,7 @@ def test_compare_this_week(browser: Browser, served: tuple[str, Schoolhouse]) ->
 
 
 def test_import_a_timetable_with_an_error_and_mend_it(
-    browser: Browser, served: tuple[str, Schoolhouse], tmp_path: Path
+    browser: Browser, served: tuple[str, Schoolhouse], retagging: Retagging, tmp_path: Path
 ) -> None:
     address, house = served
     good = (HERE / "bells.csv").read_text()
@@ -132,6 +143,15 @@ def test_import_a_timetable_with_an_error_and_mend_it(
         page.get_by_role("button", name="Apply it now").click()
         expect(page.get_by_role("status")).to_contain_text("Import 0001 is in force.")
         assert "Sunday" in (house.folder / "bells.csv").read_text()
+        page.get_by_role("button", name="First show what that would change").click()
+        expect(page.get_by_role("status")).to_contain_text("It is at work")
+        seen.accessible()
+        retagging.answer.set()
+        expect(page.locator("#anew")).to_contain_text("Outside allowed times → Unknown: 31")
+        seen.keep("import-past-days")
+        seen.accessible()
+        page.get_by_role("button", name="Judge these days anew").click()
+        expect(page.get_by_role("status")).to_contain_text("These days are judged anew.")
         page.locator("#imports summary", has_text="Take back").click()
         page.get_by_role("button", name="Take back import 0001").click()
         expect(page.get_by_role("status")).to_contain_text("Taken back")

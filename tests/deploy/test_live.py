@@ -32,7 +32,8 @@ from sensor.sense import Sensor
 from sensor.slices import unpack_vlan
 from sensor.spool import Spool
 from tests.conftest import SampleDay
-from tests.deploy.command import SCRIPT, contents
+from tests.deploy.command import SCRIPT, contents, many
+from tests.sensor.building import Talk, client_hello, pcap
 
 NEEDED = ("ip", "ethtool", "tcpreplay", "setpriv")
 lacking = [tool for tool in NEEDED if shutil.which(tool) is None]
@@ -410,3 +411,46 @@ def test_an_interface_that_goes_away_is_waited_for(wire: None, captures: tuple[P
     assert not [line for n, line in enumerate(run.said) if line in run.said[max(0, n - 1) : n]], (
         "each state is said once"
     )
+
+
+def test_a_service_that_is_added_is_named_from_then_on_and_no_packet_is_lost(
+    wire: None, school: Path, tmp_path: Path
+) -> None:
+    flows = [Talk(client="10.20.1.7", client_port=40_000 + n, vlans=(10,)) for n in range(200)]
+    packets = [
+        packet
+        for n, flow in enumerate(flows)
+        for packet in flow.open(n / 50)
+        .up(n / 50, client_hello("www.ourspace.example"))
+        .down(n / 50, b"x" * 900)
+        .packets
+    ]
+    (tmp_path / "flows.pcap").write_bytes(pcap(packets))
+
+    def sent(times: int) -> bool:
+        return spooled(school)[0]["packets"] >= times * len(packets)
+
+    def named() -> set[str]:
+        return {flow[7] for flow in spooled(school)[1]}
+
+    at = ["--school", str(school)]
+    with running(school) as run:
+        send(tmp_path / "flows.pcap")
+        run.until("packets in the spool", lambda: sent(1))
+        steadily = subprocess.Popen([*INSIDE, "tcpreplay", "-q", "-i", "src0", "-p", "250", tmp_path / "flows.pcap"])
+        added = ["catalogue", "add", "ourspace", "ourspace.example", "--name", "OurSpace", "--kind", "forum"]
+        said = many([[*added, *at, "--yes"], ["retag", *at], ["retention", *at]])
+        assert [status for status, _, _ in said] == [0, 0, 0], said
+        assert "no minutes are kept" in said[1][1]
+        run.until("word of the new names", lambda: run.hears("the sensor learns its names"))
+        run.until("a new sensor", lambda: run.hears("schoolgate: watching mon0", times=2))
+        assert steadily.wait(PATIENCE_S) == 0
+        run.until("all packets in the spool", lambda: sent(2))
+        send(tmp_path / "flows.pcap")
+        run.until("the service in the spool", lambda: "ourspace" in named())
+        run.until("all packets in the spool", lambda: sent(3))
+        run.stop()
+    assert not run.hears("starting it again"), "it went well"
+    assert not run.hears("going on with the files as they were")
+    counters = spooled(school)[0]
+    assert (counters["packets"], counters["ring_drops"]) == (3 * len(packets), 0)

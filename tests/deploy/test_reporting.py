@@ -6,7 +6,9 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,14 @@ import pytest
 from dashboards.pdf import PdfError
 from deploy import reporting
 from deploy.asking import ask_for, requests
+from deploy.assembly import SchoolFiles
 from deploy.cli import main as schoolgate
+from deploy.jobs import doers
 from deploy.reporting import Reporting
 from deploy.stores import owning
+from deploy.work import JobError, Work
 from pipeline.issued import deliveries, issue_of, issues
+from pipeline.jobs import Jobs, Tell, Who
 from pipeline.store import Store, open_store
 from tests.dashboards import sample_store
 from tests.dashboards.sample_store import SCHOOL
@@ -228,13 +234,54 @@ def test_a_correction_issues_the_week_again_and_both_are_kept(made: Made, mail: 
     assert tick(folder, FRIDAYS + 20_000) == []
 
 
+@dataclass
+class Holder:
+    """A process that has the store, and sends when it is told so."""
+
+    store: Store
+    files: SchoolFiles
+    send: Callable[[], None] | None
+
+    def take_up(self) -> None: ...
+
+    def changed(self) -> None: ...
+
+    def work(self, who: Who, tell: Tell) -> Work:
+        return Work(self.files, self.store, who, tell, send=self.send)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"period": "2026-W99"}, "is not an ISO week"),
+        ({"period": "term/../../x"}, "is no term"),
+        ({"to": ["head@school.example\nBcc: x@y.example"]}, "is not a mail address"),
+        ({"to": ["a@b.example"] * 21}, "to: "),
+        ({"folder": "/etc"}, "folder: "),
+    ],
+)
+def test_what_is_asked_of_the_owner_is_checked(made: Made, asked: dict[str, object], message: str) -> None:
+    folder = made(to=[])
+    files = files_of(folder)
+    with owning(None, files.settings.store) as store:
+        send = doers(folder, Holder(store, files, lambda: None))["report.send"]
+        with pytest.raises(ValueError, match=message):
+            send({"school": str(files.path.resolve()), **asked}, {}, print)
+        only_pages = doers(folder, Holder(store, files, None))["report.send"]
+        with pytest.raises(JobError, match="sends no reports"):
+            only_pages({"school": str(files.path.resolve())}, {}, print)
+    assert not requests(folder / "reports")
+
+
 def test_a_request_is_left_for_the_process_that_has_the_store(
     made: Made, mail: MailSink, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = made(port=mail.port, to=[])
     files = files_of(folder)
     words = ["report", "--send", "--week", "2026-W46", "--to", "chair@school.example", "--config", str(folder)]
-    with owning(None, files.settings.store) as store:
+    jobs, woken = Jobs(), threading.Event()
+    with owning(None, files.settings.store, jobs=jobs) as store:
+        jobs.start(doers(folder, Holder(store, files, woken.set)))
         busy = subprocess.run(
             [sys.executable, "-m", "deploy.cli", *words],
             cwd=ROOT,
@@ -243,7 +290,9 @@ def test_a_request_is_left_for_the_process_that_has_the_store(
             timeout=300,
             check=True,
         )
-        assert "Another process has the store: it sends within a minute" in busy.stdout
+        assert "The process that has the store sends it now" in busy.stdout
+        assert woken.is_set()
+        jobs.stop()
         at_work = Reporting(files, store, lambda: FRIDAYS)
         assert [one.state for one in at_work.work()] == ["sent"]
         at_work.close()

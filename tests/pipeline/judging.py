@@ -34,11 +34,13 @@ def minute(clock: str) -> int:
     return MIDNIGHT + int(clock[:2]) * 60 + int(clock[3:])
 
 
-def small_school(extra: Mapping[str, Sequence[str]] | None = None, **settings: object) -> School:
-    """14 teachers and 11 support staff; two lessons, break, a lesson, lunch, a lesson from 09:00 to 15:00.
+def small_files() -> dict[str, list[str]]:
+    """The lines of the small school's files, by name.
+
+    14 teachers and 11 support staff; two lessons, break, a lesson, lunch, a lesson from 09:00 to 15:00.
 
     Odd teachers have no lesson in P2 (non-contact); teacher T01 is on break duty; S00 has no working pattern; T03 and
-    T04 run the official site on facebook, T05 and T06 moderate it. `extra`: lines to add to files, by name.
+    T04 run the official site on facebook, T05 and T06 moderate it.
     """
     people = [f"T{n:02}" for n in range(TEACHERS)] + [f"S{n:02}" for n in range(SUPPORT)]
     staff = ["staff_id,username,email,role,fte,contract_start,contract_end,department,bell_group"]
@@ -63,7 +65,7 @@ def small_school(extra: Mapping[str, Sequence[str]] | None = None, **settings: o
         for slot in ("P1", "P2", "P3", "P4")
         if not (slot == "P2" and n % 2)
     ]
-    files = {
+    return {
         "staff.csv": staff,
         "patterns.csv": patterns,
         "bells.csv": bells,
@@ -80,6 +82,11 @@ def small_school(extra: Mapping[str, Sequence[str]] | None = None, **settings: o
             "2026-01-05,2027-07-01,2027-01-01",
         ],
     }
+
+
+def small_school(extra: Mapping[str, Sequence[str]] | None = None, **settings: object) -> School:
+    """The small school. `extra`: lines to add to files, by name."""
+    files = small_files()
     for name, lines in (extra or {}).items():
         files.setdefault(name, []).extend(lines)
     given: dict[str, object] = {"id": "small", "name": "Small School", "zone": "Europe/London"}

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from pipeline.alerts.alert import period_at, told
+from pipeline.alerts.database import open_private, writing
 from pipeline.alerts.settings import AlertSettings
 from pipeline.pause import Pause, PauseReason
 from pipeline.wiki.alarm import Certainty
 from pipeline.wiki.odds import measured
 from sensor.health import Severity
+from tests.deploy.command import ROOT
 from tests.pipeline.alarming import AT, CLIENT, Alarm, Desk, quick_folder, titles
 from tests.pipeline.judging import small_school
 
@@ -354,3 +359,37 @@ def test_the_period_is_that_of_the_bells_on_that_day() -> None:
     assert period_at(school, AT + 20 * 60) == ("BRK", "break")
     assert period_at(school, AT + 8 * 3600) == ("", "")
     assert period_at(school, datetime(2026, 11, 21, 10, 42, tzinfo=UTC).timestamp()) == ("", "")
+
+
+ASK = """
+import sys
+from contextlib import closing
+from pathlib import Path
+from pipeline.alerts.database import open_private
+with closing(open_private(Path(sys.argv[1]), "CREATE TABLE IF NOT EXISTS t (n)")) as database:
+    print([n for (n,) in database.execute("SELECT n FROM t")])
+"""
+
+
+def test_another_process_that_looks_and_goes_loses_nothing_of_ours(tmp_path: Path) -> None:
+    path = tmp_path / "private.sqlite"
+
+    def others() -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", ASK, str(path)], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    tables = "CREATE TABLE IF NOT EXISTS t (n)"
+    with closing(open_private(path, tables)) as ours:
+        open_private(path, tables).close()  # as the pages, or what removes the old, do in the same process
+        assert others() == "[]"
+        with writing(ours):
+            ours.execute("INSERT INTO t VALUES (1)")
+        assert others() == "[1]", "what we write is what they see"
+        open_private(path, tables).close()
+        assert others() == "[1]"
+    assert others() == "[1]"
+    (tmp_path / "link.sqlite").symlink_to(path)
+    with pytest.raises(OSError, match="link"):
+        open_private(tmp_path / "link.sqlite", tables)

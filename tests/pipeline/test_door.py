@@ -8,14 +8,15 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from pipeline import door
+from pipeline import access, door
 from pipeline.door import Door, RemoteStore
+from pipeline.jobs import JobRefused, Jobs
 from pipeline.store import ChdbStore, StoreBusy, StoreError, open_store
 from tests.pipeline.test_store_behaviour import coverage
 
@@ -143,3 +144,49 @@ def test_an_owner_without_a_door_is_named_and_a_killed_one_leaves_no_trace(tmp_p
         holder.communicate()
     assert (path / door.NAME).exists()  # as the kill left it
     assert read(path).stdout == "ChdbStore [(0,)]\n"
+
+
+@pytest.fixture
+def doing(tmp_path_factory: pytest.TempPathFactory, owner: ChdbStore) -> Iterator[RemoteStore]:
+    """The owner, doing jobs meanwhile."""
+    jobs = Jobs()
+
+    def tell_all(asked: Mapping[str, object], who: Mapping[str, str], tell: object) -> Mapping[str, object]:
+        assert callable(tell)
+        for n in range(3):
+            tell(f"{n} of 3")
+        if "rows" in asked:
+            owner.insert("coverage", coverage("jobs", [1]), "jobs")
+        if "fail" in asked:
+            raise ValueError("no, because of the rain")
+        return {"asked": dict(asked), "who": dict(who)}
+
+    jobs.start({"tell": tell_all})
+    (owner.path / door.NAME).rename(owner.path / "aside")
+    with Door(owner, jobs):
+        yield RemoteStore(owner.path, os.getpid())
+    (owner.path / "aside").rename(owner.path / door.NAME)
+    jobs.stop()
+
+
+def test_a_job_is_done_by_the_owner_who_says_how_far_it_is(owner: ChdbStore, doing: RemoteStore) -> None:
+    said: list[str] = []
+    asked = {"rows": "'; DROP TABLE schoolgate.coverage", "who": {"account": "head"}}
+    done = doing.have_done("tell", asked, said.append)
+    assert said == ["0 of 3", "1 of 3", "2 of 3"]
+    assert done["asked"] == asked
+    assert done["who"] == {"account": access.account_of(os.getuid())}, "who asks is whose process it is"
+    assert owner.query("SELECT count() FROM schoolgate.coverage WHERE school = 'jobs'").rows == [(1,)]
+    with pytest.raises(JobRefused, match="no, because of the rain"):
+        doing.have_done("tell", {"fail": 1}, said.append)
+    with pytest.raises(JobRefused, match="there is no job 'DROP'"):
+        doing.have_done("DROP", {}, said.append)
+    with pytest.raises(StoreError, match="KiB"):
+        doing.have_done("tell", {"much": "x" * 100_000}, said.append)
+    with pytest.raises(StoreError, match="too long"):
+        doing.have_done("tell", {"much": "x" * (2 << 20)}, said.append)
+
+
+def test_who_does_no_jobs_is_named(remote: RemoteStore) -> None:
+    with pytest.raises(StoreBusy, match=f"held by process {os.getpid()}"):
+        remote.have_done("retag", {}, print)

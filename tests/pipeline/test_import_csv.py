@@ -207,6 +207,11 @@ def test_which_days_and_people_an_import_changes() -> None:
     assert changed_days(before, named, week) == dict.fromkeys(week, frozenset({"T1"}))
     closed = imported({"exceptions.csv": sheet("exceptions", "2026-11-20,*,,,closed,,")}, PRESENT).school
     assert changed_days(before, closed, week) == {week[4]: frozenset({"T1", "T2"})}
+    site = (
+        "1,facebook,school,T1,T2,News,Families,none,Facebook,T1,2026-01-01,T2,2026-01-01,T1,2026-01-01,{},2027-07-01,"
+    )
+    official = imported({"official_sites.csv": sheet("official_sites", site.format("2026-11-20"))}, PRESENT).school
+    assert changed_days(before, official, week) == dict.fromkeys(week[4:], frozenset({"T1", "T2"}))
 
 
 # --- dates from elsewhere

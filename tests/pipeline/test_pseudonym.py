@@ -80,3 +80,14 @@ def test_terms_come_from_the_calendar() -> None:
     assert term_of(rows, date(2027, 1, 4)) == "2027-01-04"
     assert term_of(rows, date(2026, 8, 31)) == "school year 2025"
     assert term_of((), date(2026, 9, 1)) == "school year 2026"
+
+
+def test_a_key_that_was_deleted_does_not_come_back(tmp_path: Path) -> None:
+    long_at_work = Pseudonyms(tmp_path / "keys")
+    before = long_at_work.of("Autumn", "T01")
+    assert Pseudonyms(tmp_path / "keys").forget_terms([]) == 1, "somebody else, who has the file too"
+    spring = long_at_work.of("Spring", "T01")
+    fresh = Pseudonyms(tmp_path / "keys")
+    assert list(fresh.terms_of("T01").values()) == [spring]
+    assert fresh.of("Summer", "T01") == long_at_work.of("Summer", "T01"), "both go by the file"
+    assert long_at_work.of("Autumn", "T01") != before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.backup import half_stored
 from pipeline.contest import ContestReason, Status, decide, open_contest
+from pipeline.ingest import Ingest
 from pipeline.rebook import episode_rows
 from pipeline.retag import _marks, judged_anew, marked_days, retag, settle
 from pipeline.school import School
@@ -19,7 +22,7 @@ from pipeline.telling import rows_of
 from pipeline.why import why_episode, why_minute
 from pipeline.whycells import outside_rules
 from tests.pipeline.desks import CHAIR, HEAD, SCHOOL, Office, use
-from tests.pipeline.judging import DAY, minute, small_school
+from tests.pipeline.judging import DAY, minute, slice_rows, small_school
 from tests.pipeline.test_contest import WHY, Breaks, busy_day, stored
 
 HEADER = "date,staff_id,start_or_slot,end,kind,ref,entered_at"
@@ -147,6 +150,44 @@ def test_a_job_that_is_cut_short_anywhere_is_finished_once(office: Office) -> No
         else:
             run(office, school)  # started once more
         assert content(office.store) == done, left
+
+
+def test_fresh_minutes_may_come_in_meanwhile(office: Office, tmp_path: Path) -> None:
+    slices, school, noon = busy_day(5), some_corrections(5), minute("12:00")
+    office.observe([piece for piece in slices if piece.minute < noon])
+    assert office.store is not None
+    ingest = Ingest(office.store, office.assessor(school), "later")
+    lock, begun, ended = threading.Lock(), threading.Event(), threading.Event()
+
+    def afternoon() -> None:
+        for start in range(noon, minute("15:30"), 5):
+            some = [piece for piece in slices if max(start, noon) <= piece.minute < start + 5]
+            with lock:
+                ingest.add(slice_rows(some), (start + 5) * 60.0)
+            begun.set()
+        with lock:
+            ingest.finish()
+        ended.set()
+
+    thread = threading.Thread(target=afternoon)
+    thread.start()
+    assert begun.wait(120)
+    days, judge = marked_days(office.store, "small"), office.assessor(school)
+    retag(office.store, judge, days, dry_run=False, now=lambda: 1e9, alone=lock)
+    thread.join()
+    assert ended.is_set()
+    after = content(office.store, versions=False)
+    assert not settle(office.store, "small")
+    assert not half_stored(office.store), "minutes that came in later keep no backup waiting"
+    assert run(office, school) == 0
+    office.store.close()
+    with open_store(tmp_path / "other") as store:
+        other = Office(tmp_path, store)
+        other.observe([piece for piece in slices if piece.minute < noon], school)
+        last = Ingest(store, other.assessor(school), "later")
+        last.add(slice_rows([piece for piece in slices if piece.minute >= noon]), 0.0)
+        last.finish()
+        assert after == content(store, versions=False)
 
 
 def test_why_tells_what_a_minute_and_an_episode_were_before(office: Office) -> None:
