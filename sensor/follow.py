@@ -267,6 +267,7 @@ def follow(w, flows, names, todo, at, buf):
         item = items[n]
         if n + 2 * AHEAD < count:
             prefetch(w.of_row, items[n + 2 * AHEAD, W_ROW])
+            prefetch(buf, items[n + 2 * AHEAD, W_PAYLOAD])
             c = np.int64(w.of_row[items[n + AHEAD, W_ROW]])
             if c > 0:
                 prefetch(w.connection, c * CONNECTION)

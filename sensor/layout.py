@@ -74,7 +74,7 @@ WATCH_NO, WATCH_ASK = 0, -1
 # A handshake: the flow's hash, the SYN's time (-1: it was sent twice, so nobody knows which was answered), the time
 # from it to the SYN/ACK. A new flow takes the place of an older one.
 H_HASH, H_SYN, H_RTT = 0, 1, 2
-HANDSHAKES = 1 << 12
+HANDSHAKES, HANDSHAKE = 1 << 12, 4
 PAIRS = 1 << 12  # of client and server, mixed into one number: the client was told that the server is a wiki
 
 # Counters. NAMEABLE: flows that carried something a name can be read from.
@@ -156,7 +156,7 @@ class Todo(NamedTuple):
     told: Any  # int64[2]: the last second in which ARP, NDP or DHCP came, and how many packets of it
     watched: Any  # int64[WATCH_BUFFER, WATCH_ITEM]: packets of watched flows, oldest first
     watching: Any  # int64[1]: how many there are
-    handshakes: Any  # int64[HANDSHAKES, 4]
+    handshakes: Any  # int64[HANDSHAKES, HANDSHAKE]
     pairs: Any  # uint64[PAIRS]
 
 

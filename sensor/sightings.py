@@ -129,7 +129,9 @@ class Sightings:
     def take(self) -> pa.Table:
         """The sightings to be told since the last call."""
         rows, self._rows = self._rows, []
-        times, addresses, macs, hows, leases = zip(*rows, strict=True) if rows else ((),) * 5
+        if not rows:
+            return SIGHTING_SCHEMA.empty_table()
+        times, addresses, macs, hows, leases = zip(*rows, strict=True)
         columns = (
             pa.array([time / SECOND for time in times], pa.float64()),
             pa.array(addresses, pa.binary(16)),

@@ -26,7 +26,7 @@ import numpy as np
 from sensor import layout, watch
 from sensor.catalogue import Wiki
 from sensor.collect import release
-from sensor.columns import Columns, Segments, new_columns, unpack
+from sensor.columns import Columns, Segments, Sink, new_columns, unpack
 from sensor.dns import Answers
 from sensor.dnsmemory import DnsMemory
 from sensor.follow import admit, dismiss, follow, forget, sweep
@@ -265,9 +265,10 @@ class Uploads:
     def _columns(self, clients: Any, vlans: Any) -> Columns:
         """Addresses (64-bit words [n, 2]) and segments of clients, by the same code as those of slices."""
         count = len(clients)
-        slices, columns, nothing = new_slices(count), new_columns(count), np.zeros(2, np.int16)
+        slices, nothing = new_slices(count), np.zeros(2, np.int16)
         slices.words[:, :2] = clients.view(np.uint64)
         slices.words[:, layout.S_VLAN] = vlans.view(np.uint64)
         slices.halves[:, layout.S_NAME] = 1
-        unpack(slices, count, np.ones(2, np.int32), nothing, nothing, self._segments, columns, 0)
-        return columns
+        sink = Sink(new_columns(count), np.zeros(1, np.int64), nothing, nothing, self._segments)
+        unpack(slices, count, np.ones(2, np.int32), sink)
+        return sink.columns

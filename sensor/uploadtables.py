@@ -93,7 +93,9 @@ class Tables(NamedTuple):
 
 def table_of(schema: pa.Schema, rows: list[tuple[Any, ...]]) -> pa.Table:
     """Rows, given column by column in the schema's order, as a table."""
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
+    if not rows:
+        return schema.empty_table()
+    columns = list(zip(*rows, strict=True))
     arrays = []
     for column, kind in zip(columns, schema.types, strict=True):
         if pa.types.is_dictionary(kind):

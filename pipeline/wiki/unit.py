@@ -81,8 +81,7 @@ def units_of(table: Any) -> Iterator[Unit]:
 
 def cues_of(table: Any) -> Iterator[HostCue]:
     """The cues of the sensor's Arrow table."""
-    for row in table.to_pylist():
-        yield HostCue(row["time"], bytes(row["client"]), row["cue"])
+    yield from map(HostCue, *(table.column(name).to_pylist() for name in ("time", "client", "cue")))
 
 
 def requests_of(table: Any) -> Iterator[Request]:
