@@ -122,7 +122,7 @@ def without_idle_openings(rows: Traffic, services: int) -> Traffic:
     base = int(rows.minute.min())
     width = int(rows.minute.max()) - base + 3
     key = rows.who * width + rows.minute - base
-    busy = np.unique(key[rows.service < services])
+    busy = key[rows.service < services]
     at = key[openings]
     idle = ~(np.isin(at, busy) | np.isin(at + 1, busy))
     kept = np.ones(len(rows), bool)

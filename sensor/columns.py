@@ -92,7 +92,7 @@ class Sink(NamedTuple):
 
 def no_sink() -> Sink:
     """One that takes nothing."""
-    columns = (np.zeros((0, 2) if name in _PAIRS else 0, _TYPES[name]) for name in Columns._fields)
+    columns: list[Any] = [np.zeros((0, 2) if name in _PAIRS else 0, _TYPES[name]) for name in Columns._fields]
     codes, nowhere = np.zeros(1, np.int16), np.zeros((0, 2), np.uint64)
     segments = Segments(nowhere, nowhere, np.zeros(0, np.int16), np.zeros(4096, np.int16))
     return Sink(Columns(*columns), np.zeros(1, np.int64), codes, codes, segments)

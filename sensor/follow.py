@@ -116,6 +116,14 @@ def forget(w, c, now):
 
 
 @kernel
+def forget_all(w, now):
+    """Free every connection: the stream has ended."""
+    for c in range(1, CONNECTIONS + 1):
+        if w.connection[c, K_ROW]:
+            forget(w, c, now)
+
+
+@kernel
 def sweep(w, now, idle, closed_idle):
     """Forget connections that have been silent for so long, among the next SWEPT places."""
     for n in range(SWEPT):

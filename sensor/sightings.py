@@ -56,6 +56,7 @@ SIGHTING_SCHEMA = pa.schema(
         pa.field("lease_s", pa.uint32(), nullable=False, metadata={"about": "seconds it is lent for; 0: nobody said"}),
     ]
 )
+NOTHING = SIGHTING_SCHEMA.empty_table()
 
 
 class Watched:
@@ -130,7 +131,7 @@ class Sightings:
         """The sightings to be told since the last call."""
         rows, self._rows = self._rows, []
         if not rows:
-            return SIGHTING_SCHEMA.empty_table()
+            return NOTHING
         times, addresses, macs, hows, leases = zip(*rows, strict=True)
         columns = (
             pa.array([time / SECOND for time in times], pa.float64()),
