@@ -34,6 +34,7 @@ from sensor.layout import (
     W_FLAGS,
     W_FROM_CLIENT,
     W_HASH,
+    W_HEAD,
     W_LENGTH,
     W_PAYLOAD,
     W_ROW,
@@ -275,7 +276,6 @@ def follow(w, flows, names, todo, at, buf):
         item = items[n]
         if n + 2 * AHEAD < count:
             prefetch(w.of_row, items[n + 2 * AHEAD, W_ROW])
-            prefetch(buf, items[n + 2 * AHEAD, W_PAYLOAD])
             c = np.int64(w.of_row[items[n + AHEAD, W_ROW]])
             if c > 0:
                 prefetch(w.connection, c * CONNECTION)
@@ -292,7 +292,7 @@ def follow(w, flows, names, todo, at, buf):
         if k[K_TLS13] != PLAIN and item[W_LENGTH] > 0 and flags & SYN == 0:
             side = UP if flags & W_FROM_CLIENT else DOWN
             payload, end = item[W_PAYLOAD], item[W_END]
-            segment(w, c, side, buf, payload, end, item[W_SEQUENCE], item[W_LENGTH], item[W_TIME])
+            segment(w, c, side, buf, payload, end, item[W_SEQUENCE], item[W_LENGTH], item[W_TIME], flags >> W_HEAD)
         if flags & (FIN | RST) and k[K_CLOSED] == 0:
             k[K_CLOSED] = item[W_TIME]
     return count

@@ -22,7 +22,7 @@ import numpy as np
 
 from sensor.duplicates import is_duplicate
 from sensor.frames import ACK, BATCH, FIN, RST, SYN, TCP, decode
-from sensor.gaps import SAMPLED, look_for_gaps
+from sensor.gaps import SAMPLED, fetch_gaps, look_for_gaps
 from sensor.layout import (
     BLOCK_DONE,
     BUCKET,
@@ -170,7 +170,7 @@ def _update(buf, flows, batch, i, names, out, late, todo, limits, counters):
         else:
             look_udp(buf, flows, row, batch, i, todo, counters)
     if flags & WATCHED and (size > 0 or control & (SYN | FIN | RST)):
-        push_watched(todo, batch, i, flows, row, flags, (flags & CLIENT_IS_B) == b)
+        push_watched(buf, todo, batch, i, flows, row, flags, (flags & CLIENT_IS_B) == b)
 
 
 @inlined
@@ -263,6 +263,8 @@ def advance(
             if batch.skip[i] == 0:
                 batch.row[i] = probe(flows, batch.hash[i])
                 prefetch(flows.words, np.int64(batch.row[i]) * ROW)
+                if batch.hash[i] & SAMPLED == 0:
+                    fetch_gaps(batch, i, gaps)
         closing = 0
         passing = 0
         earliest = batch.time[0]

@@ -64,10 +64,10 @@ GATHER_PLACES, GATHER_BYTES = 4096, 4096
 GATHER_FREE_COUNT, GATHER_HAND, GATHER_LOST = 0, 1, 2
 
 # A packet of a watched flow. W_LENGTH: of its payload on the wire; W_FLAGS: of TCP, and W_FROM_CLIENT, and W_FIRST for
-# the first of its flow.
+# the first of its flow, and from bit W_HEAD on the first five bytes of its payload, 0 if it has less than eight.
 W_TIME, W_PAYLOAD, W_END, W_LENGTH, W_SEQUENCE, W_HASH, W_ROW, W_FLAGS = 0, 1, 2, 3, 4, 5, 6, 7
 WATCH_ITEM = 8
-W_FROM_CLIENT, W_FIRST = 1 << 8, 1 << 9
+W_FROM_CLIENT, W_FIRST, W_HEAD = 1 << 8, 1 << 9, 16
 WATCH_BUFFER = 1 << 12
 # Names.watch: the number of a wiki (sensor.uploads), or that it is none, or that nobody has asked the catalogue yet.
 WATCH_NO, WATCH_ASK = 0, -1

@@ -59,6 +59,7 @@ from sensor.layout import (
     W_FLAGS,
     W_FROM_CLIENT,
     W_HASH,
+    W_HEAD,
     W_LENGTH,
     W_PAYLOAD,
     W_ROW,
@@ -104,7 +105,7 @@ def push_fragment(todo, batch, i):
 
 
 @inlined
-def push_watched(todo, batch, i, flows, row, flags, from_client):
+def push_watched(buf, todo, batch, i, flows, row, flags, from_client):
     """Put packet `i` of a watched flow on the list of sensor.records. There is room: `advance` sees to that."""
     n = np.uint64(todo.watching[0])
     item = todo.watched[n]
@@ -119,6 +120,8 @@ def push_watched(todo, batch, i, flows, row, flags, from_client):
     if flags & WATCH_TOLD == 0:
         item[W_FLAGS] |= W_FIRST
         flows.halves[row, FLAGS] |= WATCH_TOLD
+    first_bytes = load64(buf, batch.payload[i], batch.payload_end[i]) >> np.uint64(24)
+    item[W_FLAGS] |= np.int64(first_bytes) << W_HEAD
     todo.watching[0] += 1
 
 
