@@ -15,12 +15,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.rules import ASIDE_ROLES, CONTENT_ROLES, INTERFACE_ROLES, PUSH_ROLES, SITE_ROLES
-from pipeline.traffic import I64, NEVER, Part, Traffic, merge
+from pipeline.traffic import I64, NEVER, Part, Traffic, groups_of, merge
 from pipeline.windows import WINDOW_MIN, start_of
 from sensor.words import Evidence, Segment
 
 _NO_PART = len(Part)
 _UNLISTED, _ELSEWHERE = -1, -2  # in place of a service: not in the catalogue; another site was opened
+_NONE, _UNSCORED = np.int32(0), np.int32(3)
 _SEGMENTS = tuple(word.value for word in Segment)
 _EVIDENCE = tuple(word.value for word in Evidence)
 _STAFF, _UNKNOWN = _SEGMENTS.index(Segment.STAFF), _SEGMENTS.index(Segment.UNKNOWN)
@@ -31,8 +32,14 @@ _PARTS: dict[str, Part] = {
     **dict.fromkeys(ASIDE_ROLES, Part.ASIDE),
     **dict.fromkeys(PUSH_ROLES, Part.PUSH),
 }
-_AT_ONCE = 1 << 17  # slices whose columns fit a processor's cache
+_AT_ONCE = 1 << 16  # slices whose columns fit a processor's cache
 _DENSE = 1 << 16  # windows that are counted by position; a wider span (broken clocks) is sorted first
+_NEEDED = (
+    "minute", "first_ms", "last_ms", "first_of_flow", "client", "segment", "service", "role", "evidence", "bytes_up",
+    "bytes_down", "burst_seconds", "burst_largest",
+)  # fmt: skip
+_OTHERS = ("", "slices_unlisted", "slices_elsewhere", "slices_unscored")  # a slice of staff counts in one of them
+_METRICS = [["slices", f"slices_{word}", other] for word in _SEGMENTS for other in _OTHERS]
 
 
 class Clients:
@@ -78,87 +85,84 @@ def gather(table: pa.Table, clients: Clients, scope: Scope) -> tuple[Traffic, Co
     only say when another site was opened).
     """
     pieces, counts = [Traffic.none()], Counter[tuple[int, str]]()
-    for start in range(0, table.num_rows, _AT_ONCE):
-        traffic, counted = _gather_some(table.slice(start, _AT_ONCE), clients, scope)
-        pieces.append(traffic)
-        counts += counted
+    for batch in table.select(list(_NEEDED)).to_batches(max_chunksize=_AT_ONCE):
+        if batch.num_rows:
+            traffic, counted = _gather_some(batch, clients, scope)
+            pieces.append(traffic)
+            counts += counted
     return merge(Traffic.join(pieces)) if len(pieces) > 2 else pieces[-1], counts
 
 
-def _gather_some(table: pa.Table, clients: Clients, scope: Scope) -> tuple[Traffic, Counter[tuple[int, str]]]:
-    table = table.unify_dictionaries().combine_chunks()
+def _gather_some(batch: pa.RecordBatch, clients: Clients, scope: Scope) -> tuple[Traffic, Counter[tuple[int, str]]]:
     positions = {service: n for n, service in enumerate(scope.services)}
-    segment = _mapped(table, "segment", lambda word: _SEGMENTS.index(word) if word in _SEGMENTS else _UNKNOWN)
-    service = _mapped(table, "service", lambda word: positions.get(word, _ELSEWHERE if word == "" else _UNLISTED))
-    part = _mapped(table, "role", lambda word: _PARTS.get(word, _NO_PART))
-    evidence = _mapped(table, "evidence", lambda word: _EVIDENCE.index(word) if word in _EVIDENCE else 0)
-    minute = _ints(table, "minute")
+    segment = _mapped(batch, "segment", lambda word: _SEGMENTS.index(word) if word in _SEGMENTS else _UNKNOWN)
+    service = _mapped(batch, "service", lambda word: positions.get(word, _ELSEWHERE if word == "" else _UNLISTED))
+    part = _mapped(batch, "role", lambda word: _PARTS.get(word, _NO_PART))
+    evidence = _mapped(batch, "evidence", lambda word: _EVIDENCE.index(word) if word in _EVIDENCE else 0)
     staff, listed, elsewhere = segment == _STAFF, service >= 0, service == _ELSEWHERE
     scored, known = part <= Part.CONTENT, part < _NO_PART
     if not scope.dns_named_flows:
         scored &= evidence != _EVIDENCE.index(Evidence.DNS)
-    counts = _count(
-        minute,
-        segment,
-        slices_unlisted=staff & (service == _UNLISTED),
-        slices_unscored=staff & listed & ~scored,
-        slices_elsewhere=staff & elsewhere,
-    )
+    other = np.where(listed, np.where(scored, _NONE, _UNSCORED), -service)
+    minute = batch.column("minute").to_numpy()
+    counts = _count(minute, segment * len(_OTHERS) + staff * other)
     rows = np.flatnonzero(staff & (listed & (scored | (known & (part > Part.CONTENT))) | elsewhere))
-    encoded = table.column("client").chunk(0).take(pa.array(rows)).dictionary_encode()
-    number = clients.numbers(encoded.dictionary.to_pylist())
-    first = _ints(table, "first_ms", rows)
-    begun: npt.NDArray[np.bool_] = table.column("first_of_flow").chunk(0).to_numpy(zero_copy_only=False)[rows]
-    of = service[rows]
-    other = of == _ELSEWHERE
+    if not len(rows):
+        return Traffic.none(), counts
+    encoded = batch.column("client").take(pa.array(rows)).dictionary_encode()
+    addresses = np.frombuffer(encoded.dictionary.buffers()[1], "V16", len(encoded.dictionary)).tolist()
+    who = clients.numbers(addresses)[encoded.indices.to_numpy()]
+    of = np.where(elsewhere, len(scope.services), service)[rows].astype(np.int64)
+    sort = np.where(elsewhere, 0, part)[rows].astype(np.int64)
+    order, starts, keys = groups_of(who, of, minute[rows].astype(np.int64), sort)
+    rows = rows[order]
+
+    def ints(name: str) -> I64:
+        values: npt.NDArray[np.integer] = batch.column(name).to_numpy()
+        return values[rows].astype(np.int64)
+
+    first = ints("first_ms")
+    begun: npt.NDArray[np.bool_] = batch.column("first_of_flow").to_numpy(zero_copy_only=False)[rows]
+    asked = np.where(elsewhere[rows], np.left_shift(1, np.minimum(first // 1000, 59)), ints("burst_seconds"))
     traffic = Traffic(
-        who=number[encoded.indices.to_numpy()] if len(rows) else np.zeros(0, np.int64),
-        service=np.where(other, len(scope.services), of),
-        minute=minute[rows],
-        part=np.where(other, 0, part[rows]),
-        up=_ints(table, "bytes_up", rows),
-        down=_ints(table, "bytes_down", rows),
-        first=first,
-        last=_ints(table, "last_ms", rows),
-        named=np.left_shift(1, evidence[rows]),
-        note=np.zeros(len(rows), np.int64),
-        flows=np.ones(len(rows), np.int64),
-        opened=np.where(begun, first, NEVER),
-        asked=np.where(other, np.left_shift(1, np.minimum(first // 1000, 59)), _ints(table, "burst_seconds", rows)),
-        largest=_ints(table, "burst_largest", rows),
+        **keys,
+        up=np.add.reduceat(ints("bytes_up"), starts),
+        down=np.add.reduceat(ints("bytes_down"), starts),
+        first=np.minimum.reduceat(first, starts),
+        last=np.maximum.reduceat(ints("last_ms"), starts),
+        named=np.bitwise_or.reduceat(np.left_shift(1, evidence[rows].astype(np.int64)), starts),
+        note=np.zeros(len(starts), np.int64),
+        flows=np.diff(starts, append=len(rows)),
+        opened=np.minimum.reduceat(np.where(begun, first, NEVER), starts),
+        asked=np.bitwise_or.reduceat(asked, starts),
+        largest=np.maximum.reduceat(ints("burst_largest"), starts),
     )
-    return merge(traffic), counts
+    return traffic, counts
 
 
-def _ints(table: pa.Table, name: str, rows: I64 | slice = slice(None)) -> I64:
-    values: npt.NDArray[np.integer] = table.column(name).chunk(0).to_numpy()
-    return values[rows].astype(np.int64)
-
-
-def _mapped(table: pa.Table, name: str, code: Callable[[str], int]) -> I64:
+def _mapped(batch: pa.RecordBatch, name: str, code: Callable[[str], int]) -> npt.NDArray[np.int32]:
     """A dictionary column as numbers: `code` is asked once per word."""
-    column = table.column(name).chunk(0)
-    codes = np.array([code(word) for word in column.dictionary.to_pylist()], np.int64)
-    mapped: I64 = codes[column.indices.to_numpy()]
+    column = batch.column(name)
+    codes = np.array([code(word) for word in column.dictionary.to_pylist()], np.int32)
+    mapped: npt.NDArray[np.int32] = codes[column.indices.to_numpy()]
     return mapped
 
 
-def _count(minute: I64, segment: I64, **metrics: npt.NDArray[np.bool_]) -> Counter[tuple[int, str]]:
+def _count(minute: npt.NDArray[np.integer], metrics: npt.NDArray[np.integer]) -> Counter[tuple[int, str]]:
+    """How often each of _METRICS comes in each window."""
     window = minute // WINDOW_MIN
     base = int(window.min())
     if int(window.max()) - base < _DENSE:
-        starts, window = np.arange(base, int(window.max()) + 1), window - base
+        starts, window = np.arange(base, int(window.max()) + 1), (window - base).astype(np.int32)
     else:
         starts, window = np.unique(window, return_inverse=True)
+    found = np.bincount(window * len(_METRICS) + metrics)
     counts: Counter[tuple[int, str]] = Counter()
-    for metric, chosen in (
-        ("slices", slice(None)),
-        *((f"slices_{word}", segment == code) for code, word in enumerate(_SEGMENTS)),
-        *metrics.items(),
-    ):
-        number = np.bincount(window[chosen], minlength=len(starts))
-        for position in np.flatnonzero(number).tolist():
-            counts[int(starts[position]) * WINDOW_MIN, metric] += int(number[position])
+    for place in np.flatnonzero(found).tolist():
+        start = int(starts[place // len(_METRICS)]) * WINDOW_MIN
+        for metric in _METRICS[place % len(_METRICS)]:
+            if metric:
+                counts[start, metric] += int(found[place])
     return counts
 
 

@@ -101,7 +101,7 @@ class Ingest:
         self._group_min = gather_windows * WINDOW_MIN
         self._now = now
         self._clients = Clients()
-        self._traffic = Traffic.none()
+        self._pieces = [Traffic.none()]
         self._counts: Counter[tuple[int, str]] = Counter()
         self._known = batches(store, assessor.school.settings.id)
         self._until = 0.0
@@ -150,7 +150,7 @@ class Ingest:
         late = sum(n for (start, metric), n in counts.items() if metric == "slices" and start < self._done)
         if late:
             counts[self._done, "slices_late"] += late
-        self._traffic = Traffic.join([self._traffic, traffic])
+        self._pieces.append(traffic)
         self._counts += counts
         self._add_losses(table.schema.metadata or {})
         self._until = max(self._until, self._all_past(table.schema.metadata or {}, until))
@@ -288,10 +288,17 @@ class Ingest:
     def _forget_before(self, end: int) -> None:
         """All windows before `end` are stored: lets go of what no later one needs."""
         self._done = max(self._done, end)
-        self._traffic = self._traffic.take(self._traffic.minute >= first_needed(self._done))
+        traffic = self._traffic.take(self._traffic.minute >= first_needed(self._done))
         self._counts = Counter({key: n for key, n in self._counts.items() if key[0] >= self._done})
-        self._clients, who = self._clients.keep(self._traffic.who)
-        self._traffic = replace(self._traffic, who=who)
+        self._clients, who = self._clients.keep(traffic.who)
+        self._pieces = [replace(traffic, who=who)]
+
+    @property
+    def _traffic(self) -> Traffic:
+        """What windows that are still to be stored need; joined when it is asked for, as that copies everything."""
+        if len(self._pieces) > 1:
+            self._pieces = [Traffic.join(self._pieces)]
+        return self._pieces[0]
 
     def _advance(self, **more: int) -> None:
         self.progress = replace(self.progress, **{k: getattr(self.progress, k) + n for k, n in more.items()})

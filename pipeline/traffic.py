@@ -84,28 +84,30 @@ class Traffic:
         return cls(*(np.zeros(0, np.int64) for _ in fields(cls)))
 
 
+def groups_of(who: I64, service: I64, minute: I64, part: I64) -> tuple[I64, I64, dict[str, I64]]:
+    """Brings rows (at least one) of the same four values together: the rows in order of these, where in that order
+    each group starts, and the four columns of the groups."""
+    base = int(minute.min())
+    width = int(minute.max()) - base + 1
+    kinds = int(service.max()) + 1
+    if (int(who.max()) + 1) * kinds * width * len(Part) >= 1 << 63:
+        raise ValueError("too many users, services and minutes at once; judge a shorter time")
+    key = ((who * kinds + service) * width + (minute - base)) * len(Part) + part
+    order = np.argsort(key)
+    key = key[order]
+    starts = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
+    whole, found_part = np.divmod(key[starts], len(Part))
+    rest, found_minute = np.divmod(whole, width)
+    found_who, found_service = np.divmod(rest, kinds)
+    keys = {"who": found_who, "service": found_service, "minute": found_minute + base, "part": found_part}
+    return order, starts, keys
+
+
 def merge(rows: Traffic) -> Traffic:
     """Adds up rows with the same who, service, minute and part; sorts by these. Their order does not matter."""
     if not len(rows):
         return rows
-    base = int(rows.minute.min())
-    width = int(rows.minute.max()) - base + 1
-    kinds = int(rows.service.max()) + 1
-    if (int(rows.who.max()) + 1) * kinds * width * len(Part) >= 1 << 63:
-        raise ValueError("too many users, services and minutes at once; judge a shorter time")
-    key = ((rows.who * kinds + rows.service) * width + (rows.minute - base)) * len(Part) + rows.part
-    order = np.argsort(key)
-    key = key[order]
-    starts = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
-    found = key[starts]
-    whole, part = np.divmod(found, len(Part))
-    rest = whole // width
-    merged = {
-        "who": rest // kinds,
-        "service": rest % kinds,
-        "minute": whole % width + base,
-        "part": part,
-    }
+    order, starts, merged = groups_of(rows.who, rows.service, rows.minute, rows.part)
     for names, reduce in ((_ADDED, np.add), (_LEAST, np.minimum), (_GREATEST, np.maximum), (_JOINED, np.bitwise_or)):
         for name in names:
             merged[name] = reduce.reduceat(getattr(rows, name)[order], starts)
@@ -120,7 +122,7 @@ def without_idle_openings(rows: Traffic, services: int) -> Traffic:
     base = int(rows.minute.min())
     width = int(rows.minute.max()) - base + 3
     key = rows.who * width + rows.minute - base
-    busy = np.unique(key[rows.service < services])
+    busy = key[rows.service < services]
     at = key[openings]
     idle = ~(np.isin(at, busy) | np.isin(at + 1, busy))
     kept = np.ones(len(rows), bool)

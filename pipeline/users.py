@@ -51,16 +51,24 @@ class Sightings:
 
     def sources(self, bindings: Bindings, person: I64, minute: I64) -> list[str]:
         """Which sorts of records tied each person to an address in a minute; not which records: they would name him."""
-        moments = list(zip(person.tolist(), minute.tolist(), strict=True))
-        at = np.flatnonzero(np.isin(self.minute, minute) & np.isin(self.who, person))
-        found = bindings.find(self.address[at], self.minute[at].astype(np.uint32)).tolist()
-        sorts = {binding: _sorts(bindings.source(binding)) for binding in set(found)}
-        of: dict[tuple[int, int], set[str]] = {moment: set() for moment in moments}
-        for row, binding in zip(at.tolist(), found, strict=True):
-            moment = int(self.who[row]), int(self.minute[row])
-            if moment in of:
-                of[moment] |= sorts[binding]
-        return [", ".join(sorted(of[moment])) for moment in moments]
+        if not len(minute):
+            return []
+        base, width = int(minute.min()), int(np.ptp(minute)) + 1
+        asked, row = np.unique(person * width + (minute - base), return_inverse=True)
+        at = np.flatnonzero((self.minute >= base) & (self.minute < base + width))
+        moment = self.who[at] * width + (self.minute[at] - base)
+        meant = np.isin(moment, asked)
+        at, moment = at[meant], moment[meant]
+        found, which = np.unique(
+            bindings.find(self.address[at], self.minute[at].astype(np.uint32)), return_inverse=True
+        )
+        sorts = [_sorts(bindings.source(binding)) for binding in found.tolist()]
+        words = sorted(set[str]().union(*sorts))
+        bits = np.array([sum(1 << words.index(word) for word in of) for of in sorts], np.int64)
+        told = np.zeros(len(asked), np.int64)
+        np.bitwise_or.at(told, np.searchsorted(asked, moment), bits[which])
+        texts = {of: ", ".join(word for n, word in enumerate(words) if of >> n & 1) for of in set(told.tolist())}
+        return [texts[of] for of in told[row].tolist()]
 
 
 def identify(

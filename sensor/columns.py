@@ -1,8 +1,9 @@
 """Raw slices turned into columns, in one pass: the kernel writes rows, Arrow wants columns.
 
-`unpack` reads each row while it is still in the cache, leaves out what the catalogue does not want, and writes every
-column of sensor.slices.SLICE_SCHEMA in its final type; words (service, role, evidence, segment) as small codes. It does
-not know what the codes stand for.
+The kernel itself writes what it can to a `Sink` (sensor.table); what needs Python first comes as raw slices, and
+`unpack` reads each while it is still in the cache and leaves out what the catalogue does not want. Either way every
+column of sensor.slices.SLICE_SCHEMA is written in its final type; words (service, role, evidence, segment) as small
+codes. It does not know what the codes stand for.
 """
 
 from __future__ import annotations
@@ -79,6 +80,24 @@ class Segments(NamedTuple):
     by_vlan: Any  # int16[4096]
 
 
+class Sink(NamedTuple):
+    """Columns to be filled, and what must be known for that."""
+
+    columns: Columns  # with no rows at all, the kernel gives raw slices only
+    filled: Any  # int64[1]: how many rows are
+    service_of: Any  # int16 by pair of service and role
+    role_of: Any
+    segments: Segments
+
+
+def no_sink() -> Sink:
+    """One that takes nothing."""
+    columns: list[Any] = [np.zeros((0, 2) if name in _PAIRS else 0, _TYPES[name]) for name in Columns._fields]
+    codes, nowhere = np.zeros(1, np.int16), np.zeros((0, 2), np.uint64)
+    segments = Segments(nowhere, nowhere, np.zeros(0, np.int16), np.zeros(4096, np.int16))
+    return Sink(Columns(*columns), np.zeros(1, np.int64), codes, codes, segments)
+
+
 @inlined
 def segment_of(high, low, vlan, segments):
     """The segment of a client: that of its narrowest subnet; if its innermost VLAN says another one, unknown (0)."""
@@ -99,56 +118,66 @@ def segment_of(high, low, vlan, segments):
     return found
 
 
+@inlined
+def put(
+    sink, pair, minute, begun, last, flags, client_high, client_low, server_high, server_low, ports, vlan, up, down,
+    packets_up, packets_down, seconds, burst_bytes, burst_largest, gap_sum, gap_sumsq,
+):  # fmt: skip
+    """Append a slice to the sink's columns; `ports` and protocol as in a flow's key, the client's first."""
+    c = sink.columns
+    k = np.uint64(sink.filled[0])
+    c.minute[k] = minute
+    c.first_ms[k] = begun
+    c.last_ms[k] = max(0, min(59_999, (last - minute * layout.MINUTE_NS) // layout.MILLISECOND))
+    c.first_of_flow[k] = flags & layout.OLD == 0
+    c.client[k, 0] = swap64(client_high)
+    c.client[k, 1] = swap64(client_low)
+    c.server[k, 0] = swap64(server_high)
+    c.server[k, 1] = swap64(server_low)
+    c.client_port[k] = ports >> np.uint64(48)
+    c.server_port[k] = (ports >> np.uint64(32)) & np.uint64(0xFFFF)
+    c.transport[k] = (ports >> np.uint64(24)) & np.uint64(0xFF)
+    c.vlan[k] = vlan
+    c.segment[k] = segment_of(client_high, client_low, vlan, sink.segments)
+    c.service[k] = sink.service_of[pair]
+    c.role[k] = sink.role_of[pair]
+    c.evidence[k] = (flags & layout.EVIDENCE_MASK) >> layout.EVIDENCE_SHIFT
+    c.bytes_up[k] = up
+    c.bytes_down[k] = down
+    c.packets_up[k] = packets_up
+    c.packets_down[k] = packets_down
+    c.burst_seconds[k] = seconds
+    bursts = 0
+    while seconds:
+        seconds &= seconds - 1
+        bursts += 1
+    c.bursts[k] = bursts
+    c.burst_bytes[k] = burst_bytes
+    c.burst_largest[k] = burst_largest
+    c.gap_sum[k] = gap_sum
+    c.gap_sumsq[k] = gap_sumsq
+    sink.filled[0] += 1
+
+
 @kernel
-def unpack(slices, count, pair_of, service_of, role_of, segments, c, at):
-    """Write the first `count` raw slices to columns `c` from row `at`; returns the row after the last one written.
+def unpack(slices, count, pair_of, sink):
+    """Append the first `count` raw slices to the sink's columns, where there is room for them.
 
     `pair_of` a name is 0 if no catalogue entry wants it, else 1 + index of its (service, role) pair.
     """
     words = slices.words
     halves = slices.halves
+    gaps = slices.gaps
     for row in range(count):
         n = np.uint64(row)
         pair = pair_of[np.uint64(halves[n, layout.S_NAME])]
         if pair <= 0:
             continue
-        minute = np.int64(halves[n, layout.S_MINUTE])
-        start = minute * layout.MINUTE_NS
-        c.minute[at] = minute
-        c.first_ms[at] = halves[n, layout.S_BEGUN]
-        c.last_ms[at] = max(0, min(59_999, (np.int64(words[n, layout.S_LAST]) - start) // layout.MILLISECOND))
-        flags = np.int64(halves[n, layout.S_FLAGS])
-        c.first_of_flow[at] = flags & layout.OLD == 0
-        high = words[n, 0]
-        low = words[n, 1]
-        c.client[at, 0] = swap64(high)
-        c.client[at, 1] = swap64(low)
-        c.server[at, 0] = swap64(words[n, 2])
-        c.server[at, 1] = swap64(words[n, 3])
-        ports = words[n, 4]
-        c.client_port[at] = ports >> np.uint64(48)
-        c.server_port[at] = (ports >> np.uint64(32)) & np.uint64(0xFFFF)
-        c.transport[at] = (ports >> np.uint64(24)) & np.uint64(0xFF)
-        vlan = words[n, layout.S_VLAN]
-        c.vlan[at] = vlan
-        c.segment[at] = segment_of(high, low, vlan, segments)
-        c.service[at] = service_of[pair]
-        c.role[at] = role_of[pair]
-        c.evidence[at] = (flags & layout.EVIDENCE_MASK) >> layout.EVIDENCE_SHIFT
-        c.bytes_up[at] = words[n, layout.S_BYTES_UP]
-        c.bytes_down[at] = words[n, layout.S_BYTES_DOWN]
-        c.packets_up[at] = halves[n, layout.S_PACKETS_UP]
-        c.packets_down[at] = halves[n, layout.S_PACKETS_DOWN]
-        seconds = np.int64(words[n, layout.S_BURST_SECONDS])
-        c.burst_seconds[at] = seconds
-        bursts = 0
-        while seconds:
-            seconds &= seconds - 1
-            bursts += 1
-        c.bursts[at] = bursts
-        c.burst_bytes[at] = halves[n, layout.S_BURST_BYTES]
-        c.burst_largest[at] = halves[n, layout.S_BURST_LARGEST]
-        c.gap_sum[at] = slices.gaps[n, layout.S_GAP_SUM]
-        c.gap_sumsq[at] = slices.gaps[n, layout.S_GAP_SUMSQ]
-        at += 1
-    return at
+        put(
+            sink, pair, np.int64(halves[n, layout.S_MINUTE]), halves[n, layout.S_BEGUN],
+            np.int64(words[n, layout.S_LAST]), np.int64(halves[n, layout.S_FLAGS]), words[n, 0], words[n, 1],
+            words[n, 2], words[n, 3], words[n, 4], words[n, layout.S_VLAN], words[n, layout.S_BYTES_UP],
+            words[n, layout.S_BYTES_DOWN], halves[n, layout.S_PACKETS_UP], halves[n, layout.S_PACKETS_DOWN],
+            np.int64(words[n, layout.S_BURST_SECONDS]), halves[n, layout.S_BURST_BYTES],
+            halves[n, layout.S_BURST_LARGEST], gaps[n, layout.S_GAP_SUM], gaps[n, layout.S_GAP_SUMSQ],
+        )  # fmt: skip

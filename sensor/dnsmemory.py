@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,9 +93,9 @@ class DnsMemory:
     def __len__(self) -> int:
         return self._held
 
-    def __contains__(self, client: bytes) -> bool:
-        """Was this client told anything that is still remembered?"""
-        return client in self._clients
+    def count(self, clients: Iterable[bytes]) -> int:
+        """How many of these clients were told anything that is still remembered."""
+        return sum(map(self._clients.__contains__, clients))
 
     def learn(self, client: bytes, answers: Answers, now: float) -> None:
         """Remember the addresses of a response under the name that was asked for.

@@ -34,6 +34,7 @@ from sensor.layout import (
     W_FLAGS,
     W_FROM_CLIENT,
     W_HASH,
+    W_HEAD,
     W_LENGTH,
     W_PAYLOAD,
     W_ROW,
@@ -113,6 +114,14 @@ def forget(w, c, now):
     k[K_ROW] = 0
     w.free[w.count[N_FREE]] = c
     w.count[N_FREE] += 1
+
+
+@kernel
+def forget_all(w, now):
+    """Free every connection: the stream has ended."""
+    for c in range(1, CONNECTIONS + 1):
+        if w.connection[c, K_ROW]:
+            forget(w, c, now)
 
 
 @kernel
@@ -283,7 +292,7 @@ def follow(w, flows, names, todo, at, buf):
         if k[K_TLS13] != PLAIN and item[W_LENGTH] > 0 and flags & SYN == 0:
             side = UP if flags & W_FROM_CLIENT else DOWN
             payload, end = item[W_PAYLOAD], item[W_END]
-            segment(w, c, side, buf, payload, end, item[W_SEQUENCE], item[W_LENGTH], item[W_TIME])
+            segment(w, c, side, buf, payload, end, item[W_SEQUENCE], item[W_LENGTH], item[W_TIME], flags >> W_HEAD)
         if flags & (FIN | RST) and k[K_CLOSED] == 0:
             k[K_CLOSED] = item[W_TIME]
     return count

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from sensor.frames import ACK, FIN, RST, SYN, TCP
-from sensor.load import kernel, load8, load32
+from sensor.load import inlined, kernel, load8, load32, prefetch
 
 SAMPLED = np.uint64(31 << 40)  # hash bits that are zero in a flow that is followed
 ROWS = 2048  # in use at once
@@ -113,6 +113,19 @@ def _acknowledged(buf, batch, i):
     return -1
 
 
+@inlined
+def _row_of(h):
+    return np.int64((h >> np.uint64(45)) % np.uint64(ROWS))
+
+
+@inlined
+def fetch_gaps(batch, i, gaps):
+    """Ask for the row of packet `i`'s flow, which is sampled."""
+    at = _row_of(batch.hash[i]) * _ROW
+    for word in range(0, _ROW, 8):
+        prefetch(gaps, at + word)
+
+
 @kernel
 def look_for_gaps(buf, batch, i, gaps):
     """Follow packet `i`, of a sampled flow."""
@@ -120,7 +133,7 @@ def look_for_gaps(buf, batch, i, gaps):
         return
     now = batch.time[i]
     h = np.int64(batch.hash[i] >> np.uint64(1)) | 1  # 0 is a free row
-    row = np.int64((batch.hash[i] >> np.uint64(45)) % np.uint64(ROWS))
+    row = _row_of(batch.hash[i])
     if gaps[row, _HASH] != h:
         if gaps[row, _HASH] and now - gaps[row, _LAST] < IDLE_NS:
             return

@@ -8,10 +8,10 @@ once, two share a hash with a chance of 3 in 100 million; the hash is keyed anew
 arrange it).
 
 A flow's counters belong to one clock minute of packet time; a packet of another minute first writes the old minute
-out as a raw slice: to `out` if the flow has a name that a catalogue entry wants, to `late` if its name is still
-unknown. Names come from whole hellos right here; anything rarer (split hello, QUIC, DNS, HTTP) goes on a to-do list
-for Python. `advance` stops early, with a status, whenever a batch might not fit in a buffer, the to-do list, the
-name table or the flow table.
+out as a slice: to columns if the flow has a name that a catalogue entry wants, or raw to `out` if that is not known
+yet, to `late` if its name is still unknown. Names come from whole hellos right here; anything rarer (split hello, QUIC,
+DNS, HTTP) goes on a to-do list for Python. `advance` stops early, with a status, whenever a batch might not fit in a
+buffer, the columns, the to-do list, the name table or the flow table.
 
 It does not know services beyond one number per name, nor people, nor where the bytes came from.
 """
@@ -22,7 +22,7 @@ import numpy as np
 
 from sensor.duplicates import is_duplicate
 from sensor.frames import ACK, BATCH, FIN, RST, SYN, TCP, decode
-from sensor.gaps import SAMPLED, look_for_gaps
+from sensor.gaps import SAMPLED, fetch_gaps, look_for_gaps
 from sensor.layout import (
     BLOCK_DONE,
     BUCKET,
@@ -79,8 +79,10 @@ from sensor.load import inlined, kernel, prefetch
 from sensor.looking import look_tcp
 from sensor.lookudp import look_udp
 from sensor.names import COUNT, MAX_NAME, USED_BYTES
-from sensor.table import clear, emit, open_minute, pass_minute, place, probe, remove
+from sensor.table import COUNTED, clear, emit, give, open_minute, pass_minute, place, probe, remove
 from sensor.todo import (
+    fetch_client,
+    fetch_handshake,
     is_wiki_pair,
     note_handshake,
     note_opening,
@@ -94,7 +96,6 @@ from sensor.wire import SKIP_DUPLICATE, SKIP_FRAGMENT, SKIP_NEIGHBOUR
 
 HELLO_BYTES = 600
 CLOSED_IDLE = 10 * SECOND
-COUNTED = np.uint64(PACKETS_AB // 2)  # both counts of packets as one word
 
 
 @inlined
@@ -169,11 +170,11 @@ def _update(buf, flows, batch, i, names, out, late, todo, limits, counters):
         else:
             look_udp(buf, flows, row, batch, i, todo, counters)
     if flags & WATCHED and (size > 0 or control & (SYN | FIN | RST)):
-        push_watched(todo, batch, i, flows, row, flags, (flags & CLIENT_IS_B) == b)
+        push_watched(buf, todo, batch, i, flows, row, flags, (flags & CLIENT_IS_B) == b)
 
 
 @inlined
-def _fetch_cold(buf, flows, batch, i, names, emit_all):
+def _fetch_cold(buf, flows, batch, i, names, todo, emit_all):
     """Ask for the cold row of packet `i`'s flow if updating will touch it.
 
     Returns whether the flow's open minute is another than the packet's and will be written, and whether it is and
@@ -191,7 +192,10 @@ def _fetch_cold(buf, flows, batch, i, names, emit_all):
     at = np.int64(row) * COLD  # coin tosses again: row 0 is in the cache, fetching it costs nothing
     prefetch(flows.cold, at * (written | bursts))
     prefetch(flows.cold, (at + COLD // 2) * bursts)
+    if batch.flags[i] & SYN:
+        fetch_handshake(todo, batch, i)
     if (flags & LOOK_MASK != LOOK_DONE) & (batch.payload_length[i] > 0):  # a hello is as long as many headers
+        fetch_client(todo, batch, i)
         for line in range(batch.payload[i] + 64, min(batch.payload_end[i], batch.payload[i] + HELLO_BYTES), 64):
             prefetch(buf, line)
     over &= flows.words[row, HASH] == batch.hash[i]
@@ -208,9 +212,17 @@ def _walk(buf, pos, end, walk_state, interfaces, batch):
 
 
 @inlined
-def _why_stop(flows, names, out, late, todo, limits, counters):
+def _slices_full(out, late, sink):
+    """Might there be no room for the slices of a batch?"""
+    rows = len(sink.columns.minute)
+    full = rows > 0 and sink.filled[0] + 2 * BATCH > rows
+    return full or out.count[0] + 2 * BATCH > len(out.words) or late.count[0] + 2 * BATCH > len(late.words)
+
+
+@inlined
+def _why_stop(flows, names, out, late, todo, sink, limits, counters):
     """A status if the next batch might not fit somewhere, else BLOCK_DONE."""
-    if out.count[0] + BATCH > len(out.words) or late.count[0] + BATCH > len(late.words):
+    if _slices_full(out, late, sink):
         return SLICES_FULL
     if todo.count[0] + 2 * BATCH > len(todo.words):  # a packet may leave two, as an answer or with what came before
         return TODO_FULL
@@ -227,12 +239,13 @@ def _why_stop(flows, names, out, late, todo, limits, counters):
 
 @kernel
 def advance(
-    buf, pos, end, walk_state, interfaces, batch, flows, names, out, late, todo, limits, seed, recent, gaps, counters
-):
+    buf, pos, end, walk_state, interfaces, batch, flows, names, out, late, todo, sink, limits, seed, recent, gaps,
+    counters,
+):  # fmt: skip
     """Meter the records of buf[pos:end]; returns (status, position of the first record not yet metered)."""
     mask = np.uint64(len(flows.index) // BUCKET - 1)
     while True:
-        status = _why_stop(flows, names, out, late, todo, limits, counters)
+        status = _why_stop(flows, names, out, late, todo, sink, limits, counters)
         if status != BLOCK_DONE:
             return status, pos
         n, pos = _walk(buf, pos, end, walk_state, interfaces, batch)
@@ -250,6 +263,8 @@ def advance(
             if batch.skip[i] == 0:
                 batch.row[i] = probe(flows, batch.hash[i])
                 prefetch(flows.words, np.int64(batch.row[i]) * ROW)
+                if batch.hash[i] & SAMPLED == 0:
+                    fetch_gaps(batch, i, gaps)
         closing = 0
         passing = 0
         earliest = batch.time[0]
@@ -261,14 +276,14 @@ def advance(
             if batch.skip[i] == 0:
                 batch.closing[closing] = row
                 batch.passing[passing] = row
-                written, dropped = _fetch_cold(buf, flows, batch, i, names, limits.emit_all)
+                written, dropped = _fetch_cold(buf, flows, batch, i, names, todo, limits.emit_all)
                 closing += written
                 passing += dropped
         if earliest // MINUTE_NS == last // MINUTE_NS:
             for k in range(passing):
                 pass_minute(flows, batch, np.uint64(batch.passing[k]))
             for k in range(closing):
-                open_minute(flows, batch, np.uint64(batch.closing[k]), names, out, late, limits)
+                open_minute(flows, batch, np.uint64(batch.closing[k]), names, out, late, sink, limits)
         latest = max(counters[C_LATEST], last)
         total = 0
         for row in range(n):
@@ -324,19 +339,19 @@ def _list_due(flows, batch, start, stop, before_minute, now, names, limits):
 
 
 @kernel
-def sweep(flows, start, before_minute, now, batch, names, out, late, limits, counters):
+def sweep(flows, start, before_minute, now, batch, names, out, late, sink, limits, counters):
     """Write out every minute before `before_minute` and remove flows idle at `now` (ns; closed ones after ten seconds).
 
     Returns the row to go on from, or -1 when the whole table was seen.
     """
     rows = counters[C_ROWS]
     while start <= rows:
-        if out.count[0] + 2 * BATCH > len(out.words) or late.count[0] + 2 * BATCH > len(late.words):
+        if _slices_full(out, late, sink):
             return start
         stop = min(start + BATCH, rows + 1)
         closing, passing, idle = _list_due(flows, batch, start, stop, before_minute, now, names, limits)
         for k in range(closing):
-            emit(flows, np.uint64(batch.closing[np.uint64(k)]), names, out, late, limits.emit_all)
+            give(flows, np.uint64(batch.closing[np.uint64(k)]), names, out, late, sink, limits.emit_all)
         for k in range(passing):
             row = np.uint64(batch.passing[np.uint64(k)])
             clear(flows, row, np.int64(flows.halves[row, FLAGS]))

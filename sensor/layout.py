@@ -64,17 +64,17 @@ GATHER_PLACES, GATHER_BYTES = 4096, 4096
 GATHER_FREE_COUNT, GATHER_HAND, GATHER_LOST = 0, 1, 2
 
 # A packet of a watched flow. W_LENGTH: of its payload on the wire; W_FLAGS: of TCP, and W_FROM_CLIENT, and W_FIRST for
-# the first of its flow.
+# the first of its flow, and from bit W_HEAD on the first five bytes of its payload, 0 if it has less than eight.
 W_TIME, W_PAYLOAD, W_END, W_LENGTH, W_SEQUENCE, W_HASH, W_ROW, W_FLAGS = 0, 1, 2, 3, 4, 5, 6, 7
 WATCH_ITEM = 8
-W_FROM_CLIENT, W_FIRST = 1 << 8, 1 << 9
+W_FROM_CLIENT, W_FIRST, W_HEAD = 1 << 8, 1 << 9, 16
 WATCH_BUFFER = 1 << 12
 # Names.watch: the number of a wiki (sensor.uploads), or that it is none, or that nobody has asked the catalogue yet.
 WATCH_NO, WATCH_ASK = 0, -1
 # A handshake: the flow's hash, the SYN's time (-1: it was sent twice, so nobody knows which was answered), the time
 # from it to the SYN/ACK. A new flow takes the place of an older one.
 H_HASH, H_SYN, H_RTT = 0, 1, 2
-HANDSHAKES = 1 << 12
+HANDSHAKES, HANDSHAKE = 1 << 12, 4
 PAIRS = 1 << 12  # of client and server, mixed into one number: the client was told that the server is a wiki
 
 # Counters. NAMEABLE: flows that carried something a name can be read from.
@@ -156,7 +156,7 @@ class Todo(NamedTuple):
     told: Any  # int64[2]: the last second in which ARP, NDP or DHCP came, and how many packets of it
     watched: Any  # int64[WATCH_BUFFER, WATCH_ITEM]: packets of watched flows, oldest first
     watching: Any  # int64[1]: how many there are
-    handshakes: Any  # int64[HANDSHAKES, 4]
+    handshakes: Any  # int64[HANDSHAKES, HANDSHAKE]
     pairs: Any  # uint64[PAIRS]
 
 

@@ -276,7 +276,7 @@ else:
             i32 = ir.IntType(32)
             function_type = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), i32, i32, i32])
             function = builder.module.declare_intrinsic("llvm.prefetch", [ir.IntType(8).as_pointer()], function_type)
-            builder.call(function, [pointer, i32(1), i32(3), i32(1)])
+            builder.call(function, [pointer, i32(0), i32(3), i32(1)])
             return ctx.get_dummy_value()
 
         return types.void(array, types.int64), build

@@ -130,7 +130,7 @@ def new_todo(rows: int) -> layout.Todo:
         np.zeros(2, np.int64),
         np.zeros((layout.WATCH_BUFFER, layout.WATCH_ITEM), np.int64),
         np.zeros(1, np.int64),
-        np.zeros((layout.HANDSHAKES, 4), np.int64),
+        np.zeros((layout.HANDSHAKES, layout.HANDSHAKE), np.int64),
         np.zeros(layout.PAIRS, np.uint64),
     )
 

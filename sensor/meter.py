@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from sensor import gaps, kernel, layout, table, walk
+from sensor.columns import Sink, no_sink
 from sensor.dns import Answers
 from sensor.duplicates import new_recent
 from sensor.fragments import as_block
@@ -53,7 +54,8 @@ class MeterLimits:
 
 
 class Meter:
-    """See the module's header. `emit_all` also gives slices that the catalogue does not want (for `classify`)."""
+    """See the module's header. `emit_all` also gives slices that the catalogue does not want (for `classify`). With a
+    `sink` most slices of services go there; it is asked before each call of the kernel, and has room for some."""
 
     def __init__(
         self,
@@ -67,8 +69,11 @@ class Meter:
         sightings: Sightings | None = None,
         seed: int = 0,
         uploads: Uploads | None = None,
+        sink: Callable[[], Sink] | None = None,
     ) -> None:
+        nothing = no_sink()
         self._give = give
+        self._sink = sink or (lambda: nothing)
         self._limits = limits or MeterLimits()
         self._emit_all = emit_all
         self._seed = np.uint64(seed)
@@ -118,7 +123,7 @@ class Meter:
         """Let the kernel go on until it needs something, and see to that; (why it stopped, where)."""
         status, position = kernel.advance(
             buffer, position, end, walk_state, interfaces, self._batch, self._flows, self._book.table, self._out,
-            self._late, self._todo, self._kernel_limits(), self._seed, self._recent, self._gaps,
+            self._late, self._todo, self._sink(), self._kernel_limits(), self._seed, self._recent, self._gaps,
             self.counters,
         )  # fmt: skip
         self._book.learn()
@@ -189,6 +194,7 @@ class Meter:
                 self._book.table,
                 self._out,
                 self._late,
+                self._sink(),
                 self._kernel_limits(),
                 self.counters,
             )

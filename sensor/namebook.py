@@ -18,9 +18,12 @@ Lookup = Callable[[str], int]  # host name -> 0, 1 + index of a (service, role) 
 MAX_REMEMBERED = 1 << 14
 
 
+_SHOWN = [chr(b) if 0x21 <= b <= 0x7E else f"\\x{b:02x}" for b in bytes(range(256)).lower()]
+
+
 def name_text(raw: bytes) -> str:
     """A name as the wire had it, lower case, bytes outside printable ASCII as \\xNN."""
-    return "".join(chr(b) if 0x21 <= b <= 0x7E else f"\\x{b:02x}" for b in raw.lower())
+    return "".join([_SHOWN[b] for b in raw])
 
 
 class NameBook:

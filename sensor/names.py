@@ -84,6 +84,9 @@ def _name_word(buf, start, k, length, end):
     left = length - k
     if left >= 8:
         return _lower(load64(buf, start + k, end))
+    if start + k + 8 <= end:
+        beyond = np.uint64(64 - 8 * left)
+        return _lower(load64(buf, start + k, end) >> beyond << beyond)
     word = np.uint64(0)
     for n in range(left):
         word |= np.uint64(load8(buf, start + k + n, end)) << np.uint64(56 - 8 * n)
@@ -97,7 +100,7 @@ def _is_name(names, number, buf, start, length, end):
         return False
     base = names.start[number]
     for k in range(0, length, 8):
-        if _name_word(names.arena, base, k, length, base + length) != _name_word(buf, start, k, length, end):
+        if _name_word(names.arena, base, k, length, len(names.arena)) != _name_word(buf, start, k, length, end):
             return False
     return True
 

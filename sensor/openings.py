@@ -12,6 +12,7 @@ It does not know names; it gives raw slices, so that columns are made of them as
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -106,10 +107,9 @@ class Openings:
         )
         self.dropped += dropped
 
-    def note(self, client: tuple[int, int], time: int, vlan: int) -> None:
-        """One opening; an address half may be given as a signed number."""
-        row = np.array([[*client, time, 0, vlan]], object) & (1 << 64) - 1
-        self.add(row.astype(np.uint64), 1, np.zeros(1, np.int32))
+    def note(self, rows: Sequence[tuple[int, int, int, int, int]]) -> None:
+        """Openings whose names no entry wants: client's address, time, 0, VLANs; as signed numbers."""
+        self.add(np.array(rows, np.int64).view(np.uint64), len(rows), np.zeros(1, np.int32))
 
     def take(self) -> tuple[layout.Slices, int]:
         """The openings since the last call as raw slices, until the next one: who, when, and the VLANs; their number.

@@ -335,8 +335,11 @@ def _read_hello(w, c, buf, p, end):
 
 
 @inlined
-def segment(w, c, side, buf, p, end, start, length, now):
-    """A segment of payload: `length` bytes from sequence number `start`, of which buf[p:end] were captured."""
+def segment(w, c, side, buf, p, end, start, length, now, head):
+    """A segment of payload: `length` bytes from sequence number `start`, of which buf[p:end] were captured.
+
+    `head`: its first five bytes, or 0; `buf` has fallen out of the cache by now.
+    """
     s = w.side[c, side]
     k = w.connection[c]
     beyond = (start + length) & LOW32
@@ -398,7 +401,10 @@ def segment(w, c, side, buf, p, end, start, length, now):
             _break_chain(s)
             break
         if s[S_GOT] == 0 and p + at + 5 <= end:
-            s[S_BYTES] = load8(buf, p + at, end) << 32 | load32(buf, p + at + 1, end)
+            if at == 0 and head:
+                s[S_BYTES] = head
+            else:
+                s[S_BYTES] = load8(buf, p + at, end) << 32 | load32(buf, p + at + 1, end)
             if side == DOWN and s[S_BYTES] >> 32 == HANDSHAKE and k[K_TLS13] < 0:
                 _read_hello(w, c, buf, p + at, end)
         else:

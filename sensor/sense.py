@@ -20,7 +20,7 @@ import pyarrow as pa
 from sensor import late, layout, walk
 from sensor.catalogue import Catalogue, load_catalogue
 from sensor.clients import count_clients, inside_ranges
-from sensor.columns import Columns, Segments, new_columns, unpack
+from sensor.columns import Columns, Segments, Sink, new_columns, unpack
 from sensor.dnsmemory import is_local_name
 from sensor.memory import as_slices, new_slices
 from sensor.meter import Meter, MeterLimits
@@ -35,7 +35,11 @@ from sensor.words import Role, Segment
 
 SEGMENT_CODES = tuple(Segment)
 ROLE_CODES = tuple(Role)
+_SEGMENT_WORDS, _ROLE_WORDS, _EVIDENCE_WORDS = (
+    pa.array([str(code) for code in codes], pa.string()) for codes in (SEGMENT_CODES, ROLE_CODES, EVIDENCE_CODES)
+)
 CHUNK_ROWS = 1 << 15
+SINK_ROWS = 1 << 10  # room for a few batches, so that the kernel goes on for a while
 HIDDEN = {"ech": OUTER, "doh": DOH, "vpn": VPN}
 _OPENED = np.arange(MARK + 1, dtype=np.int32)  # stands for "pair of a name" where the name is the mark of an opening
 
@@ -92,7 +96,7 @@ class Sensor:
         self._service_of = np.zeros(1, np.int16)  # by pair; 0 = none
         self._role_of = np.zeros(1, np.int16)
         self._services: list[str] = []
-        self._chunks: list[tuple[Columns, int]] = []  # columns and the rows of them that are filled
+        self._chunks: list[tuple[Columns, Any]] = []  # columns and (int64[1]) the rows of them that are filled
         self._sightings = Sightings(watched) if watched else None
         self._opened = Openings(self._segments, SEGMENT_CODES.index(Segment.STAFF))
         limits = limits or MeterLimits()
@@ -106,6 +110,7 @@ class Sensor:
             sightings=self._sightings,
             seed=seed,
             uploads=self.uploads,
+            sink=self._sink,
         )
         self.feed = self.meter.feed
         self.feed_capture = functools.partial(self.meter.feed, to_sweep=True)
@@ -212,8 +217,11 @@ class Sensor:
             "counters": json.dumps(delta),
         }
         self._from = latest
-        chunks, self._chunks = self._chunks, []
-        chunks.append(self._openings())
+        chunks = [(columns, int(filled[0])) for columns, filled in self._chunks if filled[0]]
+        self._chunks = [chunk for chunk in self._chunks if not chunk[1][0]]
+        opened, count = self._opened.take()
+        if count or not chunks:
+            chunks.append(self._openings(opened, count))
         return pa.concat_tables([slice_table(self._arrow(columns, rows), metadata) for columns, rows in chunks])
 
     def sightings(self) -> pa.Table:
@@ -221,26 +229,26 @@ class Sensor:
         return self._sightings.take() if self._sightings else SIGHTING_SCHEMA.empty_table()
 
     def _collect(self, slices: layout.Slices, count: int) -> None:
-        """Take raw slices from the meter."""
+        """Take the raw slices from the meter: those that it could not write to columns itself."""
         if self.blind:
             self._count_hidden(slices, count)
-        if not self._chunks or self._chunks[-1][1] + count > len(self._chunks[-1][0].minute):
-            self._chunks.append((new_columns(max(CHUNK_ROWS, count)), 0))
-        columns, rows = self._chunks[-1]
-        rows = unpack(
-            slices, count, self.meter.services, self._service_of, self._role_of, self._segments, columns, rows
-        )
-        self._chunks[-1] = columns, rows
+        unpack(slices, count, self.meter.services, self._sink(count))
 
-    def _openings(self) -> tuple[Columns, int]:
+    def _sink(self, rows: int = SINK_ROWS) -> Sink:
+        """Columns with room for so many slices more."""
+        if not self._chunks or self._chunks[-1][1][0] + rows > len(self._chunks[-1][0].minute):
+            self._chunks.append((new_columns(max(CHUNK_ROWS, rows)), np.zeros(1, np.int64)))
+        return Sink(*self._chunks[-1], self._service_of, self._role_of, self._segments)
+
+    def _openings(self, raw: layout.Slices, count: int) -> tuple[Columns, int]:
         """Slices with the service "": when staff opened a site that is in no catalogue; pupils and guests never."""
-        raw, count = self._opened.take()
         if count and "" not in self._services:
             self._services.append("")
         service = np.full(MARK + 1, self._services.index("") if count else 0, np.int16)
         role = np.full(MARK + 1, ROLE_CODES.index(Role.PRIMARY), np.int16)
-        columns = new_columns(count)
-        return columns, unpack(raw, count, _OPENED, service, role, self._segments, columns, 0)
+        sink = Sink(new_columns(count), np.zeros(1, np.int64), service, role, self._segments)
+        unpack(raw, count, _OPENED, sink)
+        return sink.columns, int(sink.filled[0])
 
     def _count_hidden(self, slices: layout.Slices, count: int) -> None:
         """Count flows whose name hides what they are for, once each; those known by port are counted by the kernel."""
@@ -257,10 +265,10 @@ class Sensor:
         return filled._asdict() | {
             "client": _addresses(filled.client),
             "server": _addresses(filled.server),
-            "segment": _coded(filled.segment, SEGMENT_CODES),
-            "service": _coded(filled.service, self._services or [""]),
-            "role": _coded(filled.role, ROLE_CODES),
-            "evidence": _coded(filled.evidence, EVIDENCE_CODES),
+            "segment": _coded(filled.segment, _SEGMENT_WORDS),
+            "service": _coded(filled.service, pa.array(self._services or [""], pa.string())),
+            "role": _coded(filled.role, _ROLE_WORDS),
+            "evidence": _coded(filled.evidence, _EVIDENCE_WORDS),
         }
 
 
@@ -280,6 +288,5 @@ def _addresses(pairs: Any) -> pa.Array:
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(pairs), [None, pa.py_buffer(pairs)])
 
 
-def _coded(codes: Any, words: Sequence[str]) -> pa.Array:
-    dictionary = pa.array([str(w) for w in words], pa.string())
-    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int16()), dictionary, safe=False)
+def _coded(codes: Any, words: pa.Array) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int16()), words, safe=False)

@@ -24,6 +24,7 @@ from sensor.readers import DNS, Finding
 
 MAX_WAITING = 1 << 18  # slices that wait for a name
 MAX_FOUND = 1 << 14  # names found for flows whose slices may still lie in the kernel's buffer
+_OPENED = [0, 1, layout.S_FLOW_FIRST, layout.S_VLAN]
 WAIT_NS = 60 * layout.SECOND  # how long they wait at most
 
 
@@ -42,6 +43,7 @@ class Settling:
         self._book, self._openings, self._counters = book, openings, counters
         self._flows, self._memory = flows, memory
         self._findings: list[tuple[int, ...]] = []  # not yet told to the table; see late.settle
+        self._noted: list[tuple[int, int, int, int, int]] = []  # openings, not yet told
         self._found: dict[int, tuple[int, int]] = {}  # flow -> name and flags that Python read since the last drain
         self._waiting = np.zeros((0, layout.SLICE), np.uint64)
         self.dropped = 0
@@ -58,8 +60,8 @@ class Settling:
             flags |= layout.WATCHED if self._book.table.watch[number] > 0 else 0
             self._found[uid] = number, flags
             if self._openings and finding.hello and self._book.table.service[number] == 0:
-                row, client = words[layout.T_ROW], (words[2 * sender], words[2 * sender + 1])
-                self._openings.note(client, words[layout.T_TIME], int(self._flows().cold[row, layout.VLAN]))
+                vlan = int(self._flows().cold[words[layout.T_ROW], layout.VLAN])
+                self._noted.append((words[2 * sender], words[2 * sender + 1], words[layout.T_TIME], 0, vlan))
         self._findings.append((words[layout.T_ROW], uid, number, flags, int(finding.done), sender, finding.hello))
 
     def note_openings(self, todo: layout.Todo) -> None:
@@ -71,6 +73,9 @@ class Settling:
 
     def tell_table(self) -> None:
         """Carry what was found to the flows; many at once, as a call of the kernel costs more than a finding."""
+        if self._openings and self._noted:
+            self._openings.note(self._noted)
+            self._noted.clear()
         if self._findings:
             late.settle(self._flows(), np.array(self._findings, np.int64), self._counters)
             self._findings.clear()
@@ -160,8 +165,8 @@ class Settling:
             if len(services) == 1 and OUTER not in services:
                 view.halves[n, layout.S_NAME] = self._book.number(told[0])
                 if self._openings and services == {0} and not view.halves[n, layout.S_FLAGS] & layout.OLD:
-                    opened = int(view.signed[n, layout.S_FLOW_FIRST])
-                    self._openings.note((int(row[0]), int(row[1])), opened, int(row[layout.S_VLAN]))
+                    client_high, client_low, opened, vlan = view.signed[n, _OPENED].tolist()
+                    self._openings.note([(client_high, client_low, opened, 0, vlan)])
                 view.halves[n, layout.S_FLAGS] = (
                     int(view.halves[n, layout.S_FLAGS]) & ~layout.EVIDENCE_MASK | DNS << layout.EVIDENCE_SHIFT
                 )

@@ -56,6 +56,7 @@ SIGHTING_SCHEMA = pa.schema(
         pa.field("lease_s", pa.uint32(), nullable=False, metadata={"about": "seconds it is lent for; 0: nobody said"}),
     ]
 )
+NOTHING = SIGHTING_SCHEMA.empty_table()
 
 
 class Watched:
@@ -129,7 +130,9 @@ class Sightings:
     def take(self) -> pa.Table:
         """The sightings to be told since the last call."""
         rows, self._rows = self._rows, []
-        times, addresses, macs, hows, leases = zip(*rows, strict=True) if rows else ((),) * 5
+        if not rows:
+            return NOTHING
+        times, addresses, macs, hows, leases = zip(*rows, strict=True)
         columns = (
             pa.array([time / SECOND for time in times], pa.float64()),
             pa.array(addresses, pa.binary(16)),

@@ -57,6 +57,8 @@ SLICE_SCHEMA = pa.schema(
     ]
 )
 
+_KINDS = [(field.name, field.type) for field in SLICE_SCHEMA]
+
 
 def describe() -> str:
     """The schema as text, one column a line: name, type, what it holds."""
@@ -105,5 +107,5 @@ def slice_table(columns: Mapping[str, npt.NDArray[np.generic] | pa.Array], metad
     in this or an earlier file. `counters` (JSON) and `from` (Unix seconds): what was counted since then.
     """
     schema = SLICE_SCHEMA.with_metadata({k.encode(): v.encode() for k, v in metadata.items()})
-    arrays = [_typed(columns[field.name], field.type) for field in SLICE_SCHEMA]
+    arrays = [_typed(columns[name], kind) for name, kind in _KINDS]
     return pa.Table.from_arrays(arrays, schema=schema)

@@ -4,7 +4,8 @@ A flow is known by a keyed 64-bit hash. A bucket is one cache line of eight entr
 holds the whole hash. Rows are given out in order and never move, so what is in use lies close together: a table walk
 costs more in page-table misses than in cache misses. When the table may not grow any more, the stalest of the next
 eight rows makes room for a new flow; it is written out first, and counted. A flow's counters belong to one clock minute
-of packet time: `place` writes the old minute out (`emit`) before a packet of another one is counted. It does not read
+of packet time: `place` writes the old minute out (`emit`) before a packet of another one is counted. A slice whose
+service and role are known is written straight to columns where it is usual (`give`), else it is raw. It does not read
 payloads.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sensor.columns import put
 from sensor.frames import ACK, SYN, TCP
 from sensor.layout import (
     BUCKET,
@@ -79,6 +81,7 @@ from sensor.names import OUTER
 
 HALF = np.uint64(32)
 EVICT_AMONG = 8
+COUNTED = np.uint64(PACKETS_AB // 2)  # both counts of packets as one word
 ONE, TWO = np.uint64(1), np.uint64(2)
 UP, DOWN, UP_PACKETS, DOWN_PACKETS = (np.uint64(at) for at in (BYTES_AB, BYTES_BA, PACKETS_AB, PACKETS_BA))
 
@@ -131,8 +134,13 @@ def _find_by_entry(flows, h):
 @inlined
 def find(flows, h):
     """Row of the flow with this hash; 0 if there is none."""
-    row = probe(flows, h)
-    return row if flows.words[row, HASH] == h else _find_by_entry(flows, h)
+    base = (h & np.uint64(len(flows.index) // BUCKET - 1)) * np.uint64(BUCKET)
+    found = match_half(flows.index, base, h >> HALF)
+    if found == 0 and flows.index[base + np.uint64(BUCKET - 1)] == 0:  # a bucket with room has all that belong in it
+        return np.uint64(0)
+    row = found & np.uint64(LOW32)
+    known = row < np.uint64(len(flows.words)) and flows.words[row, HASH] == h
+    return row if known else _find_by_entry(flows, h)
 
 
 @kernel
@@ -267,6 +275,33 @@ def _write(flows, row, out):
 
 
 @inlined
+def _pour(flows, row, flags, pair, sink):
+    """Append the open minute of a flow, of a service and role that are known, to the columns."""
+    keys = flows.keys
+    b = np.uint64(flags & CLIENT_IS_B)
+    client = b << ONE
+    server = TWO - client
+    seconds = np.int64(0)
+    burst_bytes = np.int64(0)
+    largest = np.int64(0)
+    gap_sum = np.float32(0.0)
+    gap_sumsq = np.float32(0.0)
+    if flags & BURST_SEEN:
+        seconds = flows.cold[row, BURST_SECONDS]
+        burst_bytes = min(flows.cold[row, BURST_BYTES], LOW32)
+        largest = flows.cold[row, BURST_LARGEST]
+        gap_sum = np.float32(flows.gaps[row, GAP_SUM])
+        gap_sumsq = np.float32(flows.gaps[row, GAP_SUMSQ])
+    put(
+        sink, pair, np.int64(flows.halves[row, MINUTE]), flows.halves[row, FIRST_MS], flows.signed[row, LAST], flags,
+        keys[row, client], keys[row, client + ONE], keys[row, server], keys[row, server + ONE],
+        client_port_first(keys[row, 4], b), keys[row, VLAN], flows.words[row, UP + b], flows.words[row, DOWN - b],
+        flows.halves[row, UP_PACKETS + b], flows.halves[row, DOWN_PACKETS - b], seconds, burst_bytes, largest, gap_sum,
+        gap_sumsq,
+    )  # fmt: skip
+
+
+@inlined
 def clear(flows, row, flags):
     """Begin to count anew."""
     if flags & BURST_SEEN:
@@ -296,6 +331,25 @@ def emit(flows, row, names, out, late, emit_all):
 
 
 @inlined
+def give(flows, row, names, out, late, sink, emit_all):
+    """As `emit`, but to the columns if that can be; there is room, the caller has seen to that."""
+    pair = names.service[np.uint64(flows.halves[row, NAME])]
+    if pair > 0 and len(sink.columns.minute) and flows.words[row, COUNTED]:
+        flags = np.int64(flows.halves[row, FLAGS])
+        _pour(flows, row, flags, pair, sink)
+        clear(flows, row, flags)
+    else:
+        emit(flows, row, names, out, late, emit_all)
+
+
+@inlined
+def _begin_minute(flows, row, now):
+    minute = now // MINUTE_NS
+    flows.halves[row, MINUTE] = minute
+    flows.halves[row, FIRST_MS] = (now - minute * MINUTE_NS) // MILLISECOND
+
+
+@inlined
 def _begin(flows, row, batch, i, counters):
     """Make row `row` a new flow that starts with packet `i`."""
     now = batch.time[i]
@@ -307,9 +361,7 @@ def _begin(flows, row, batch, i, counters):
         flows.cold[row, k] = 0
     flows.words[row, HASH] = batch.hash[i]
     flows.signed[row, LAST] = now
-    minute = now // MINUTE_NS
-    flows.halves[row, MINUTE] = minute
-    flows.halves[row, FIRST_MS] = (now - minute * MINUTE_NS) // MILLISECOND
+    _begin_minute(flows, row, now)
     flows.halves[row, LAST_UP] = (now // MILLISECOND - BURST_SILENCE_MS) & LOW32
     flows.cold[row, FLOW_FIRST] = now
     flows.cold[row, VLAN] = np.int64(batch.vlan[i])
@@ -358,24 +410,17 @@ def _evict(flows, names, out, late, limits, counters):
 def pass_minute(flows, batch, i):
     """As `open_minute`, for a flow whose minutes nobody wants."""
     row = batch.row[i]
-    now = batch.time[i]
-    minute = now // MINUTE_NS
     clear(flows, row, np.int64(flows.halves[row, FLAGS]))
-    flows.halves[row, MINUTE] = minute
-    flows.halves[row, FIRST_MS] = (now - minute * MINUTE_NS) // MILLISECOND
+    _begin_minute(flows, row, batch.time[i])
 
 
 @inlined
-def open_minute(flows, batch, i, names, out, late, limits):
+def open_minute(flows, batch, i, names, out, late, sink, limits):
     """Write out what the flow of packet `i` did in another minute than the packet's, and begin this one."""
     row = batch.row[i]
-    now = batch.time[i]
-    minute = now // MINUTE_NS
-    if minute == np.int64(flows.halves[row, MINUTE]):
-        return
-    emit(flows, row, names, out, late, limits.emit_all)
-    flows.halves[row, MINUTE] = minute
-    flows.halves[row, FIRST_MS] = (now - minute * MINUTE_NS) // MILLISECOND
+    if batch.time[i] // MINUTE_NS != np.int64(flows.halves[row, MINUTE]):
+        give(flows, row, names, out, late, sink, limits.emit_all)
+        _begin_minute(flows, row, batch.time[i])
 
 
 @inlined
@@ -384,7 +429,7 @@ def place(flows, batch, i, names, out, late, limits, counters):
     now = batch.time[i]
     row = batch.row[i]
     if flows.words[row, HASH] != batch.hash[i]:  # a new flow, or one that is not in its own bucket, or evicted
-        row = _find_by_entry(flows, batch.hash[i])
+        row = find(flows, batch.hash[i])
         if row == 0:
             if counters[C_USED] >= limits.max_used:
                 _evict(flows, names, out, late, limits, counters)
@@ -402,7 +447,8 @@ def place(flows, batch, i, names, out, late, limits, counters):
         emit(flows, row, names, out, late, limits.emit_all)
         _begin(flows, row, batch, i, counters)
         return row
-    batch.row[i] = row
-    open_minute(flows, batch, i, names, out, late, limits)
+    if now // MINUTE_NS != np.int64(flows.halves[row, MINUTE]):
+        emit(flows, row, names, out, late, limits.emit_all)
+        _begin_minute(flows, row, now)
     flows.signed[row, LAST] = now
     return row

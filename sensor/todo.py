@@ -29,6 +29,7 @@ from sensor.layout import (
     H_HASH,
     H_RTT,
     H_SYN,
+    HANDSHAKE,
     HANDSHAKES,
     HASH,
     HEARD,
@@ -58,6 +59,7 @@ from sensor.layout import (
     W_FLAGS,
     W_FROM_CLIENT,
     W_HASH,
+    W_HEAD,
     W_LENGTH,
     W_PAYLOAD,
     W_ROW,
@@ -65,7 +67,7 @@ from sensor.layout import (
     W_TIME,
     WATCH_TOLD,
 )
-from sensor.load import fold, inlined, kernel, load16, load64
+from sensor.load import fold, inlined, kernel, load16, load64, prefetch
 from sensor.names import SERVICE_UNKNOWN
 
 
@@ -103,7 +105,7 @@ def push_fragment(todo, batch, i):
 
 
 @inlined
-def push_watched(todo, batch, i, flows, row, flags, from_client):
+def push_watched(buf, todo, batch, i, flows, row, flags, from_client):
     """Put packet `i` of a watched flow on the list of sensor.records. There is room: `advance` sees to that."""
     n = np.uint64(todo.watching[0])
     item = todo.watched[n]
@@ -118,7 +120,16 @@ def push_watched(todo, batch, i, flows, row, flags, from_client):
     if flags & WATCH_TOLD == 0:
         item[W_FLAGS] |= W_FIRST
         flows.halves[row, FLAGS] |= WATCH_TOLD
+    first_bytes = load64(buf, batch.payload[i], batch.payload_end[i]) >> np.uint64(24)
+    item[W_FLAGS] |= np.int64(first_bytes) << W_HEAD
     todo.watching[0] += 1
+
+
+@inlined
+def fetch_handshake(todo, batch, i):
+    """Ask for what `note_handshake` will touch."""
+    h = np.int64(batch.hash[i] >> np.uint64(1))
+    prefetch(todo.handshakes, (h & (HANDSHAKES - 1)) * HANDSHAKE)
 
 
 @kernel
@@ -187,6 +198,20 @@ def push_told(buf, todo, batch, i, kind, counters):
     todo.count[0] += 1
 
 
+@inlined
+def _client_slot(high, low):
+    """Where a client's address has its place in Todo.clients, or the first of its places."""
+    return fold(high ^ np.uint64(0x9E3779B97F4A7C15), low ^ np.uint64(0xC2B2AE3D27D4EB4F)) & np.uint64(CLIENTS - 1)
+
+
+@inlined
+def fetch_client(todo, batch, i):
+    """Ask for what `open_flow` will touch, if the sender of packet `i` is the client."""
+    at = np.uint64(2 * batch.source_is_b[i])
+    slot = _client_slot(batch.key[i, at], batch.key[i, at + np.uint64(1)])
+    prefetch(todo.clients, np.int64(slot) * 2)
+
+
 @kernel
 def open_flow(batch, i, flags, todo, counters):
     """A flow begins to carry what a name can be read from: count it, its client, and whether it hides DNS."""
@@ -202,9 +227,9 @@ def open_flow(batch, i, flags, todo, counters):
     high = key[i, at]
     low = key[i, at + np.uint64(1)]
     clients = todo.clients
-    spread = fold(high ^ np.uint64(0x9E3779B97F4A7C15), low ^ np.uint64(0xC2B2AE3D27D4EB4F))
+    first = _client_slot(high, low)
     for k in range(CLIENT_PROBES):
-        slot = ((spread & np.uint64(CLIENTS - 1)) + np.uint64(k)) & np.uint64(CLIENTS - 1)
+        slot = (first + np.uint64(k)) & np.uint64(CLIENTS - 1)
         if clients[slot, 0] == high and clients[slot, 1] == low:
             return
         if clients[slot, 0] == 0 and clients[slot, 1] == 0:

@@ -26,17 +26,17 @@ import numpy as np
 from sensor import layout, watch
 from sensor.catalogue import Wiki
 from sensor.collect import release
-from sensor.columns import Columns, Segments, new_columns, unpack
+from sensor.columns import Columns, Segments, Sink, new_columns, unpack
 from sensor.dns import Answers
 from sensor.dnsmemory import DnsMemory
-from sensor.follow import admit, dismiss, follow, forget, sweep
+from sensor.follow import admit, dismiss, follow, forget_all, sweep
 from sensor.layout import PAIRS, SECOND
 from sensor.memory import new_slices
 from sensor.names import Names
 from sensor.posts import Post, Posts
 from sensor.todo import mix_pair
 from sensor.units import EVIDENCE, Facts, Units, facts_of
-from sensor.uploadtables import CUE_SCHEMA, HTTP_SCHEMA, UNIT_SCHEMA, Tables, table_of
+from sensor.uploadtables import CUE_SCHEMA, HTTP_SCHEMA, NOTHING, UNIT_SCHEMA, Tables, table_of
 from sensor.words import Evidence, Segment, Watch
 
 POLL_EVERY = SECOND // 4  # of packet time
@@ -101,7 +101,7 @@ class Uploads:
         follow(small, flows, names, todo, 0, np.zeros(0, np.uint8))
         admit(small, flows, todo, 0, 1, EVIDENCE.index(Evidence.DNS), 0, True)  # row 0 is no flow
         dismiss(small, flows, 0)
-        forget(small, 1, 0)
+        forget_all(small, 0)
         sweep(small, 0, IDLE, CLOSED_IDLE)
         release(small, 0)
         self._pair(bytes(16), bytes(16))
@@ -214,8 +214,7 @@ class Uploads:
     def finish(self, now: int) -> None:
         """The stream has ended: make rows of everything as it is."""
         self.poll(now)
-        for place in np.flatnonzero(self._watch.connection[:, watch.K_ROW]).tolist():
-            forget(self._watch, place, now)
+        forget_all(self._watch, now)
         self.poll(now)
         self._end_plain(now)
 
@@ -223,7 +222,7 @@ class Uploads:
         """The rows since the last call."""
         self._take_cues()
         kinds = ((UNIT_SCHEMA, self._unit_rows), (CUE_SCHEMA, self._cue_rows), (HTTP_SCHEMA, self._http_rows))
-        tables = Tables(*(table_of(schema, rows) for schema, rows in kinds))
+        tables = Tables(*(table_of(*kind) if kind[1] else none for kind, none in zip(kinds, NOTHING, strict=True)))
         for _, rows in kinds:
             rows.clear()
         return tables
@@ -265,9 +264,10 @@ class Uploads:
     def _columns(self, clients: Any, vlans: Any) -> Columns:
         """Addresses (64-bit words [n, 2]) and segments of clients, by the same code as those of slices."""
         count = len(clients)
-        slices, columns, nothing = new_slices(count), new_columns(count), np.zeros(2, np.int16)
+        slices, nothing = new_slices(count), np.zeros(2, np.int16)
         slices.words[:, :2] = clients.view(np.uint64)
         slices.words[:, layout.S_VLAN] = vlans.view(np.uint64)
         slices.halves[:, layout.S_NAME] = 1
-        unpack(slices, count, np.ones(2, np.int32), nothing, nothing, self._segments, columns, 0)
-        return columns
+        sink = Sink(new_columns(count), np.zeros(1, np.int64), nothing, nothing, self._segments)
+        unpack(slices, count, np.ones(2, np.int32), sink)
+        return sink.columns

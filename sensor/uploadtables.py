@@ -97,7 +97,13 @@ def table_of(schema: pa.Schema, rows: list[tuple[Any, ...]]) -> pa.Table:
     arrays = []
     for column, kind in zip(columns, schema.types, strict=True):
         if pa.types.is_dictionary(kind):
-            arrays.append(pa.array([str(word) for word in column], pa.string()).dictionary_encode().cast(kind))
+            words = [str(word) for word in column]
+            codes = {word: code for code, word in enumerate(dict.fromkeys(words))}
+            indices = pa.array([codes[word] for word in words], pa.int16())
+            arrays.append(pa.DictionaryArray.from_arrays(indices, pa.array(list(codes), pa.string())))
         else:
             arrays.append(pa.array(column, kind))
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+NOTHING = Tables(*(schema.empty_table() for schema in (UNIT_SCHEMA, CUE_SCHEMA, HTTP_SCHEMA)))

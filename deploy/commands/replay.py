@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -58,10 +59,12 @@ def command(captures: tuple[Path, ...], folder: Path, store_path: Path, as_json:
             # Feeding everything before judging lets many windows be judged together: the rows are the same.
             ingest = Ingest(store, assessor, "replay", gather_windows=24)
             sensor = sensor_of(files.settings.sensor)
+            gc.freeze()  # the program, the school and the catalogue stay: no need to look through them again and again
             with ReplayedEdits(files, assessor.profile, sensor, store) as edits:
                 counters = _sense(opened, files, sensor, ingest, memory, edits)
                 progress = ingest.finish()
                 found = edits.finish()
+            gc.unfreeze()
             totals = _totals(store, files.settings.school.id)
     result: dict[str, Any] = {"counters": counters, **{name: getattr(progress, name) for name in progress.__slots__}}
     result |= {"edits": found, "minutes": totals}

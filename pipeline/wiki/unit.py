@@ -81,8 +81,8 @@ def units_of(table: Any) -> Iterator[Unit]:
 
 def cues_of(table: Any) -> Iterator[HostCue]:
     """The cues of the sensor's Arrow table."""
-    for row in table.to_pylist():
-        yield HostCue(row["time"], bytes(row["client"]), row["cue"])
+    time, client, cue = (table.column(name) for name in ("time", "client", "cue"))
+    yield from map(HostCue, time.to_numpy().tolist(), client.to_pylist(), cue.cast("string").to_pylist())
 
 
 def requests_of(table: Any) -> Iterator[Request]:

@@ -147,7 +147,7 @@ def test_openings_against_a_slow_model(given_moments: list[tuple[int, int, int]]
     kept = Openings(segment_table(()), 0)
     for client, at, vlan in given_moments:
         if rng.random() < 0.5:
-            kept.note((client, -1), at, pack_vlan([vlan]) if vlan else 0)
+            kept.note([(client, -1, at, 0, pack_vlan([vlan]) if vlan else 0)])
         else:
             row = [client, (1 << 64) - 1, at, 77, pack_vlan([vlan]) if vlan else 0]
             kept.add(np.array([row], np.uint64), 1, np.zeros(78, np.int32))

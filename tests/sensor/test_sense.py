@@ -8,6 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sensor.bench import HEADER, pcap_state
+from sensor.bench_traffic import capture
+from sensor.catalogue import load_catalogue
+from sensor.columns import no_sink
+from sensor.layout import Slices
+from sensor.sense import Sensor
 from sensor.settings import SegmentRule
 from sensor.slices import SLICE_SCHEMA, describe, pack_address, pack_vlan, unpack_address, unpack_vlan
 from sensor.words import Segment
@@ -55,6 +61,34 @@ def test_without_rules_nobody_is_known() -> None:
     feed(sensor, Talk(vlans=(10,)).open(0).up(0.1, record_of(bare_hello(b"www.one.example"))).packets)
     sensor.meter.finish()
     assert [row["segment"] for row in taken(sensor)] == ["unknown"]
+
+
+def test_slices_that_the_kernel_writes_itself_are_the_same() -> None:
+    """Most go to columns at once; those of names that are new to it are raw, and would be if there were no columns."""
+    buffer = capture(6_000, 90, hot=0.5)
+
+    def rows(sensor: Sensor) -> tuple[list[tuple[object, ...]], int]:
+        """The slices, and how many of them came raw."""
+        state, at, found, unpacked = pcap_state(), HEADER, [], 0
+
+        def collect(slices: Slices, count: int) -> None:
+            nonlocal unpacked
+            unpacked += count
+            sensor._collect(slices, count)
+
+        sensor.meter._give = collect
+        while (after := sensor.feed(buffer, at, min(at + (1 << 18), len(buffer)), state)) > at:
+            found += taken(sensor)
+            at = after
+        sensor.meter.finish()
+        return sorted(tuple(row.values()) for row in found + taken(sensor)), unpacked
+
+    nothing, raw = no_sink(), Sensor(load_catalogue(), RULES)
+    raw.meter._sink = lambda: nothing
+    wanted, all_raw = rows(raw)
+    found, some_raw = rows(Sensor(load_catalogue(), RULES))
+    assert found == wanted
+    assert some_raw < all_raw / 2
 
 
 def test_an_empty_table_has_the_schema() -> None:
