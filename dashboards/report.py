@@ -110,8 +110,16 @@ def tell(
 def page_of(template: str, **values: object) -> str:
     """A page that stands alone, with its style sheet and a policy that allows it."""
     style = (TEMPLATES / "report.css").read_text("utf-8")
-    policy = f"default-src 'none'; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'"
-    return render(template, **values, style=Markup(style), policy=policy)
+    return render(template, **values, style=Markup(style), policy=_policy(style))
+
+
+def policy_of(page: str) -> str:
+    """The content policy under which such a page is shown, also one that was kept: its own style sheet, no more."""
+    return f"{_policy(page.partition('<style>')[2].partition('</style>')[0])}; frame-ancestors 'none'"
+
+
+def _policy(style: str) -> str:
+    return f"default-src 'none'; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'"
 
 
 def _hash(style: str) -> str:

@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse, Response
 
 from dashboards import words
 from dashboards.episodes import episodes_view
-from dashboards.frame import Page, Site
+from dashboards.frame import Page, Site, with_form
 from dashboards.needs import Need
 from dashboards.office import Office
 from dashboards.today import week_asked
@@ -60,10 +60,8 @@ def pages(site: Site) -> list[Page]:
     desk = _Pages(site, site.office)
     return [
         Page("/episodes", desk.listed, Need.EPISODES, noted="episodes.listed"),
-        Page("/episodes/{id}", desk.one, Need.EPISODES),
-        Page("/episodes/{id}", desk.request, Need.EPISODES, ("POST",)),
-        Page("/lookups", desk.lookups, Need.EPISODES),
-        Page("/lookups", desk.decide, Need.EPISODES, ("POST",)),
+        *with_form("/episodes/{id}", desk.one, desk.request, Need.EPISODES),
+        *with_form("/lookups", desk.lookups, desk.decide, Need.EPISODES),
         Page("/lookups/{id}", desk.show, Need.EPISODES, ("POST",)),
     ]
 
