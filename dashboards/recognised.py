@@ -69,11 +69,22 @@ def _welsh(text: str) -> str | None:
     patterns, plain = _patterns()
     if text in plain:
         return plain[text]
+    if (several := _several(text)) is not None:
+        return several
     for pattern in patterns:
         if found := pattern.english.fullmatch(text):
             told = {name: _in_gap(value) for name, value in found.groupdict().items()}
             return pattern.cymraeg.format(**told)
     return None
+
+
+def _several(text: str) -> str | None:
+    """Sentences of one kind in a row, 'A; B.', each in Welsh; None where it is no such row."""
+    parts = text.removesuffix(".").split("; ")
+    if len(parts) < 2 or not text.endswith("."):
+        return None
+    told = [_welsh(f"{part}.") for part in parts]
+    return "; ".join(one.removesuffix(".") for one in told if one) + "." if all(told) else None
 
 
 def _in_gap(text: str) -> str:

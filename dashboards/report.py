@@ -238,13 +238,14 @@ def by_week(view: WeekView, lang: Language) -> Markup:
 
 
 def rates_by_week(weeks: tuple[PastWeek, ...], usual: Usual | None, lang: Language) -> Markup:
-    """A line of weeks; hollow where a week may not be compared with the last one."""
+    """A line of the weeks of which anything was seen; hollow where one may not be compared with the last one."""
+    seen = [w for w in weeks if w.school_days or any(w.rates.values())]
     points = [
         charts.Point(f"{say(lang, 'W')}{w.monday.isocalendar().week}", w.rates[OUTSIDE], not w.like(weeks[-1]))
-        for w in weeks
+        for w in seen
     ]
     band = (usual.low, usual.high) if usual else None
-    told = ", ".join(f"{short_day(w.monday, lang)} {rate_text(w.rates[OUTSIDE])}" for w in weeks)
+    told = ", ".join(f"{short_day(w.monday, lang)} {rate_text(w.rates[OUTSIDE])}" for w in seen)
     return charts.line(points, band, f"{say(lang, 'Rate outside allowed times, by week.')} {told}.")
 
 

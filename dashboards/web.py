@@ -184,7 +184,8 @@ class _Failures:
 
     async def failed(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        answer = self._say(request, error.status_code, error.detail)
+        plain = "There is nothing at this address." if error.detail == "Not Found" else error.detail
+        answer = self._say(request, error.status_code, plain)
         answer.headers.update(error.headers or {})
         return answer
 

@@ -92,7 +92,8 @@ class _Pages:
         may = self._site.visitor(request).role in lookup.REQUESTERS
         return self._site.page(
             request, "episode.html", status, current="episodes", told=told, school=self._site.own_school(),
-            contest=CONTESTED.get(contest, ""), reasons=REASONS, asked=asked, problem=problem, may=may,
+            day=date.fromisoformat(str(told.facts["from"])[:10]), contest=CONTESTED.get(contest, ""),
+            reasons=REASONS, asked=asked, problem=problem, may=may,
             service_name=words.service_name, kind_name=words.kind_name,
         )  # fmt: skip
 
