@@ -25,9 +25,10 @@ def outcome_bar(minutes: Mapping[str, int], widest: int) -> Bar:
     return tuple(bar)
 
 
-def sparkline(values: Sequence[float]) -> str:
-    """The points of a polyline, lowest value 0, for an SVG of SPARK_WIDTH by SPARK_HEIGHT."""
-    top = max([*values, 1])
+def sparkline(values: Sequence[float | None]) -> str:
+    """The points of a polyline, lowest value 0, for an SVG of SPARK_WIDTH by SPARK_HEIGHT; none where no value is."""
+    known = [(i, v) for i, v in enumerate(values) if v is not None]
+    top = max([*(v for _, v in known), 1])
     step = (SPARK_WIDTH - 4) / max(len(values) - 1, 1)
     inner = SPARK_HEIGHT - 4
-    return " ".join(f"{2 + i * step:.1f},{2 + inner - inner * max(v, 0) / top:.1f}" for i, v in enumerate(values))
+    return " ".join(f"{2 + i * step:.1f},{2 + inner - inner * max(v, 0) / top:.1f}" for i, v in known)

@@ -133,6 +133,11 @@ def days_with_data(store: Store, school: SchoolInfo) -> list[date]:
     return [row["day"] for row in ask(store, "days", school=school.id)]
 
 
+def beside(known: Sequence[date], first: date, last: date) -> tuple[date | None, date | None]:
+    """Of the days with data the one before a span and the one after it, for the links that lead there."""
+    return max((day for day in known if day < first), default=None), min((d for d in known if d > last), default=None)
+
+
 def day_view(store: Store, school: SchoolInfo, day: date | None, now: datetime, lang: Language = "en") -> DayView:
     """The day (the latest with data if None) as it stands in the store at `now` (aware)."""
     known = days_with_data(store, school)
@@ -152,14 +157,15 @@ def day_view(store: Store, school: SchoolInfo, day: date | None, now: datetime, 
     stored = ask_one(store, "day_stored", zone=school.zone, **who)
     totals = ask_one(store, "day_totals", **who)
     span = _span(bands, [r["time"] for r in rows] or seen)
+    previous, following = beside(known, day, day)
     return DayView(
         school=school,
         day=day,
-        previous=max((d for d in known if d < day), default=None),
-        following=min((d for d in known if d > day), default=None),
+        previous=previous,
+        following=following,
         why_empty="" if day in known else why_empty(school, day, today, known, bool(bands), lang),
         lede=lede(unmonitored(school, day, lang), totals, ask(store, "day_by_period", **who), bells, running, lang),
-        steps=steps(strip, stored, school.tz, running),
+        steps=steps(strip, stored, school.tz, running, lang),
         totals=totals,
         kinds=_kinds(ask(store, "day_by_kind", **who), ask(store, "day_services", **who), lang),
         reasons=_reasons(ask(store, "day_reasons", **who)),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -21,11 +22,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dashboards.figures import OUTCOMES, OUTSIDE, merged
-from dashboards.hiding import Exposed, Figure, Shown, protect, withheld
+from dashboards.hiding import Shown
 from dashboards.queries import Row, ask
 from dashboards.schools import SchoolInfo
-from dashboards.suppression import together
+from dashboards.suppression import pieces, within
 from dashboards.week import Counted, week_of, weeks_of
+from pipeline.words import Outcome
 
 if TYPE_CHECKING:
     from pipeline.store import Store
@@ -117,27 +119,31 @@ def _kinds(store: Store, school: SchoolInfo, week: Counted, exact: bool) -> Iter
 def _services(store: Store, school: SchoolInfo, week: Counted, exact: bool) -> Iterator[Line]:
     """Minutes of each service: nothing more, because services overlap each other and their kinds."""
     rows = ask(store, "week_services", **_time(school, week))
-    sums = {row["service"]: {"total": max(0, int(row["total"]))} for row in rows}
-    days = {row["day"].isoformat(): {o: max(0, int(row[o])) for o in OUTCOMES} for row in _by_day(store, school, week)}
-    cells: Mapping[str, Mapping[str, Shown | int]] = sums if exact else together({"days": days}, sums).overlaps
+    names: dict[str, list[str]] = {}
     for row in rows:
-        yield {"week": week_of(week.monday), "kind": row["kind"], "service": row["service"]}, cells[row["service"]]
+        names.setdefault(row["kind"], []).append(row["service"])
+    sums = {row["service"]: max(0, int(row["total"])) for row in rows}
+    cells: Mapping[str, Shown | int] = sums
+    if not exact:
+        kinds: Counter[str] = Counter()
+        for row in ask(store, "days_by_kind", **_time(school, week)):
+            kinds[row["kind"]] += max(0, int(row["total"]))
+        whole = sum(max(0, int(row[o])) for row in _by_day(store, school, week) for o in OUTCOMES)
+        groups = [(mine, kinds[kind], week.figures.kinds[kind]["total"]) for kind, mine in names.items()]
+        cells = within(sums, [*groups, (list(sums), whole, week.figures.total)])
+    for row in rows:
+        labels = {"week": week_of(week.monday), "kind": row["kind"], "service": row["service"]}
+        yield labels, {"total": cells[row["service"]]}
 
 
 def _reasons(store: Store, school: SchoolInfo, week: Counted, exact: bool) -> Iterator[Line]:
-    """Why minutes are unknown. Their sum is published with the outcomes, so it is taken as known."""
+    """Why minutes are unknown. Their sum is published with the outcomes."""
     sums: dict[str, int] = {}
     for row in week.reasons:
         sums[row["reason"]] = sums.get(row["reason"], 0) + max(0, int(row["total"]))
-    total = sum(sums.values())
-    network = [Figure("", "out", "in", total), *(Figure(f"cell/{r}", "in", "out", n) for r, n in sums.items())]
-    try:
-        found = protect(network, bounds={"": (total, total)})
-    except Exposed:
-        found = {f"cell/{reason}": withheld() for reason in sums}
-    for reason, n in sorted(sums.items(), key=lambda item: (-item[1], item[0])):
-        minutes: Shown | int = n if exact else found[f"cell/{reason}"]
-        yield {"week": week_of(week.monday), "reason": reason}, {"minutes": minutes}
+    cells: Mapping[str, Shown | int] = sums if exact else pieces(sums, week.figures.outcomes[Outcome.UNKNOWN])
+    for reason in sorted(sums, key=lambda name: (-sums[name], name)):
+        yield {"week": week_of(week.monday), "reason": reason}, {"minutes": cells[reason]}
 
 
 def _coverage(store: Store, school: SchoolInfo, week: Counted, exact: bool) -> Iterator[Line]:

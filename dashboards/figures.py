@@ -14,7 +14,7 @@ from datetime import date
 from dashboards import words
 from dashboards.hiding import Shown, shown
 from dashboards.queries import Row
-from dashboards.suppression import Tables, together
+from dashboards.suppression import Tables, pieces, together
 
 OUTCOMES = tuple(outcome.value for outcome in words.LOOKS)
 SMALLEST_GROUP = 10
@@ -87,6 +87,15 @@ def published(
     return Figures(together({"days": days, "groups": groups}, kinds, before=before))
 
 
+def figures_of(kept: Mapping[str, object]) -> dict[str, Shown]:
+    """What an issue has published: `Figures.shown` as it is kept with it."""
+    found = {}
+    for key, value in kept.items():
+        assert isinstance(value, list)
+        found[key] = Shown(str(value[0]), int(value[1]), int(value[2]))
+    return found
+
+
 def merged(sizes: Mapping[str, int]) -> dict[str, str]:
     """Group of staff -> the row that shows it, `merged` for several; groups that are not there are not shown.
 
@@ -115,6 +124,15 @@ def shares(parts: Sequence[tuple[str, int]], total: int, most: int = 3) -> list[
     told = [(name, percent) for name, percent in told if percent]
     rest = 100 - sum(percent for _, percent in told)
     return [(name, f"{percent} %") for name, percent in [*told, *([("", rest)] if rest >= 5 else [])]]
+
+
+def shares_of(counts: Mapping[str, int], whole: Shown) -> list[tuple[str, str]]:
+    """Shares of a number by its parts, made of what may be published of both: a share of the true numbers would give a
+    small one away."""
+    cells = pieces(counts, whole)
+    parts = [(name, int(cell.about)) for name, cell in cells.items() if cell.plain]
+    total = max(int(whole.about), sum(n for _, n in parts)) if whole.plain else 0
+    return shares(sorted(parts, key=lambda part: (-part[1], part[0])), total)
 
 
 def iso(day: date) -> str:

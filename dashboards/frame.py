@@ -47,10 +47,15 @@ class Page:
 
     path: str
     answer: Answer
-    need: Need = Need.SUMS
+    need: Need = Need.MINUTES
     methods: tuple[str, ...] = ("GET",)
     largest: int = FORM_BYTES
     noted: str = ""
+
+
+def with_form(path: str, shown: Answer, sent: Answer, need: Need, largest: int = FORM_BYTES) -> tuple[Page, Page]:
+    """A page with a form that is sent to the same address."""
+    return Page(path, shown, need), Page(path, sent, need, ("POST",), largest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +65,15 @@ class Entry:
     id: str
     path: str
     label: str
-    need: Need = Need.SUMS
+    need: Need = Need.MINUTES
 
 
 NAVIGATION = (
     Entry("today", "/", "Today"),
     Entry("week", "/week", "Week"),
     Entry("services", "/services", "Services"),
-    Entry("edits", "/edits", "Edits"),
+    Entry("reports", "/reports", "Reports", Need.REPORTS),
+    Entry("edits", "/edits", "Edits", Need.EDITS),
     Entry("episodes", "/episodes", "Episodes", Need.EPISODES),
     Entry("timetable", "/timetable", "Timetable", Need.IMPORTS),
     Entry("sites", "/sites", "Official sites", Need.SITES),

@@ -30,6 +30,8 @@ SECURITY_HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+OWN = frozenset({"content-security-policy"})
+"""What an answer may say itself: a report that stands alone has a policy of its own, which allows less."""
 HTTPS_ONLY = "max-age=31536000"
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 FORWARDING = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "forwarded", "via")
@@ -59,7 +61,8 @@ class Guard:
             if message["type"] == "http.response.start":
                 carried = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
-                    carried[name] = value
+                    if name not in OWN or name not in carried:
+                        carried[name] = value
                 if asked["scheme"] == "https":
                     carried["strict-transport-security"] = HTTPS_ONLY
                 carried.setdefault("cache-control", "no-cache" if scope["path"].startswith("/static/") else "no-store")

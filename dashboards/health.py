@@ -1,7 +1,9 @@
 """From packet to page: the steps on which data can be lost in a day, how much is left after each, and what to do.
 
 Each step is one number with a plain sentence and, when it is poor, a mend; `way` adds what exactly was lost at it.
-Thresholds exist for health only, never for staff. It does not know how a page or a board draws a step.
+Thresholds exist for health only, never for staff. Minutes of use are told to who may see them (`exact`: see
+dashboards.needs); others get shares of them, to the nearest five per cent and of twenty minutes at least, as of a few
+minutes a share would tell the number. It does not know how a page or a board draws a step.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from dashboards import words
 from dashboards.language import Language, say
 from dashboards.queries import Row
 
+ENOUGH = 20
+"""Minutes of which a share may be told to who may not see minutes."""
 LOST_AT_MOST = 0.01
 """Share of packets that may be lost before the step warns."""
 NAMED_AT_LEAST = 0.85
@@ -48,11 +52,11 @@ LOSSES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "flows_unnamed": "connections without a name for other reasons",
         },
         "judged": {
-            "minutes_embedded": "minutes left out: other pages’ buttons and videos",
-            "minutes_background": "minutes left out: tabs in the background",
-            "minutes_inactive": "minutes left out: too little to be use",
-            "minutes_ignored": "minutes left out: services that are never counted",
-            "minutes_before_notice": "minutes left out: before the notice date",
+            "minutes_embedded": "minutes left out (other pages’ buttons and videos)",
+            "minutes_background": "minutes left out (tabs in the background)",
+            "minutes_inactive": "minutes left out (too little to be use)",
+            "minutes_ignored": "minutes left out (services that are never counted)",
+            "minutes_before_notice": "minutes left out (before the notice date)",
         },
         "stored": {"minutes_paused": "minutes paused"},
     }
@@ -80,13 +84,15 @@ class Stage:
     losses: tuple[tuple[str, str], ...]
 
 
-def steps(strip: Row, stored: Row, tz: ZoneInfo, now: datetime | None, lang: Language = "en") -> tuple[Step, ...]:
+def steps(
+    strip: Row, stored: Row, tz: ZoneInfo, now: datetime | None, lang: Language = "en", *, exact: bool = True
+) -> tuple[Step, ...]:
     """The five steps of a day from the answers of `health_strip` and `day_stored`; `now` only on the running day."""
     return (
         _packets(lang, strip["packets"], strip["lost"]),
         _named(lang, strip["named_share"], strip["flows"], strip["flows_hidden"]),
-        _person(lang, strip["person_share"], strip["minutes_use"] - strip["minutes_person"]),
-        _timetabled(lang, strip["timetabled_share"], strip["minutes_person"] - strip["minutes_timetabled"]),
+        _person(lang, strip["minutes_use"], strip["minutes_person"], exact),
+        _timetabled(lang, strip["minutes_person"], strip["minutes_timetabled"], exact),
         _stored(lang, stored, tz, now),
     )
 
@@ -99,12 +105,15 @@ def way(
     tz: ZoneInfo,
     now: datetime | None,
     lang: Language,
+    *,
+    exact: bool = True,
 ) -> tuple[Stage, ...]:
     """All six steps, with what was lost at each; `totals`, `counted`: the answers of `day_totals` and `way_of_day`."""
-    *first, last = steps(strip, stored, tz, now, lang)
+    *first, last = steps(strip, stored, tz, now, lang, exact=exact)
     found = []
-    for step in (*first, _judged(lang, totals["total"], totals["unknown"]), last):
-        lost = {what: counted.get(metric, 0) for metric, what in LOSSES.get(step.id, {}).items()}
+    for step in (*first, _judged(lang, totals["total"], totals["unknown"], exact), last):
+        losses = LOSSES.get(step.id, {}) if exact or step.id != "judged" else {}
+        lost = {what: counted.get(metric, 0) for metric, what in losses.items()}
         found.append(Stage(step, tuple((say(lang, what), words.big(n)) for what, n in lost.items() if n)))
     return tuple(found)
 
@@ -133,33 +142,43 @@ def _named(lang: Language, named: float | None, flows: int, hidden: int) -> Step
     return Step("named", say(lang, "Named"), words.share(named), note, not poor, advice if poor else "")
 
 
-def _person(lang: Language, known: float | None, without: int) -> Step:
+def _person(lang: Language, use: int, known: int, exact: bool) -> Step:
     note = say(lang, "no use to place")
-    if known is not None:
-        note = say(lang, "{minutes} without a person", minutes=words.minutes(without, lang))
-    poor = known is not None and known < PERSON_AT_LEAST
+    if use:
+        note = say(lang, "{minutes} without a person", minutes=words.minutes(use - known, lang)) if exact else ""
     advice = say(lang, "Connect log-on events or DHCP leases, or list the devices in devices.csv.")
-    return Step("person", say(lang, "Person known"), words.share(known), note, not poor, advice if poor else "")
+    return _of_minutes(lang, "person", say(lang, "Person known"), known, use, PERSON_AT_LEAST, note, advice, exact)
 
 
-def _timetabled(lang: Language, placed: float | None, without: int) -> Step:
+def _timetabled(lang: Language, known: int, placed: int, exact: bool) -> Step:
     note = say(lang, "nobody to place")
-    if placed is not None:
-        note = say(lang, "{minutes} without a timetable", minutes=words.minutes(without, lang))
-    poor = placed is not None and placed < TIMETABLED_AT_LEAST
+    if known:
+        note = say(lang, "{minutes} without a timetable", minutes=words.minutes(known - placed, lang)) if exact else ""
     advice = say(lang, "Import what is missing: bells, working patterns, the duty rota or the cover sheet.")
-    return Step("timetabled", say(lang, "Timetabled"), words.share(placed), note, not poor, advice if poor else "")
+    return _of_minutes(
+        lang, "timetabled", say(lang, "Timetabled"), placed, known, TIMETABLED_AT_LEAST, note, advice, exact
+    )
 
 
-def _judged(lang: Language, use: int, unknown: int) -> Step:
-    label = say(lang, "Judged")
-    if not use:
-        return Step("judged", label, words.share(None), say(lang, "no use to judge"), True)
-    note = say(lang, "{minutes} unknown", minutes=words.minutes(unknown, lang))
-    judged = 1 - unknown / use
-    poor = judged < JUDGED_AT_LEAST
+def _judged(lang: Language, use: int, unknown: int, exact: bool) -> Step:
+    note = say(lang, "no use to judge")
+    if use:
+        note = say(lang, "{minutes} unknown", minutes=words.minutes(unknown, lang)) if exact else ""
     advice = say(lang, "The reasons below say what is missing, the most frequent first.")
-    return Step("judged", label, words.share(judged), note, not poor, advice if poor else "")
+    return _of_minutes(lang, "judged", say(lang, "Judged"), use - unknown, use, JUDGED_AT_LEAST, note, advice, exact)
+
+
+def _of_minutes(
+    lang: Language, id_: str, label: str, good: int, whole: int, wanted: float, note: str, advice: str, exact: bool
+) -> Step:
+    """A step that is a share of minutes; `wanted`: below it something should be done."""
+    share = good / whole if whole >= (1 if exact else ENOUGH) else None
+    told = words.share(share)
+    if share is not None and not exact:
+        share = round(20 * share) / 20
+        told = say(lang, "about {share}", share=words.share(share))
+    poor = share is not None and share < wanted
+    return Step(id_, label, told, note, not poor, advice if poor else "")
 
 
 def _stored(lang: Language, stored: Row, tz: ZoneInfo, now: datetime | None) -> Step:

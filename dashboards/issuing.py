@@ -15,14 +15,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dashboards import words
+from dashboards.figures import figures_of
 from dashboards.hiding import Shown
 from dashboards.queries import ask, ask_one
 from dashboards.report import Edition, Told, tell
 from dashboards.said import Said, counted
-from dashboards.schedule import SCHEDULED, TERM, Due, Term
+from dashboards.schedule import SCHEDULED, Due, is_term, period_of
 from dashboards.week import WeekView, basis_of, week_view
 from pipeline.issued import LEFT_OUT, Issue
 from pipeline.tables import zone_of
+from pipeline.terms import Term
 
 if TYPE_CHECKING:
     from dashboards.language import Language
@@ -57,22 +59,39 @@ class Press:
         view = week_view(self.store, self.school, iso_week)
         return self._issue(view, Edition(1, self._day(now)), now, standing, left_out, scheduled)
 
-    def term(self, term: Term, files: School, now: float, standing: Standing | None = None) -> Issue:
-        """The report of a term, for the governors. Raises StoreError."""
+    def term(
+        self,
+        term: Term,
+        files: School,
+        now: float,
+        standing: Standing | None = None,
+        number: int = 1,
+        *,
+        scheduled: bool = False,
+    ) -> Issue:
+        """The report of a term, for the governors, as the issue of this number. Raises StoreError."""
         from dashboards.term import tell_term, term_view
 
         view = term_view(self.store, self.school, term, files)
-        edition = Edition(1, self._day(now))
+        edition = Edition(number, self._day(now))
         told = {lang: tell_term(view, lang, self.contact, standing, edition) for lang in self.languages}
-        pages: dict[str, str] = {lang: one.page for lang, one in told.items()}
-        return Issue(term.first, term.period, 1, int(now), name=term.name, pages=pages, mails=mail_of(told.values()))
+        return Issue(
+            day=term.first,
+            period=period_of(term),
+            issue=number,
+            made=int(now),
+            name=term.name,
+            basis={SCHEDULED: scheduled},
+            pages={lang: one.page for lang, one in told.items()},
+            mails=mail_of(told.values()),
+        )
 
     def corrected(self, before: Issue, now: float, standing: Standing | None = None) -> Issue | None:
         """Another issue of a week, if a correction has changed what was published. Raises StoreError."""
         if not self._why(before):
             return None
-        view = week_view(self.store, self.school, before.period, figures_of(before))
-        changed = tuple(differences(figures_of(before), view.figures.shown))
+        view = week_view(self.store, self.school, before.period)
+        changed = tuple(differences(figures_of(before.shown), view.figures.shown))
         causes = tuple(causes_of(before.basis, view.basis))
         if not changed or not causes:
             return None
@@ -119,15 +138,6 @@ def mail_of(told: Iterable[Told]) -> dict[str, str]:
         "text": "\n\n".join(one.text for one in every),
         "html": "<hr>".join(one.mail for one in every),
     }
-
-
-def figures_of(issue: Issue) -> dict[str, Shown]:
-    """What an issue has published."""
-    found = {}
-    for key, value in issue.shown.items():
-        assert isinstance(value, list)
-        found[key] = Shown(str(value[0]), int(value[1]), int(value[2]))
-    return found
 
 
 def _last(issue: Issue) -> object:
@@ -179,7 +189,7 @@ def words_left_out(known: Sequence[Issue]) -> list[Said]:
     """The words for what was left out since the last report."""
     found: list[Said] = []
     for issue in sorted(known, key=lambda one: one.day):
-        if issue.period.startswith(TERM):
+        if is_term(issue.period):
             continue
         found = [*found, word_left_out(issue.period, issue.why, issue.name)] if issue.left_out else []
     return found

@@ -53,16 +53,16 @@ def minutes(count: int, lang: Language = "en") -> str:
 
 def long_day(day: date, lang: Language = "en") -> str:
     """'Tuesday 17 November 2026', 'Dydd Mawrth 17 Tachwedd 2026', whatever the machine's locale."""
-    return f"{_DAYS[lang][day.weekday()]} {day.day} {_MONTHS[lang][day.month - 1]} {day.year}"
+    return f"{DAYS[lang][day.weekday()]} {day.day} {MONTHS[lang][day.month - 1]} {day.year}"
 
 
 def short_day(day: date, lang: Language = "en") -> str:
     """'Tue 17 Nov', 'Maw 17 Tach'."""
-    name, month = _DAYS[lang][day.weekday()].removeprefix("Dydd "), _MONTHS[lang][day.month - 1]
+    name, month = DAYS[lang][day.weekday()].removeprefix("Dydd "), MONTHS[lang][day.month - 1]
     return f"{_SHORT.get(name, name[:3])} {day.day} {_SHORT.get(month, month[:3])}"
 
 
-_DAYS: Mapping[Language, tuple[str, ...]] = MappingProxyType(
+DAYS: Mapping[Language, tuple[str, ...]] = MappingProxyType(
     {
         "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
         "cy": (
@@ -71,7 +71,7 @@ _DAYS: Mapping[Language, tuple[str, ...]] = MappingProxyType(
         ),
     }
 )
-_MONTHS: Mapping[Language, tuple[str, ...]] = MappingProxyType(
+MONTHS: Mapping[Language, tuple[str, ...]] = MappingProxyType(
     {
         "en": (
             *("January", "February", "March", "April", "May", "June", "July"),

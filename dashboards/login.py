@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from dashboards import otp
 from dashboards.accounts import Account, AccountError, Accounts
 from dashboards.attempts import Attempts
-from dashboards.frame import Page, Site
+from dashboards.frame import Page, Site, with_form
 from dashboards.needs import Need
 
 LOGIN, LOGOUT, ENROLLED = "account.login", "account.logout", "account.enrolled"
@@ -34,10 +34,8 @@ def pages(site: Site) -> list[Page]:
         return []
     desk = _Porter(site, site.door.accounts)
     return [
-        Page("/login", desk.ask, Need.NOTHING),
-        Page("/login", desk.log_in, Need.NOTHING, ("POST",)),
-        Page("/login/first", desk.first, Need.NOTHING),
-        Page("/login/first", desk.enrol, Need.NOTHING, ("POST",)),
+        *with_form("/login", desk.ask, desk.log_in, Need.NOTHING),
+        *with_form("/login/first", desk.first, desk.enrol, Need.NOTHING),
         Page("/logout", desk.log_out, Need.NOTHING, ("POST",)),
     ]
 

@@ -18,6 +18,7 @@ from dashboards.language import Language
 
 if TYPE_CHECKING:
     from dashboards.door import Visitor
+    from dashboards.standing import Standing
     from pipeline.alerts.outbox import Outbox
     from pipeline.alerts.texts import Texts
     from pipeline.audit import AuditTrail
@@ -60,6 +61,12 @@ class Office(Protocol):
     @property
     def trail(self) -> AuditTrail:
         """The audit trail."""
+
+    def contact(self) -> str:
+        """Whom to ask or complain to about a report; '' if nobody is set."""
+
+    def standing(self, first: date, last: date) -> Standing | None:
+        """What a report of these days tells besides figures; None where that cannot be read."""
 
     def school(self) -> School:
         """The school's tables."""

@@ -1,8 +1,10 @@
-"""What the timetable makes of a day, for all staff together: minutes by state in each bell period, and how fresh it is.
+"""What the timetable makes of a day, for all staff together: states by bell period, and how fresh that is.
 
-The same day plan as judging uses (pipeline.place). States of fewer than ten people are never told apart: they are put
-together with the next smallest until ten are, because one teacher's absence is nobody's business on a page. Minutes are
-staff-minutes that are scheduled, not use. Pure; it knows no HTML.
+The same day plan as judging uses (pipeline.place). What is told are shares of the staff's time in a period, to the
+nearest five per cent, as minutes over the length of a period would count people; and nothing of fewer than twenty
+people, of whom a share would do the same. States of fewer than ten people are never told apart: they are put together
+with the next smallest until ten are, because one teacher's absence is nobody's business on a page. Pure; it knows no
+HTML.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from pipeline.tables import zone_of
 from pipeline.words import Allowed, State
 
 OTHER = "other"
+FEWEST = 20
+"""Staff of whom shares may be told."""
 GROUPS: Mapping[State, str] = MappingProxyType(
     {
         **dict.fromkeys((State.TEACHING, State.REGISTRATION, State.EXAM), "lessons"),
@@ -50,14 +54,14 @@ LABELS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class PlacedPeriod:
-    """One bell period (local times). `minutes`: staff-minutes by group of states; empty where the school is too small.
-    `allowed`: shares of them in which clause 6.13 allows use: yes, no, unknown."""
+    """One bell period (local times). `shares`: of the staff's time, by group of states; empty where the school is too
+    small. `allowed`: those in which clause 6.13 allows use: yes, no, unknown."""
 
     slot: str
     kind: str
     start: str
     end: str
-    minutes: Mapping[str, int]
+    shares: Mapping[str, float]
     allowed: Mapping[str, float]
 
 
@@ -88,14 +92,20 @@ def placed_day(school: School, day: date) -> PlacedDay:
     """A day of a school as its files have it now."""
     plan = place_day(school, day)
     periods = tuple(_period(plan, *band) for band in bands(school, day))
-    used = {group for period in periods for group in period.minutes}
+    used = {group for period in periods for group in period.shares}
     groups = tuple(group for group in LABELS if group in used)
     return PlacedDay(day, plan.week, str(plan.kind), periods, groups, freshness(school, day))
 
 
 def _period(plan: DayPlan, slot: str, kind: str, start: int, end: int) -> PlacedPeriod:
     states, answers = plan.state[:, start:end], plan.allowed[:, start:end]
-    return PlacedPeriod(slot, kind, clock_text(start), clock_text(end), _told(states), _allowed(answers))
+    told, whole = _told(states), max(states.size, 1)
+    shares = {group: _rounded(minutes / whole) for group, minutes in told.items()} if len(states) >= FEWEST else {}
+    return PlacedPeriod(slot, kind, clock_text(start), clock_text(end), shares, _allowed(answers))
+
+
+def _rounded(share: float) -> float:
+    return round(20 * share) / 20
 
 
 def _told(states: Codes) -> dict[str, int]:
@@ -122,9 +132,9 @@ def _told(states: Codes) -> dict[str, int]:
 
 
 def _allowed(answers: Codes) -> dict[str, float]:
-    if len(answers) < SMALLEST_GROUP or not answers.size:
+    if len(answers) < FEWEST or not answers.size:
         return {}
-    return {answer.value: float((answers == answer.code).mean()) for answer in Allowed}
+    return {answer.value: _rounded(float((answers == answer.code).mean())) for answer in Allowed}
 
 
 def freshness(school: School, day: date) -> tuple[Freshness, ...]:

@@ -1,21 +1,24 @@
 """Fills the templates of the pages, of the report and of mails. Everything is escaped, but in plain text (`.txt`); an
 undefined name is an error.
 
-`lang` among the values is the language of `t(...)` and of the filters for days and minutes; without it, English.
+`lang` among the values is the language of `t(...)` and of the filters for days, minutes and sentences that were decided
+elsewhere (`tell`: dashboards.said; `recognise`: dashboards.recognised); without it, English.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-from datetime import date
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from dashboards import language, said, words
+from dashboards.recognised import recognised
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -44,12 +47,13 @@ def _environment(markup: bool) -> Environment:
         lstrip_blocks=True,
     )
     env.filters.update(
-        minutes=_minutes,
-        long_day=_long_day,
-        short_day=_short_day,
+        minutes=_in_language(language.minutes),
+        long_day=_in_language(language.long_day),
+        short_day=_in_language(language.short_day),
         number="{:,}".format,
         share=words.share,
-        tell=_tell,
+        tell=_in_language(said.said),
+        recognise=_recognise,
     )
     env.globals.update(looks=words.LOOKS, version=version(), t=_translated)
     return env
@@ -67,21 +71,17 @@ def _translated(context: Context, text: str, **values: object) -> str:
 
 
 @pass_context
-def _tell(context: Context, value: object) -> str:
-    """`{{ sentence | tell }}`: what was decided elsewhere (dashboards.said), in the page's language."""
-    return said.said(value, _language(context))
+def _recognise(context: Context, sentence: str) -> str:
+    """`{{ finding.sentence | recognise }}`: what was made below the pages, in the page's language where it is known."""
+    found = recognised(_language(context), sentence)
+    return Markup('<span lang="en">{}</span>').format(sentence) if found is None else found
 
 
-@pass_context
-def _minutes(context: Context, count: int) -> str:
-    return language.minutes(count, _language(context))
+def _in_language(words_of: Callable[[Any, language.Language], str]) -> Callable[[Context, Any], str]:
+    """A filter of what is said of a value in the page's language."""
 
+    @pass_context
+    def told(context: Context, value: Any) -> str:
+        return words_of(value, _language(context))
 
-@pass_context
-def _long_day(context: Context, day: date) -> str:
-    return language.long_day(day, _language(context))
-
-
-@pass_context
-def _short_day(context: Context, day: date) -> str:
-    return language.short_day(day, _language(context))
+    return told

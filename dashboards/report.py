@@ -110,8 +110,16 @@ def tell(
 def page_of(template: str, **values: object) -> str:
     """A page that stands alone, with its style sheet and a policy that allows it."""
     style = (TEMPLATES / "report.css").read_text("utf-8")
-    policy = f"default-src 'none'; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'"
-    return render(template, **values, style=Markup(style), policy=policy)
+    return render(template, **values, style=Markup(style), policy=_policy(style))
+
+
+def policy_of(page: str) -> str:
+    """The content policy under which such a page is shown, also one that was kept: its own style sheet, no more."""
+    return f"{_policy(page.partition('<style>')[2].partition('</style>')[0])}; frame-ancestors 'none'"
+
+
+def _policy(style: str) -> str:
+    return f"default-src 'none'; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'"
 
 
 def _hash(style: str) -> str:
@@ -230,13 +238,14 @@ def by_week(view: WeekView, lang: Language) -> Markup:
 
 
 def rates_by_week(weeks: tuple[PastWeek, ...], usual: Usual | None, lang: Language) -> Markup:
-    """A line of weeks; hollow where a week may not be compared with the last one."""
+    """A line of the weeks of which anything was seen; hollow where one may not be compared with the last one."""
+    seen = [w for w in weeks if w.school_days or any(w.rates.values())]
     points = [
         charts.Point(f"{say(lang, 'W')}{w.monday.isocalendar().week}", w.rates[OUTSIDE], not w.like(weeks[-1]))
-        for w in weeks
+        for w in seen
     ]
     band = (usual.low, usual.high) if usual else None
-    told = ", ".join(f"{short_day(w.monday, lang)} {rate_text(w.rates[OUTSIDE])}" for w in weeks)
+    told = ", ".join(f"{short_day(w.monday, lang)} {rate_text(w.rates[OUTSIDE])}" for w in seen)
     return charts.line(points, band, f"{say(lang, 'Rate outside allowed times, by week.')} {told}.")
 
 

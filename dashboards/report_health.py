@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dashboards.mail import PROBLEMS
 from dashboards.settings import ReportSettings
+from pipeline.issued import FAILED, PENDING, Delivery
+from sensor.durable import write_whole
 from sensor.health import Registry, Severity, Verdict, fine, unknown
 
 STATE = "state.json"
@@ -36,28 +39,36 @@ class ReportFacts:
 REPORTS: Registry[ReportFacts] = Registry()
 
 
+def note_state(folder: Path, every: Iterable[Delivery], now: float) -> None:
+    """Writes down how the sending stands, for who may not open the store. Raises OSError."""
+    names = ("period", "state", "attempt", "problem", "changed")
+    rows = [
+        {name: getattr(one, name) for name in names}
+        for one in every
+        if one.state == PENDING or (one.state == FAILED and now - one.changed < GIVEN_UP_S)
+    ]
+    write_whole(folder / STATE, json.dumps({"at": int(now), "waiting": rows}).encode())
+
+
 def facts_of(settings: ReportSettings, now: float) -> ReportFacts:
     """The facts of a school's settings and folder."""
     state = None
     with contextlib.suppress(OSError, ValueError):
         state = json.loads((settings.folder / STATE).read_text(encoding="utf-8"))
-    return ReportFacts(now, len(settings.to), state if isinstance(state, dict) else None, _trouble(settings))
+    readers = settings.to or settings.terms_to
+    return ReportFacts(now, len(readers), state if isinstance(state, dict) else None, _trouble(settings))
 
 
 def _trouble(settings: ReportSettings) -> str:
     path: Path | None = settings.password_file
-    if settings.to and path is not None:
+    readers = settings.to or settings.terms_to
+    if readers and path is not None:
         try:
             if path.stat().st_mode & 0o077:
                 return f"Others can read {path}; run: chmod 600 {path}"
         except OSError as error:
             return f"{path} cannot be read ({error.strerror}); correct report.password_file"
-    if (
-        settings.to
-        and settings.user
-        and settings.tls == "none"
-        and settings.host not in ("localhost", "127.0.0.1", "::1")
-    ):
+    if readers and settings.user and settings.tls == "none" and settings.host not in ("localhost", "127.0.0.1", "::1"):
         return "The mail server's password travels unencrypted; set report.tls to starttls or tls"
     return ""
 
@@ -85,7 +96,9 @@ def _mail(f: ReportFacts) -> Verdict:
     if age > LATE_S:
         sentence = f"Nobody has looked what is due for {age / 3600:.0f} h."
         return Verdict(Severity.WARN, sentence, f"{age / 3600:.0f} h", "See whether `schoolgate run` is at work.")
-    return fine(f"Everything that was due has been sent, to {f.to} address{'' if f.to == 1 else 'es'}.", "0")
+    if f.to == 1:
+        return fine("Everything that was due has been sent, to 1 address.", "0")
+    return fine(f"Everything that was due has been sent, to {f.to} addresses.", "0")
 
 
 @REPORTS.check("report_pdf", "Weekly report as PDF")

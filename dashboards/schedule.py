@@ -5,29 +5,30 @@ the week itself; from Monday to Thursday: of the week after), by the clock on th
 is in the table of issues. So a machine that was off catches up, week by week, in order, each once. A week whose
 weekdays are all holidays is left out with the calendar's word for it; INSET days are work. At the first start nothing
 older than `FIRST_WEEKS` is due, and never anything from before the notice or before the store has data; what is older
-than `CATCH_UP_WEEKS` when its turn comes is left out as old. Terms are those of the calendar.
+than `CATCH_UP_WEEKS` when its turn comes is left out as old. A term of the calendar is due, where the settings want it,
+with the week that its last day lies in, until there is an issue of it that was made since; one that was asked for
+before its end does not count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from dashboards.week import week_of
 from pipeline.alerts.limits import moment_of
 from pipeline.calendar import school_day
-from pipeline.issued import Issue
+from pipeline.issued import TERM, Issue
 from pipeline.rows import CalendarKind
 from pipeline.school import School
 from pipeline.tables import zone_of
+from pipeline.terms import Term, terms
 
 FIRST_WEEKS = 4
 """How many weeks back the first report may be."""
 CATCH_UP_WEEKS = 12
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-TERM = "term/"
-"""How the period of a term begins."""
 SCHEDULED = "scheduled"
 """Among the basis of an issue: it was due, and nobody asked for it."""
 
@@ -61,17 +62,14 @@ class Due:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
-    """A term of the calendar."""
+def period_of(term: Term) -> str:
+    """How the table of issues calls a term."""
+    return f"{TERM}{term.first.isoformat()}"
 
-    name: str
-    first: date
-    last: date
 
-    @property
-    def period(self) -> str:
-        return f"{TERM}{self.first.isoformat()}"
+def is_term(period: str) -> bool:
+    """Is it a term that the table of issues calls so, and no week?"""
+    return period.startswith(TERM)
 
 
 def due_weeks(school: School, when: When, now: float, known: Collection[Issue], first_data: date | None) -> list[Due]:
@@ -80,7 +78,7 @@ def due_weeks(school: School, when: When, now: float, known: Collection[Issue], 
     if notice is None or first_data is None:
         return []
     done = {issue.period for issue in known}
-    scheduled = [issue.day for issue in known if issue.basis.get(SCHEDULED)]
+    scheduled = [issue.day for issue in known if issue.basis.get(SCHEDULED) and not is_term(issue.period)]
     today = datetime.fromtimestamp(now, zone_of(zone)).date()
     last = today - timedelta(days=today.weekday())
     start = min(scheduled, default=last - timedelta(weeks=FIRST_WEEKS))
@@ -88,6 +86,27 @@ def due_weeks(school: School, when: When, now: float, known: Collection[Issue], 
     weeks = (start + timedelta(weeks=n) for n in range((last - start).days // 7 + 1))
     due = [monday for monday in weeks if week_of(monday) not in done and when.moment(monday, zone) <= now]
     return [_due(school, monday, last) for monday in due]
+
+
+def due_terms(school: School, when: When, now: float, known: Collection[Issue], first_data: date | None) -> list[Term]:
+    """The terms that are over and of which no issue was made since, in order; parameters as of `due_weeks`."""
+    zone, notice = school.settings.zone, school.settings.notice_date
+    if notice is None or first_data is None:
+        return []
+    today = datetime.fromtimestamp(now, zone_of(zone)).date()
+    oldest = max(today - timedelta(weeks=CATCH_UP_WEEKS), notice, first_data)
+    found = []
+    for term in terms(school.calendar):
+        over = over_at(term, when, zone)
+        done = any(issue.period == period_of(term) and issue.made >= over for issue in known)
+        if over <= now and term.last >= oldest and not done:
+            found.append(term)
+    return found
+
+
+def over_at(term: Term, when: When, zone: str) -> float:
+    """Unix seconds at which the report of a term is due."""
+    return when.moment(_monday(term.last), zone)
 
 
 def _due(school: School, monday: date, last: date) -> Due:
@@ -108,18 +127,13 @@ def _monday(day: date) -> date:
     return day - timedelta(days=day.weekday())
 
 
-def terms(school: School) -> list[Term]:
-    """The terms of the calendar, in order; rows of one name that lie together are one term."""
-    return sorted(_terms(school), key=lambda term: term.first)
-
-
 class TermError(ValueError):
     """A text that names no term of the calendar."""
 
 
 def find_term(school: School, text: str) -> Term:
     """The term of that name, or the one that a day lies in. Raises TermError."""
-    known = terms(school)
+    known = terms(school.calendar)
     for term in known:
         if text.casefold() == term.name.casefold():
             return term
@@ -132,19 +146,3 @@ def find_term(school: School, text: str) -> Term:
         if term.first <= day <= term.last:
             return term
     raise TermError(f"{text} lies in no term of calendar.csv; add the term there, or choose another day")
-
-
-def _terms(school: School) -> Iterator[Term]:
-    rows: dict[str, list[tuple[date, date]]] = {}
-    for row in school.calendar:
-        if row.kind is CalendarKind.TERM:
-            rows.setdefault(row.value, []).append((row.date_from, row.date_to))
-    for name, spans in rows.items():
-        first, last = None, None
-        for start, end in sorted(spans):
-            if last is not None and first is not None and start > last + timedelta(days=45):
-                yield Term(name, first, last)
-                first, last = None, None
-            first, last = first or start, max(last or end, end)
-        if first is not None and last is not None:
-            yield Term(name, first, last)

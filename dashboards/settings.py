@@ -115,6 +115,13 @@ class ReportSettings(Table):
         default=(),
         description="Mail addresses that get it, as head@school.example; none: it is kept in the store only.",
     )
+    terms: bool = Field(
+        default=False,
+        description="Whether the governors' report is made too, at report.at of the week in which a term ends.",
+    )
+    terms_to: tuple[Annotated[str, AfterValidator(_address)], ...] = Field(
+        default=(), description="Mail addresses that get the governors' report; none: those of report.to."
+    )
     sender: Annotated[str, AfterValidator(_no_address_or_one)] = Field(
         default="", description="Mail address that it comes from; the first of report.to if empty."
     )

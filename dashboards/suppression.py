@@ -1,12 +1,17 @@
-"""Small numbers made safe before they are published: in the report, in exports, and on any page that asks.
+"""Small numbers made safe before they are published, in reports and exports. What is published at all, and which exact
+numbers the network manager alone may see beside it: dashboards.needs.
 
 A count of 1 to 4 is shown as "< 5"; minutes are rounded to five. What else must be withheld, so that no sum of what is
 shown gives a hidden number away, is found in a network of all its rows, columns and totals (dashboards.hiding).
 
 Two tables with the same column totals (days and groups of one week) are one network, because each total stands between
 them: `together`. Tables whose rows overlap (a minute of two kinds counts in both) are bounded by the totals, not
-added up to them (`overlaps`). A table issued anew gets what was shown before: a number that may still be the same
-keeps within both ranges, and where that leaves nothing else, the new issue shows no number at all.
+added up to them (`overlaps`). What is published of the parts of a number that stands in such tables (services of a
+kind: `within`; reasons for unknown minutes: `pieces`) may be put beside them: it hides its own small parts, and leaves
+the number as free to move as it was, so that what the tables hide stays hidden.
+
+A table issued anew gets what was shown before: a number that may still be the same keeps within both ranges, and where
+that leaves nothing else, the new issue shows no number at all.
 
 What it does not know: what readers know from elsewhere; and that somebody who knows this rule may conclude a little
 from what was chosen to be withheld. Shares, rates and charts must be made of what is shown here, never of true numbers.
@@ -17,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dashboards.hiding import OPEN, STEP, WITHHELD, Exposed, Figure, Shown, protect, shown, withheld
+from dashboards.hiding import OPEN, SMALL, STEP, WITHHELD, Exposed, Figure, Shown, protect, shown, withheld
 
 Rows = Mapping[str, Mapping[str, int]]
 """A table: row -> column -> count. Missing cells are 0."""
@@ -94,6 +99,57 @@ def together(
             loose |= {error.key} & closed or closed
 
 
+def pieces(counts: Mapping[str, int], whole: Shown, step: int = STEP) -> dict[str, Shown]:
+    """Parts that add up to a number of which `whole` is published elsewhere."""
+    total = sum(counts.values())
+    network = [Figure("", "out", "in", total), *(Figure(f"cell/{part}", "in", "out", n) for part, n in counts.items())]
+    known = (
+        (whole.low, whole.high) if whole.high < SMALL else (total, total)
+    )  # else taken as known: more is hidden then
+    try:
+        found = protect(network, step, bounds={"": known})
+    except Exposed:
+        return {part: withheld() if n > 0 else shown(0) for part, n in counts.items()}
+    cells = {part: found[f"cell/{part}"] for part in counts}
+
+    def stuck() -> bool:
+        up = total + 1 > whole.high or any(cells[part].high > n for part, n in counts.items())
+        down = total - 1 < whole.low or any(cells[part].low < n for part, n in counts.items())
+        return not (up and down)
+
+    while stuck() and (most := _largest(cells, counts)):
+        cells[most] = withheld()
+    return cells
+
+
+def within(
+    counts: Mapping[str, int], groups: Sequence[tuple[Sequence[str], int, Shown]], step: int = STEP
+) -> dict[str, Shown]:
+    """Parts that overlap, in groups: the parts of each cover its total, and none is more than it. Of a group: its
+    parts, its true total, and what is published of that elsewhere."""
+    cells = {part: shown(n, step) for part, n in counts.items()}
+    again = True
+    while again:
+        again = False
+        for names, total, whole in groups:
+            mine = [part for part in names if counts[part] > 0]
+            pinned = [part for part in mine if not cells[part].plain and _pinned(part, cells, mine, total)]
+            high = sum(cells[part].high for part in mine)
+            stuck = total < whole.high and high <= total
+            above = [part for part in mine if total > whole.low and cells[part].low >= total]
+            others = [part for part in mine if part != pinned[0]] if pinned else above or mine if stuck or above else []
+            if most := _largest(cells, {part: counts[part] for part in others}):
+                cells[most] = withheld()
+                again = True
+    return cells
+
+
+def _largest(cells: Mapping[str, Shown], counts: Mapping[str, int]) -> str:
+    """The part to withhold next: the largest that is shown, else the largest that is hidden; '' if none is left."""
+    left = [part for part, n in counts.items() if n > 0 and cells[part].high < OPEN]
+    return max(left, key=lambda part: (cells[part].plain, counts[part], part), default="")
+
+
 def _unsaid(figure: Figure, old: Shown | None) -> Shown:
     """What is shown where readers of the issue before would know too much by any number, 0 too: only what they know."""
     if old is not None and old.low <= figure.value <= old.high:
@@ -114,13 +170,11 @@ def _overlapping(rows: Rows, totals: Mapping[str, int], loose: Iterable[str], st
         for row in counts if key in loose else ():
             cells[row][column] = withheld()
         for row in sorted(counts):
-            while not cells[row][column].plain and _pinned(
-                row, [cells[r][column] for r in counts], counts, totals[key]
-            ):
-                others = [r for r in counts if r != row and cells[r][column].high < OPEN]
-                if not others:
-                    break  # it is the total, which moves
-                most = max(others, key=lambda r: (cells[r][column].plain, counts[r], r))
+            while not cells[row][column].plain:
+                here = {r: cells[r][column] for r in counts}
+                most = _largest(here, {r: n for r, n in counts.items() if r != row})
+                if not most or not _pinned(row, here, counts, totals[key]):
+                    break  # if nothing is left to withhold it is the total, which moves
                 cells[most][column] = withheld()
     return cells
 
@@ -130,10 +184,9 @@ def _key(column: str) -> str:
     return "total" if column == "total" else f"column/{column}"
 
 
-def _pinned(row: str, column: Sequence[Shown], names: Iterable[str], total: int) -> bool:
-    """Does the total leave a cell of the column only one value?"""
-    cells = dict(zip(names, column, strict=True))
-    cell, others = cells[row], sum(other.high for name, other in cells.items() if name != row)
+def _pinned(row: str, cells: Mapping[str, Shown], names: Iterable[str], total: int) -> bool:
+    """Does the total leave one of these cells only one value?"""
+    cell, others = cells[row], sum(cells[name].high for name in names if name != row)
     return min(cell.high, total) <= max(cell.low, total - others)
 
 

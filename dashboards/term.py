@@ -21,11 +21,11 @@ from dashboards.queries import Row, ask_one
 from dashboards.render import render
 from dashboards.report import CONFIDENCE, Edition, Told, page_of, rate_text, rates_by_week
 from dashboards.said import Said
-from dashboards.schedule import Term, terms
 from dashboards.schools import SchoolInfo
 from dashboards.trust import Coverage, coverage_of, seen
 from dashboards.usual import PastWeek
 from dashboards.week import Counted, weeks_of
+from pipeline.terms import Term, terms
 
 if TYPE_CHECKING:
     from dashboards.standing import Standing
@@ -88,7 +88,8 @@ class TermView:
 def term_view(store: Store, school: SchoolInfo, term: Term, files: School) -> TermView:
     """The term as it stands in the store. Raises StoreError."""
     this = _sums(store, school, term.name, term.first, term.last)
-    before = [t for t in terms(files) if t.last < term.first and t.first > term.first - YEAR - timedelta(days=60)]
+    oldest = term.first - YEAR - timedelta(days=60)
+    before = [one for one in terms(files.calendar) if one.last < term.first and one.first > oldest]
     others = [_sums(store, school, t.name, t.first, t.last) for t in before]
     time: dict[str, object] = {"school": school.id, "from_": term.first, "to": term.last}
     return TermView(

@@ -3,8 +3,8 @@
 The grade is the worst that any of its parts allows. HIGH needs 80 % of the minutes classified, 95 % of school hours
 observed, at most 15 % of connections that hide their names, duty data for every break, a known person on every day, and
 every weekday there. LOW is under 50 % classified, under half of the hours observed, or more than half of the
-connections hidden. The share that was classified is made of published figures (dashboards.suppression), so that it does
-not tell what they hide. Thresholds follow domain practice for coverage; they are never about staff.
+connections hidden. Shares of minutes are made of figures as they are published (dashboards.suppression), so that they
+do not tell what is hidden. Thresholds follow domain practice for coverage; they are never about staff.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import date
 from enum import StrEnum
 
 from dashboards.health import FIVE
-from dashboards.hiding import Shown
+from dashboards.hiding import Shown, shown
 from dashboards.queries import Row
 from dashboards.said import Said
 
@@ -91,12 +91,13 @@ def coverage_of(
     def summed(name: str) -> int:
         return sum(row[name] for row in rows)
 
+    use, without = summed("minutes_use"), summed("minutes_use") - summed("minutes_timetabled")
     known = any(row["minutes_person"] for row in rows)
     nobody = (row["day"] for row in rows if row["minutes_use"] >= ENOUGH_USE and not row["minutes_person"])
     return Coverage(
         observed=observed_share(days),
         readable=share(summed("flows_named"), summed("flows")),
-        linked=share(summed("minutes_timetabled"), summed("minutes_use")),
+        linked=max(0.0, 1 - shown(without).about / shown(use).about) if use else None,
         classified=classified,
         duty_missing=duty_missing,
         partial=partial,

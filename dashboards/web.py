@@ -2,8 +2,8 @@
 
 How a page joins. Its module offers `pages(site) -> list[Page]` and stands in `MODULES` below, one line; its line of the
 navigation stands in dashboards.frame.NAVIGATION. A Page is a path, an async handler, what it needs of its visitor (a
-Need of dashboards.needs: sums, episodes, imports, ...), its methods, and what is written into the audit trail when it
-is looked at. The site asks for the need before the handler runs; who has not logged in is led to the log-in.
+Need of dashboards.needs: minutes, episodes, imports, ...), its methods, and what is written into the audit trail when
+it is looked at. The site asks for the need before the handler runs; who has not logged in is led to the log-in.
 
 - Handlers are thin: read the address, ask in a worker thread (the store is synchronous), `site.page(request,
   "name.html", current="week", view=...)`. The template extends base.html: blocks title, styles, scripts, who, main.
@@ -44,7 +44,7 @@ from dashboards.guard import Guard
 from dashboards.language import translated
 from dashboards.needs import Need
 from dashboards.office import OfficeError
-from dashboards.pages import edits, episodes, health, mine, services, sites, timetable, week, why
+from dashboards.pages import edits, episodes, health, mine, reports, services, sites, timetable, week, why
 from dashboards.pages import settings as settings_page
 from dashboards.render import version
 from dashboards.schools import NoSuchSchool, schools
@@ -66,6 +66,7 @@ MODULES: tuple[Callable[[Site], list[Page]], ...] = (
     week.pages,
     services.pages,
     why.pages,
+    reports.pages,
     episodes.pages,
     timetable.pages,
     edits.pages,
@@ -132,6 +133,8 @@ def _guarded(site: Site, page: Page) -> Callable[[Request], Awaitable[Response]]
         visitor = request.state.visitor = await run_in_threadpool(site.door.visitor, request)
         if not visitor.may(page.need):
             if visitor.role is not None:
+                if reading and request.url.path == "/" and not request.url.query:
+                    return RedirectResponse(site.home(visitor), 303)
                 await run_in_threadpool(site.note, REFUSED, visitor.who, "refused", page=page.path)
                 raise HTTPException(403, site.say(request, "Your role does not have this page."))
             if not reading or page.path.endswith(".json") or "/login" not in site.paths:
@@ -181,7 +184,8 @@ class _Failures:
 
     async def failed(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        answer = self._say(request, error.status_code, error.detail)
+        plain = "There is nothing at this address." if error.detail == "Not Found" else error.detail
+        answer = self._say(request, error.status_code, plain)
         answer.headers.update(error.headers or {})
         return answer
 

@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from dashboards import words
-from dashboards.figures import OUTCOMES, OUTSIDE, Figures, published, shares
+from dashboards.figures import OUTCOMES, OUTSIDE, Figures, figures_of, published, shares_of
 from dashboards.health import NAMED_AT_LEAST
 from dashboards.hiding import SMALL, Shown, shown
 from dashboards.queries import Row, ask, ask_one
@@ -23,6 +23,7 @@ from dashboards.said import Said, counted
 from dashboards.schools import SchoolInfo
 from dashboards.trust import Coverage, classified_of, coverage_of, expected, observed_share, seen
 from dashboards.usual import PastWeek, Usual, usual_of
+from pipeline.issued import published as issued
 from pipeline.words import Outcome, Reason
 
 if TYPE_CHECKING:
@@ -132,11 +133,10 @@ def week_of(day: date) -> str:
     return f"{year}-W{week:02}"
 
 
-def weeks_of(
-    store: Store, school: SchoolInfo, first: date, last: date, before: Mapping[str, Shown] | None = None
-) -> list[Counted]:
-    """The weeks from one Monday to another of which anything is known, and the last one in any case. `before`: the
-    figures of its issue before. Raises StoreError."""
+def weeks_of(store: Store, school: SchoolInfo, first: date, last: date) -> list[Counted]:
+    """The weeks from one Monday to another of which anything is known, and the last one in any case. Of those that
+    were issued nothing is told that gives away, beside the issue, what it hid. Raises StoreError."""
+    before = {monday: figures_of(shown) for monday, shown in issued(store, school.id, first, last).items()}
     back: dict[str, object] = {"school": school.id, "from_": first, "to": last + timedelta(days=6)}
     names = "week_by_day days_by_group days_by_kind week_observed coverage_week week_reasons sorts_of_day"
     parts = [_by_week(ask(store, name, **back)) for name in names.split()]
@@ -149,7 +149,7 @@ def weeks_of(
             [row for row in part.get(monday, []) if row["day"] <= end] for part in parts
         )
         if monday == last or by_day or seen(days):
-            figures = published(by_day, by_group, by_kind, school.group_sizes, before if monday == last else None)
+            figures = published(by_day, by_group, by_kind, school.group_sizes, before.get(monday))
             classified = classified_of(figures.total, figures.outcomes[Outcome.UNKNOWN])
             free = [row for row in sorts if row["kind"] in words.FREE]
             known = {row["day"] for row in days} | {row["day"] for row in free if row["kind"] != "inset"}
@@ -162,10 +162,10 @@ def weeks_of(
     return found
 
 
-def week_view(store: Store, school: SchoolInfo, iso_week: str, before: Mapping[str, Shown] | None = None) -> WeekView:
-    """The week as it stands in the store; `before`: the figures of the issue before. Raises WeekError, StoreError."""
+def week_view(store: Store, school: SchoolInfo, iso_week: str) -> WeekView:
+    """The week as it stands in the store. Raises WeekError, StoreError."""
     monday = monday_of(iso_week)
-    weeks = weeks_of(store, school, monday - timedelta(weeks=WEEKS_BACK), monday, before)
+    weeks = weeks_of(store, school, monday - timedelta(weeks=WEEKS_BACK), monday)
     week = weeks[-1]
     past = tuple(one.past(school.group_sizes.get("all", 0)) for one in weeks)
     usual, not_compared = usual_of(past[-1], past[:-1])
@@ -185,7 +185,7 @@ def week_view(store: Store, school: SchoolInfo, iso_week: str, before: Mapping[s
         figures=week.figures,
         observed=frozenset(row["day"] for row in seen(week.days)) | {date.fromisoformat(d) for d in week.figures.days},
         people=_people(store, week.figures, this),
-        reasons=tuple(shares(_sums(week.reasons), sum(row["total"] for row in week.reasons))),
+        reasons=tuple(shares_of(dict(_sums(week.reasons)), week.figures.outcomes[Outcome.UNKNOWN])),
         past=past,
         usual=usual,
         not_compared=not_compared,

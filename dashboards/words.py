@@ -159,6 +159,8 @@ def sentence_of(reason: str) -> str:
 
 
 _REASONS = frozenset(r.value for r in Reason)
+REASON_TEXTS = (*(reason.sentence for reason in Reason), *MENDS.values(), *LEFT_UNKNOWN.values())
+"""What is said of reasons: their sentences, and what to do about them."""
 
 
 def kind_name(kind: str) -> str:

@@ -116,9 +116,10 @@ def decide_one(work: Work, asked: DecisionAsked) -> Result:
 
 def send_report(work: Work, asked: SendAsked) -> Result:
     """Leaves a request to send a report, and has it looked at. Result: nothing; `schoolgate report --list` tells it."""
-    from dashboards.schedule import TERM, find_term
+    from dashboards.schedule import find_term
     from dashboards.settings import is_address
     from dashboards.week import monday_of
+    from pipeline.issued import TERM
 
     if work.send is None:
         raise JobError(

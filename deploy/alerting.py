@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import click
 import pyarrow as pa
 
+from dashboards.report_health import REPORTS, facts_of
 from deploy.settings import Settings
+from pipeline.alerts.alert import Kind
 from pipeline.alerts.copies import copy_changes
 from pipeline.alerts.health import ALERTING, SHOWN_S, WATCHED, AlertFacts, Blind, blind_of
 from pipeline.alerts.outbox import Outbox
@@ -59,6 +61,8 @@ HOLD_S = 180.0
 FEEDS_FROM_HOUR = 10
 """On a school day feeds must be fresh from this hour on."""
 PATTERN = "uploads-*.arrow"
+RAISED = {**WATCHED, "report_mail": Kind.REPORT_UNSENT}
+"""Health check -> the kind of alert that it raises; of the reports, too, which are made above the pipeline."""
 
 
 class Detector(Protocol):
@@ -207,6 +211,7 @@ class Alerting:
         findings = [self._alive(finding, vitals, now) for finding in SENSOR.examine(vitals)]
         findings += ALERTING.examine(self._facts(now, vitals))
         findings += STORE.examine(store_facts(self._settings.store, now))
+        findings += REPORTS.examine(facts_of(self._settings.report, now))
         self._take(findings, now, seldom=False)
 
     def _alive(self, finding: Finding, vitals: Vitals, now: float) -> Finding:
@@ -243,7 +248,7 @@ class Alerting:
 
     def _take(self, findings: Iterable[Finding], now: float, *, seldom: bool) -> None:
         for finding in findings:
-            if kind := WATCHED.get(finding.id):
+            if kind := RAISED.get(finding.id):
                 in_a_row = (SELDOM_IN_A_ROW, SELDOM_IN_A_ROW) if seldom else None
                 self._alerts.condition(kind, finding, now, in_a_row)
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from dashboards.door import Visitor
 from dashboards.language import Language
 from dashboards.office import OfficeError, Setting
+from dashboards.standing import Standing
 from deploy.acts import RETAG
 from deploy.assembly import SchoolFiles, read_school, settings_path
 from deploy.desk import access_of, desk_at
 from deploy.examining import examine
 from deploy.settings import Settings, describe, effective, load_settings
+from deploy.standing import standing_in
 from pipeline.access import Refused, find_actor
 from pipeline.alerts.outbox import Outbox
 from pipeline.alerts.texts import Texts
@@ -58,6 +60,12 @@ class SchoolOffice:
 
     def school(self) -> School:
         return self._files().school
+
+    def contact(self) -> str:
+        return self._settings().report.contact
+
+    def standing(self, first: date, last: date) -> Standing | None:
+        return standing_in(self._files(), first, last)
 
     def imports(self) -> tuple[SchoolSettings, Versions]:
         return self._settings().school, self._versions()

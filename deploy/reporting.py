@@ -9,10 +9,9 @@ server that does not answer is tried again, later each time, for three days; how
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from email.message import EmailMessage
 from typing import TYPE_CHECKING
@@ -20,14 +19,23 @@ from typing import TYPE_CHECKING
 import click
 
 from dashboards.issuing import Press, skipped, word_left_out, words_left_out
-from dashboards.mail import PROBLEMS, Attachment, file_name, hand_over, letter
-from dashboards.pdf import pdf_of
+from dashboards.mail import PROBLEMS
 from dashboards.queries import ask
-from dashboards.report_health import STATE
-from dashboards.schedule import SCHEDULED, TERM, When, due_weeks, find_term
+from dashboards.report_health import note_state
+from dashboards.schedule import (
+    SCHEDULED,
+    When,
+    due_terms,
+    due_weeks,
+    find_term,
+    is_term,
+    over_at,
+    period_of,
+)
 from dashboards.schools import NoSuchSchool, find_school
 from dashboards.week import monday_of
 from deploy.asking import REQUESTS, requests
+from deploy.letters import handed_over, letter_of
 from deploy.standing import standing_in
 from pipeline.alerts.answers import Answer, Result
 from pipeline.alerts.limits import GIVE_UP_S, wait_after
@@ -36,6 +44,7 @@ from pipeline.issued import (
     FAILED,
     PENDING,
     SENT,
+    TERM,
     Delivery,
     Issue,
     claim,
@@ -47,11 +56,8 @@ from pipeline.issued import (
     settle,
 )
 from pipeline.issued import put as put_delivery
-from sensor.durable import write_whole
 
 if TYPE_CHECKING:
-    from dashboards.language import Language
-    from dashboards.settings import ReportSettings
     from deploy.assembly import SchoolFiles
     from pipeline.store import Store
 
@@ -124,9 +130,10 @@ class Reporting:
         for one in self._waiting():
             if self._stopping.is_set():
                 break
-            if one.copy or all(other.copy or other.state == SENT for other in tried):  # in order, or not at all
+            before = (other for other in tried if not other.copy and is_term(other.period) == is_term(one.period))
+            if one.copy or all(other.state == SENT for other in before):  # in order, or not at all
                 tried.append(self._send(one))
-        self._note()
+        note_state(self._folder, deliveries(self._store, self._school), self._now())
         return tried
 
     # ------------------------------------------------------------------------------------------------------- issuing
@@ -153,10 +160,12 @@ class Reporting:
 
     def _issue_due(self, press: Press) -> None:
         known = issues(self._store, self._school)
-        first = min((issue.day for issue in known if issue.basis.get(SCHEDULED)), default=None)
+        issued = (issue.day for issue in known if issue.basis.get(SCHEDULED) and not is_term(issue.period))
+        first = min(issued, default=None)
         if first is None:
             first = min((row["day"] for row in ask(self._store, "days", school=self._school)), default=None)
-        when = When.of(self._files.settings.report.at)
+        settings = self._files.settings.report
+        when = When.of(settings.at)
         left = words_left_out(known)
         for due in due_weeks(self._files.school, when, self._now(), known, first):
             if due.why:
@@ -168,13 +177,16 @@ class Reporting:
             issue = press.week(due.period, self._now(), standing, tuple(left), scheduled=True)
             self._keep(issue)
             left = []
+        for term in due_terms(self._files.school, when, self._now(), known, first) if settings.terms else ():
+            number = 1 + max((issue.issue for issue in known if issue.period == period_of(term)), default=0)
+            self._keep(self._term(press, period_of(term), number, scheduled=True))
 
     def _correct(self, press: Press) -> None:
         """Issues anew what a correction has changed."""
         newest = {issue.period: issue for issue in issues(self._store, self._school) if not issue.left_out}
         since = self._now() - CORRECT_WEEKS * 7 * 86_400
         for light in newest.values():
-            if light.made < since or light.period.startswith(TERM):
+            if light.made < since or is_term(light.period):
                 continue
             before = issue_of(self._store, self._school, light.period, light.issue)
             if before and (issue := press.corrected(before, self._now(), standing_in(self._files, before.day))):
@@ -183,8 +195,13 @@ class Reporting:
     def _keep(self, issue: Issue) -> None:
         keep(self._store, self._school, issue)
         click.echo(f"schoolgate: report of {issue.period}, version {issue.issue}, issued", err=True)
-        if self._files.settings.report.to and issue.basis.get(SCHEDULED):
+        if self._readers(issue.period) and issue.basis.get(SCHEDULED):
             self._post(issue, "")
+
+    def _readers(self, period: str) -> tuple[str, ...]:
+        """Addresses that get the report of a period without asking for it."""
+        settings = self._files.settings.report
+        return (is_term(period) and settings.terms_to) or settings.to
 
     def _post(self, issue: Issue, copy: str) -> None:
         now = int(self._now())
@@ -201,36 +218,51 @@ class Reporting:
                 (self._folder / REQUESTS / f"{request.id}.json").unlink(missing_ok=True)
                 continue
             issue = issue_of(self._store, self._school, request.period)
-            if issue is None or issue.left_out:
-                issue = self._made(press, request.period)
+            if issue is None or issue.left_out or self._early(issue):
+                issue = self._made(press, request.period, issue)
                 self._keep(issue)
             self._post(issue, request.id)
 
-    def _made(self, press: Press, period: str) -> Issue:
-        """The first issue of a week or a term that nobody waited for."""
-        if period.startswith(TERM):
-            term = find_term(self._files.school, period.removeprefix(TERM))
-            return press.term(term, self._files.school, self._now(), standing_in(self._files, term.first, term.last))
+    def _early(self, issue: Issue) -> bool:
+        """Was it made of a term that is over by now, before it was?"""
+        if not is_term(issue.period):
+            return False
+        term = find_term(self._files.school, issue.period.removeprefix(TERM))
+        over = over_at(term, When.of(self._files.settings.report.at), self._files.settings.school.zone)
+        return issue.made < over <= self._now()
+
+    def _made(self, press: Press, period: str, before: Issue | None) -> Issue:
+        """An issue of a week or a term that nobody waited for."""
+        if is_term(period):
+            return self._term(press, period, before.issue + 1 if before else 1, scheduled=False)
         monday = monday_of(period)
         return press.week(period, self._now(), standing_in(self._files, monday))
 
+    def _term(self, press: Press, period: str, number: int, *, scheduled: bool) -> Issue:
+        school, term = self._files.school, find_term(self._files.school, period.removeprefix(TERM))
+        standing = standing_in(self._files, term.first, term.last)
+        return press.term(term, school, self._now(), standing, number, scheduled=scheduled)
+
     def _waiting(self) -> list[Delivery]:
-        """What is due to be sent, in the order of periods; of the reports to all, none before the one before it."""
+        """What is due to be sent, in the order of periods; of the reports to all, no week before the week before it,
+        and no term before the term before it."""
         self._complete()
         every = deliveries(self._store, self._school)
         due = [one for one in every if one.state == PENDING]
-        first = next((one for one in due if not one.copy), None)
-        late = first is not None and first.due > self._now()
-        return [one for one in due if one.due <= self._now() and not (late and not one.copy)]
+        first: dict[bool, Delivery] = {}
+        for one in due:
+            if not one.copy:
+                first.setdefault(is_term(one.period), one)
+        late = {sort for sort, one in first.items() if one.due > self._now()}
+        return [one for one in due if one.due <= self._now() and (one.copy or is_term(one.period) not in late)]
 
     def _complete(self) -> None:
         """An issue that was cut off before its delivery was written gets one."""
-        if self._files.settings.report.to:
-            known = {(one.period, one.issue) for one in deliveries(self._store, self._school)}
-            for issue in issues(self._store, self._school):
-                late = self._now() - issue.made > GIVE_UP_S or issue.left_out or not issue.basis.get(SCHEDULED)
-                if not late and (issue.period, issue.issue) not in known:
-                    self._post(issue, "")
+        known = {(one.period, one.issue) for one in deliveries(self._store, self._school)}
+        for issue in issues(self._store, self._school):
+            late = self._now() - issue.made > GIVE_UP_S or issue.left_out or not issue.basis.get(SCHEDULED)
+            if self._readers(issue.period) and not late and (issue.period, issue.issue) not in known:
+                self._post(issue, "")
 
     def _send(self, delivery: Delivery) -> Delivery:
         mail = self._letter(delivery)  # which takes a while; between the claim and the end there is only the sending
@@ -238,7 +270,7 @@ class Reporting:
         if taken is None:
             return delivery
         settings = self._files.settings.report
-        result = mail if isinstance(mail, Result) else _handed_over(settings, mail)
+        result = mail if isinstance(mail, Result) else handed_over(settings, mail)
         now = self._now()
         if result.answer is Answer.TOOK:
             after = settle(self._store, self._school, taken, SENT, now, problem=result.problem)
@@ -264,47 +296,9 @@ class Reporting:
     def _letter(self, delivery: Delivery) -> EmailMessage | Result:
         """The mail of a delivery, or why there is none."""
         settings = self._files.settings.report
-        to: Sequence[str] = settings.to
+        to: Sequence[str] = self._readers(delivery.period)
         if delivery.copy:
             asked = [request for request in requests(self._folder) if request.id == delivery.copy]
             to = asked[0].to or to if asked else ()
         issue = issue_of(self._store, self._school, delivery.period, delivery.issue)
-        if issue is None:
-            return Result(Answer.REFUSED, "gone")
-        if not to or not settings.host:
-            return Result(Answer.REFUSED, "unset")
-        id_ = f"{self._school}.{issue.period.replace('/', '.')}.{issue.issue}"
-        return letter(settings, to, issue.mails, attachments(issue), id_, bool(delivery.possible_duplicate))
-
-    def _note(self) -> None:
-        """Writes down how the sending stands, for who may not open the store."""
-        waiting = [one for one in deliveries(self._store, self._school) if one.state in (PENDING, FAILED)]
-        names = ("period", "state", "attempt", "problem", "changed")
-        rows = [
-            {name: getattr(one, name) for name in names}
-            for one in waiting
-            if one.state == PENDING or self._now() - one.changed < 7 * 86_400
-        ]
-        body = {"at": int(self._now()), "waiting": rows}
-        write_whole(self._folder / STATE, json.dumps(body).encode())
-
-
-def attachments(issue: Issue) -> Iterator[Attachment]:
-    """The page of an issue in each language as PDF; as HTML where none can be made, so that the mail goes all the
-    same."""
-    for code, page in issue.pages.items():
-        lang: Language = "cy" if code == "cy" else "en"
-        try:
-            yield Attachment(file_name(issue.period, issue.issue, lang, "pdf"), "application/pdf", pdf_of(page))
-        except Exception as error:  # the mail goes, whatever keeps a page from paper
-            click.echo(f"schoolgate: {error}; the page goes as HTML", err=True)
-            yield Attachment(file_name(issue.period, issue.issue, lang, "html"), "text/html", page.encode())
-
-
-def _handed_over(settings: ReportSettings, mail: EmailMessage) -> Result:
-    """One attempt; a fault of ours is no reason to believe that nothing has left."""
-    try:
-        return hand_over(settings, mail)
-    except Exception as error:
-        click.echo(f"schoolgate: the report: {type(error).__name__}: {error}", err=True)
-        return Result(Answer.UNCLEAR, "unclear")
+        return letter_of(settings, self._school, to, delivery, issue)

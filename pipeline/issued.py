@@ -29,6 +29,8 @@ from pipeline.store import Store
 PENDING, SENDING, SENT, FAILED = "pending", "sending", "sent", "failed"
 LEFT_OUT = 0
 """The number of what was not issued."""
+TERM = "term/"
+"""How the period of a term begins; others are weeks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,30 @@ def issue_of(store: Store, school: str, period: str, number: int | None = None) 
         {"school": school, "period": period},
     )
     return _issue(dict(zip(names, found.rows[0], strict=True))) if found.rows else None
+
+
+def languages(store: Store, school: str) -> dict[tuple[str, int], tuple[str, ...]]:
+    """The languages of each issue, by period and number. Raises StoreError."""
+    found = store.query(
+        f"SELECT period, issue, visitParamHas(pages, 'en') AS en, visitParamHas(pages, 'cy') AS cy "
+        f"FROM {DATABASE}.report FINAL WHERE school = {{school:String}}",
+        {"school": school},
+    )
+    return {
+        (str(period), int(str(issue))): tuple(code for code, has in (("en", en), ("cy", cy)) if int(str(has)))
+        for period, issue, en, cy in found.rows
+    }
+
+
+def published(store: Store, school: str, first: date, last: date) -> dict[date, Mapping[str, object]]:
+    """`shown` of the last issue of each week that begins between these days, by its Monday. Raises StoreError."""
+    found = store.query(
+        f"SELECT day, argMax(shown, issue) FROM {DATABASE}.report FINAL WHERE school = {{school:String}} "
+        f"AND issue > {LEFT_OUT} AND NOT startsWith(period, '{TERM}') "
+        "AND day >= {first:Date} AND day <= {last:Date} GROUP BY day",
+        {"school": school, "first": first, "last": last},
+    )
+    return {_day(day): json.loads(str(shown)) for day, shown in found.rows}
 
 
 def keep(store: Store, school: str, issue: Issue) -> None:
@@ -177,6 +203,10 @@ def _next(
         possible_duplicate=doubtful,
         revision=delivery.revision + 1,
     )
+
+
+def _day(value: object) -> date:
+    return value if isinstance(value, date) else date.fromisoformat(str(value))
 
 
 def _cell(name: str) -> str:

@@ -17,7 +17,8 @@ from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
-from pipeline.rows import CalendarKind, CalendarRow
+from pipeline.rows import CalendarRow
+from pipeline.terms import term_at
 from sensor.durable import write_whole
 
 _KEY_BYTES = 32
@@ -80,10 +81,8 @@ class Pseudonyms:
 
 def term_of(calendar: tuple[CalendarRow, ...], day: date) -> str:
     """The name of the term that a day belongs to, for its key: the latest that began by then, else the school year."""
-    begun = [row for row in calendar if row.kind is CalendarKind.TERM and row.date_from <= day]
-    if begun:
-        latest = max(begun, key=lambda row: (row.date_from, row.value))
-        return latest.value or latest.date_from.isoformat()
+    if term := term_at(calendar, day):
+        return term.name
     return f"school year {day.year if day.month >= 9 else day.year - 1}"
 
 

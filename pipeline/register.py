@@ -17,9 +17,11 @@ import numpy as np
 from pipeline import schema
 from pipeline.aggregate import EVERYBODY, SMALLEST_GROUP
 from pipeline.assess import Assessor
-from pipeline.calendar import school_day
+from pipeline.calendar import DayKind, school_day
 from pipeline.place import bands
+from pipeline.school import School
 from pipeline.store import Store
+from pipeline.terms import term_at
 
 
 class Register:
@@ -55,6 +57,23 @@ class Register:
         kept = {"school": settings.id, "catalogue": catalogue.version, "services": json.dumps(words, sort_keys=True)}
         where = "catalogue = {catalogue:String}"
         self._keep("catalogue_version", [kept], {"updated": int(self._now())}, where, catalogue=catalogue.version)
+        self._name_days()
+
+    def _name_days(self) -> None:
+        """School days that are stored without their term's name get it: an older version wrote none."""
+        school = self._assessor.school
+        nameless = {"kind": DayKind.SCHOOL.value, "name": ""}
+        found = self._store.query(
+            f"SELECT day FROM {schema.DATABASE}.school_day FINAL "
+            "WHERE school = {school:String} AND kind = {kind:String} AND name = {name:String}",
+            {"school": school.settings.id, **nameless},
+        )
+        days = [date.fromisoformat(str(day)) for (day,) in found.rows]
+        told = [(day, name) for day in days if (name := _term_name(school, day))]
+        rows: list[dict[str, object]] = [
+            {"school": school.settings.id, "day": day, "kind": nameless["kind"], "name": name} for day, name in told
+        ]
+        self._keep("school_day", rows, {"updated": int(self._now())}, "kind = {kind:String}", kind=nameless["kind"])
 
     def day(self, minute: int) -> None:
         """What sort of day the local day is that a UTC minute lies in, and its bells; looked at once a day."""
@@ -65,8 +84,8 @@ class Register:
         day = date.fromordinal(ordinal)
         on = school_day(school, day)
         called = dict.fromkeys(row.value for row in on.rows if row.kind == on.kind.value and row.hours is None)
-        told: dict[str, object] = {"school": school.settings.id, "day": day, "kind": on.kind.value}
-        told["name"] = "; ".join(filter(None, called))
+        name = _term_name(school, day) if on.kind is DayKind.SCHOOL else "; ".join(filter(None, called))
+        told: dict[str, object] = {"school": school.settings.id, "day": day, "kind": on.kind.value, "name": name}
         self._keep("school_day", [told], {"updated": int(self._now())}, "day = {day:Date}", day=day)
         rows: list[dict[str, object]] = [
             {
@@ -102,6 +121,12 @@ class Register:
             columns |= {name: [value] * len(missing) for name, value in dated.items()}
             key = json.dumps([list(map(str, row.values())) for row in missing])
             self._store.insert(table, columns, f"{key}/{int(self._now())}")
+
+
+def _term_name(school: School, day: date) -> str:
+    """The name of the term that a school day lies in; '' outside all terms."""
+    term = term_at(school.calendar, day)
+    return term.name if term and day <= term.last else ""
 
 
 def _plain(value: object) -> object:

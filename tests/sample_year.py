@@ -202,7 +202,12 @@ def _batches(days: list[date], size: Size) -> Table:
 def _days(days: list[date]) -> Table:
     kinds = ["school" if is_school_day(day) else "weekend" if day.isoweekday() > 5 else "holiday" for day in days]
     updated = [_at(day) for day in days]
-    return _finished("school_day", [{"day": list(days), "kind": kinds, "name": [""] * len(days), "updated": updated}])
+    names = [_term(day) if kind == "school" else "" for day, kind in zip(days, kinds, strict=True)]
+    return _finished("school_day", [{"day": list(days), "kind": kinds, "name": names, "updated": updated}])
+
+
+def _term(day: date) -> str:
+    return f"{'Autumn' if day.month >= 9 else 'Spring' if day.month <= 3 else 'Summer'} {day.year}"
 
 
 def _deleted(days: list[date]) -> Table:

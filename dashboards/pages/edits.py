@@ -1,10 +1,12 @@
 """The Edits page: alerts of possible edits of wikis, why they were raised, how likely they are wrong; acknowledgement.
 
-Who sees sums sees them; who acknowledges one must have an account, and is written into the audit trail before it is so.
+Who decides about people sees them, each by itself; who acknowledges one must have an account, and is written into the
+audit trail before it is so.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import urlencode
 
@@ -15,7 +17,9 @@ from starlette.responses import RedirectResponse, Response
 
 from dashboards.alerts import DAYS, USUAL_DAYS, Chosen, Told, blocks, edit, edits, problem, texts_of
 from dashboards.frame import Page, Site
+from dashboards.language import say
 from dashboards.needs import Need
+from dashboards.recognised import recognised
 from dashboards.schools import SchoolInfo
 from pipeline.alerts.alert import CERTAINTIES
 from pipeline.wiki.odds import chance_wrong, measured
@@ -28,7 +32,7 @@ STATES = {"all": "All", "open": "Nobody has taken notice", "noticed": "Acknowled
 def pages(site: Site) -> list[Page]:
     """The list, one alert, and its acknowledgement where there is a school."""
     clerk = _Clerk(site)
-    found = [Page("/edits", clerk.all), Page("/edits/{alert}", clerk.one)]
+    found = [Page("/edits", clerk.all, Need.EDITS), Page("/edits/{alert}", clerk.one, Need.EDITS)]
     if site.office is not None:
         found.append(Page("/edits/{alert}", clerk.acknowledge, Need.ACKNOWLEDGE, ("POST",)))
     return found
@@ -96,7 +100,9 @@ class _Clerk:
         site, lang = self._site, self._site.language(request)
         school, told = await run_in_threadpool(self._edit, request)
         texts = await run_in_threadpool(texts_of, site.office, school, lang)
-        _, body = texts.alert(told.alert)
+        reasons = tuple(recognised(lang, reason) or reason for reason in told.alert.why)
+        _, body = texts.alert(replace(told.alert, why=reasons))
+        body = body.replace(texts.words.why, say(lang, "Why"), 1)  # a mail says in which language they are
         return site.page(
             request,
             "edit.html",

@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse, Response
 
 from dashboards import words
 from dashboards.episodes import episodes_view
-from dashboards.frame import Page, Site
+from dashboards.frame import Page, Site, with_form
 from dashboards.needs import Need
 from dashboards.office import Office
 from dashboards.today import week_asked
@@ -60,10 +60,8 @@ def pages(site: Site) -> list[Page]:
     desk = _Pages(site, site.office)
     return [
         Page("/episodes", desk.listed, Need.EPISODES, noted="episodes.listed"),
-        Page("/episodes/{id}", desk.one, Need.EPISODES),
-        Page("/episodes/{id}", desk.request, Need.EPISODES, ("POST",)),
-        Page("/lookups", desk.lookups, Need.EPISODES),
-        Page("/lookups", desk.decide, Need.EPISODES, ("POST",)),
+        *with_form("/episodes/{id}", desk.one, desk.request, Need.EPISODES),
+        *with_form("/lookups", desk.lookups, desk.decide, Need.EPISODES),
         Page("/lookups/{id}", desk.show, Need.EPISODES, ("POST",)),
     ]
 
@@ -94,7 +92,8 @@ class _Pages:
         may = self._site.visitor(request).role in lookup.REQUESTERS
         return self._site.page(
             request, "episode.html", status, current="episodes", told=told, school=self._site.own_school(),
-            contest=CONTESTED.get(contest, ""), reasons=REASONS, asked=asked, problem=problem, may=may,
+            day=date.fromisoformat(str(told.facts["from"])[:10]), contest=CONTESTED.get(contest, ""),
+            reasons=REASONS, asked=asked, problem=problem, may=may,
             service_name=words.service_name, kind_name=words.kind_name,
         )  # fmt: skip
 

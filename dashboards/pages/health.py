@@ -1,5 +1,6 @@
 """The Health page: the way of a day's data with what was lost at each step, and every health check with its mend.
 
+Minutes are told to who may see minutes; to others shares of them, and reasons without a number (dashboards.needs).
 The checks are those of `schoolgate doctor`, and `/metrics` has them in the text format of Prometheus, for a collector
 on this machine, which has no account. A store that is served without a school shows the way alone.
 """
@@ -15,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from dashboards import words
-from dashboards.day import days_with_data
+from dashboards.day import beside, days_with_data
 from dashboards.door import is_near
 from dashboards.frame import Page, Site
 from dashboards.health import Stage, way
@@ -36,6 +37,7 @@ def pages(site: Site) -> list[Page]:
     async def health(request: Request) -> Response:
         lang = site.language(request)
         day, known, school, stages, reasons = await run_in_threadpool(_way, site, request, lang)
+        previous, following = beside(known, day, day)
         findings = await run_in_threadpool(_findings, site)
         counts = {severity: sum(one.severity is severity for one in findings) for severity in ORDER}
         return site.page(
@@ -45,8 +47,8 @@ def pages(site: Site) -> list[Page]:
             school=school,
             schools=await run_in_threadpool(schools, site.store),
             day=day,
-            previous=max((one for one in known if one < day), default=None),
-            following=min((one for one in known if one > day), default=None),
+            previous=previous,
+            following=following,
             stages=stages,
             reasons=reasons,
             findings=sorted(findings, key=lambda one: ORDER.index(one.severity)),
@@ -64,7 +66,7 @@ def pages(site: Site) -> list[Page]:
     return [Page("/health", health, Need.HEALTH), Page("/metrics", metrics, Need.NOTHING)]
 
 
-_Way = tuple[date, list[date], SchoolInfo, tuple[Stage, ...], list[tuple[int, str, str]]]
+_Way = tuple[date, list[date], SchoolInfo, tuple[Stage, ...], list[tuple[int | None, str, str]]]
 
 
 def _way(site: Site, request: Request, lang: Language) -> _Way:
@@ -78,9 +80,12 @@ def _way(site: Site, request: Request, lang: Language) -> _Way:
     stored = ask_one(site.store, "day_stored", school=school.id, day=day, zone=school.zone)
     counted = {row["metric"]: row["total"] for row in ask(site.store, "way_of_day", school=school.id, day=day)}
     totals = ask_one(site.store, "day_totals", school=school.id, day=day)
-    stages = way(strip, totals, stored, counted, school.tz, now if day == today else None, lang)
-    rows = ask(site.store, "day_reasons", school=school.id, day=day)
-    reasons = [(row["total"], words.sentence_of(row["reason"]), words.mend_of(row["reason"])) for row in rows]
+    exact = site.visitor(request).may(Need.MINUTES)
+    stages = way(strip, totals, stored, counted, school.tz, now if day == today else None, lang, exact=exact)
+    reasons = [
+        (row["total"] if exact else None, words.sentence_of(row["reason"]), words.mend_of(row["reason"]))
+        for row in ask(site.store, "day_reasons", school=school.id, day=day)
+    ]
     return day, known, school, stages, reasons
 
 

@@ -39,7 +39,10 @@ def _heading(view: ServicesView, lang: Language) -> str:
         return long_day(view.day, lang)
     if view.span is Span.WEEK:
         return say(lang, "Week of {day}", day=long_day(view.first, lang))
-    return say(lang, "Term from {first} to {last}", first=long_day(view.first, lang), last=long_day(view.last, lang))
+    first, last = long_day(view.first, lang), long_day(view.last, lang)
+    if not view.term:
+        return say(lang, "Term from {first} to {last}", first=first, last=last)
+    return say(lang, "{term}: {first} to {last}", term=view.term, first=first, last=last)
 
 
 def _lede(view: ServicesView, lang: Language) -> str:

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from dashboards.door import Visitor
-from dashboards.frame import Page, Site
+from dashboards.frame import Page, Site, with_form
 from dashboards.needs import Need
 from dashboards.office import Office, OfficeError
 from pipeline.access import Role
@@ -60,8 +60,7 @@ def pages(site: Site) -> list[Page]:
     registrar = _Registrar(site, site.office)
     return [
         Page("/sites", registrar.all, Need.SITES, noted=SEEN),
-        Page("/sites/new", registrar.new, Need.REGISTER),
-        Page("/sites/new", registrar.add, Need.REGISTER, ("POST",)),
+        *with_form("/sites/new", registrar.new, registrar.add, Need.REGISTER),
         Page("/sites/{site}", registrar.one, Need.SITES, noted=SEEN),
         Page("/sites/{site}", registrar.change, Need.REGISTER, ("POST",)),
     ]

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from dashboards.door import Visitor
-from dashboards.frame import Page, Site
+from dashboards.frame import Page, Site, with_form
 from dashboards.importing import (
     LARGEST,
     Attempt,
@@ -68,8 +68,7 @@ def pages(site: Site) -> list[Page]:
     return [
         Page("/timetable", desk.timetable, Need.IMPORTS),
         Page("/timetable/upload", desk.take, Need.IMPORTS, ("POST",), largest),
-        Page(upload, desk.look, Need.IMPORTS),
-        Page(upload, desk.go_on, Need.IMPORTS, ("POST",), 1 << 20),
+        *with_form(upload, desk.look, desk.go_on, Need.IMPORTS, 1 << 20),
         Page("/timetable/apply", desk.apply, Need.IMPORTS, ("POST",)),
         Page("/timetable/rollback", desk.roll_back, Need.IMPORTS, ("POST",)),
         Page("/timetable/retag", desk.judge_anew, Need.IMPORTS, ("POST",)),

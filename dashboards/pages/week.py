@@ -10,7 +10,7 @@ from dashboards import words
 from dashboards.frame import Page, Site
 from dashboards.heat import SHOWN, THIN, HeatView, heat_view
 from dashboards.language import Language, minutes, say
-from dashboards.report import rate_text, rates_by_week
+from dashboards.report import CONFIDENCE, rate_text, rates_by_week
 from dashboards.today import week_asked
 from dashboards.week import week_of
 from pipeline.words import Outcome
@@ -33,7 +33,7 @@ def pages(site: Site) -> list[Page]:
         return site.page(
             request, "week.html", current="week", view=view, shown=SHOWN, thin=THIN, named=NAMED,
             lede=_lede(view, lang), by_week=by_week, rate=rate_text, week_of=week_of,
-            sentence_of=words.sentence_of, mend_of=words.mend_of,
+            sentence_of=words.sentence_of, mend_of=words.mend_of, grade=CONFIDENCE[view.week.coverage.confidence],
         )  # fmt: skip
 
     return [Page("/week", answer)]

@@ -49,7 +49,7 @@
       ctx.fillStyle = css(band.open ? "open" : "band");
       ctx.fillRect(from, bbox.top, width, bbox.height);
       ctx.fillStyle = css("soft");
-      const label = [band.label, band.label.slice(0, 3), band.label.slice(0, 1)].find(l => ctx.measureText(l).width <= width + 6 * ratio);
+      const label = [band.label, band.label.slice(0, 1)].find(l => ctx.measureText(l).width <= width + 6 * ratio);
       if (label) ctx.fillText(label, from + width / 2, bbox.top + 5 * ratio);
     }
     ctx.strokeStyle = css("gap");

@@ -51,6 +51,14 @@ def _note(files: SchoolFiles, action: str, login: str, **details: object) -> Non
     trail_of(files).add(f"account.{action}", {"account": account()}, details={"login": login, **details})
 
 
+@contextmanager
+def _changing(folder: Path, action: str, login: str) -> Iterator[Accounts]:
+    """The accounts, for one act that is in the audit trail when it is done."""
+    with _opened(folder) as (files, accounts):
+        yield accounts
+        _note(files, action, login)
+
+
 @command.command("add")
 @_LOGIN
 @_ROLE
@@ -120,9 +128,8 @@ def reset(login: str, folder: Path) -> None:
     \b
     Example:  schoolgate account reset sam --school /etc/schoolgate
     """
-    with _opened(folder) as (files, accounts):
+    with _changing(folder, "reset", login) as accounts:
         password = accounts.reset(login)
-        _note(files, "reset", login)
     _tell(login, password)
 
 
@@ -135,9 +142,8 @@ def remove(login: str, folder: Path) -> None:
     \b
     Example:  schoolgate account remove sam --school /etc/schoolgate
     """
-    with _opened(folder) as (files, accounts):
+    with _changing(folder, "removed", login) as accounts:
         accounts.remove(login)
-        _note(files, "removed", login)
     click.echo(f"The account {login} is removed.")
 
 

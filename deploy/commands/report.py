@@ -16,9 +16,9 @@ from deploy.commands._store import ABOUT
 if TYPE_CHECKING:
     from dashboards.language import Language
     from dashboards.report import Told
-    from dashboards.schedule import Term
     from deploy.assembly import SchoolFiles
     from pipeline.store import Store
+    from pipeline.terms import Term
 
 
 @click.command("report")
@@ -156,11 +156,12 @@ def _issued(
 ) -> Told:
     """A report as it was issued."""
     from dashboards.report import Told
+    from dashboards.schedule import period_of
     from dashboards.schools import find_school
     from pipeline.issued import issue_of
 
     info = find_school(store, school or (files.settings.school.id if files else None))
-    period = week or (_term(files, term).period if term and files else "")
+    period = week or (period_of(_term(files, term)) if term and files else "")
     found = issue_of(store, info.id, period, number)
     if found is None:
         fail(f"version {number} of {period or 'which week?'} was never issued; see: schoolgate report --list")
@@ -196,6 +197,7 @@ def _send(
 ) -> None:
     """Sends by ourselves, or leaves it to the process that has the store."""
     from dashboards.mail import PROBLEMS
+    from dashboards.schedule import period_of
     from dashboards.settings import is_address
     from deploy.acts import SEND
     from deploy.asking import ask_for
@@ -211,7 +213,7 @@ def _send(
         fail(f"{wrong[:60]!r} is not a mail address; write it as head@school.example")
     if not to and not settings.to:
         fail("nobody is set to send it to; set report.to in the settings, or give --to")
-    period = _term(files, term).period if term else week
+    period = period_of(_term(files, term)) if term else week
     try:
         with owning(store_path, files.settings.store) as store:
             asked = ask_for(settings.folder, period, to) if period else None

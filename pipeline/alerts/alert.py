@@ -36,6 +36,7 @@ class Kind(StrEnum):
     CHANNEL_DEAD = "channel_dead"
     PRIVACY = "privacy"
     STORE = "store"
+    REPORT_UNSENT = "report_unsent"
 
     @property
     def operational(self) -> bool:

@@ -22,6 +22,7 @@ LONDON = ZoneInfo("Europe/London")
 SCHOOL, SUMMER = "ysgol-enghraifft", "ysgol-haf"
 DAY, SUMMER_DAY, SILENT_DAY = date(2026, 11, 17), date(2026, 6, 16), date(2026, 6, 17)
 WEEK, MONDAY = "2026-W47", date(2026, 11, 16)
+TERM = "Autumn 2026"
 BELLS = (
     ("Reg", "registration", "08:30", "08:50"),
     ("1", "lesson", "08:50", "09:50"),
@@ -110,19 +111,21 @@ def fill(store: Store, weeks: int = 9) -> None:
     _coverage(store, SUMMER, SILENT_DAY, [], f"{SUMMER}/{SILENT_DAY}")
     for n, (certainty, segment) in enumerate((("likely", "staff"), ("likely", "staff"), ("possible", "pupil"))):
         _alert(store, f"a{n}", certainty, segment)
-    _around(store)
+    _around(store, weeks)
 
 
-def _around(store: Store) -> None:
+def _around(store: Store, weeks: int) -> None:
     """What stands beside the sums: days of the calendar, a pause, a correction, trouble with the monitor, deletion."""
     fixed: Row = {"school": SCHOOL, "day": DAY}
-    days = [("school", "")] * 4 + [("inset", "Staff training")]
+    friday = MONDAY + timedelta(days=4)
+    days = [MONDAY - timedelta(weeks=back) + timedelta(days=n) for back in reversed(range(weeks)) for n in range(5)]
+    sorts = [("inset", "Staff training") if day == friday else ("school", TERM) for day in days]
     _insert(
         store,
         "school_day",
         [
-            {"school": SCHOOL, "day": MONDAY + timedelta(n), "kind": kind, "name": name, "updated": local(DAY, "07:00")}
-            for n, (kind, name) in enumerate(days)
+            {"school": SCHOOL, "day": day, "kind": kind, "name": name, "updated": local(DAY, "07:00")}
+            for day, (kind, name) in zip(days, sorts, strict=True)
         ],
         "days",
     )

@@ -28,7 +28,7 @@ from dashboards.importing import (
     mended,
     safe_name,
 )
-from dashboards.placed import OTHER, placed_day
+from dashboards.placed import FEWEST, placed_day
 from pipeline.access import Role
 from pipeline.imports.versions import Versions
 from pipeline.jobs import Jobs, Tell
@@ -182,7 +182,7 @@ def test_an_import_that_is_not_there_is_refused(manager: TestClient, id_: str) -
 def test_only_who_may_import_sees_the_page(house: Schoolhouse) -> None:
     with house.client(Role.HEAD) as head:
         assert head.get("/timetable").status_code == 403
-        assert "/timetable" not in head.get("/").text
+        assert "/timetable" not in head.get("/reports").text
 
 
 def test_who_did_it_is_written_down(manager: TestClient, house: Schoolhouse) -> None:
@@ -378,9 +378,11 @@ def test_no_state_of_fewer_than_ten_people_is_told(teaching: int, others: int, a
         }
     )
     (period,) = placed_day(school, date(2026, 11, 17)).periods
-    if period.minutes:
-        assert sum(period.minutes.values()) == 60 * len(people)
-        assert all(minutes >= 60 * SMALLEST_GROUP or group == OTHER for group, minutes in period.minutes.items())
-        assert period.minutes.get(OTHER, 600) >= 600
+    if period.shares:
+        assert len(people) >= FEWEST
+        assert sum(period.shares.values()) == pytest.approx(1, abs=0.025 * len(period.shares) + 1e-9)
+        least = SMALLEST_GROUP / len(people) - 0.025 - 1e-9
+        assert all(share >= least for share in period.shares.values())
+        assert all(round(100 * share, 6) % 5 == 0 for share in (*period.shares.values(), *period.allowed.values()))
     else:
-        assert len(people) < SMALLEST_GROUP
+        assert len(people) < FEWEST

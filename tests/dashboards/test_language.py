@@ -23,7 +23,7 @@ def texts() -> dict[str, str]:
     found = {entry.label: "NAVIGATION" for entry in NAVIGATION} | dict.fromkeys(THEMES.values(), "THEMES")
     for path, pattern in (
         *((p, _TEMPLATE) for p in sorted((ROOT / "templates").glob("*.html"))),
-        *((p, _CODE) for p in sorted(ROOT.glob("*.py"))),
+        *((p, _CODE) for p in sorted(ROOT.rglob("*.py"))),
     ):
         for literal in pattern.findall(path.read_text("utf-8")):
             found.setdefault(re.sub(r"\\(.)", r"\1", literal[1:-1]), path.name)

@@ -12,6 +12,7 @@ from dashboards import otp
 from dashboards.needs import ROLES, Need
 from dashboards.settings import PageSettings
 from pipeline.access import Role
+from tests.dashboards.sample_store import DAY
 from tests.dashboards.schoolhouse import NAMES, PASSWORD, Schoolhouse, send, token
 
 COOKIE = "schoolgate-visit"
@@ -27,7 +28,9 @@ def log_in(house: Schoolhouse, role: Role = Role.NETWORK_MANAGER, **fields: str)
 
 def test_without_an_account_sums_are_open_on_this_machine_and_nothing_else(house: Schoolhouse) -> None:
     client = house.client()
-    assert [client.get(path).status_code for path in ("/", "/health", "/edits", "/notice", "/method")] == [200] * 5
+    assert [client.get(path).status_code for path in ("/", "/reports", "/health", "/edits", "/notice", "/method")] == [
+        200
+    ] * 6
     for path in ("/sites", "/settings", "/sites/OS1"):
         assert client.get(path, follow_redirects=False).headers["location"].startswith("/login?to=")
     assert "schoolgate account add" in client.get("/login").text
@@ -189,8 +192,10 @@ def test_a_form_of_another_site_is_refused(house: Schoolhouse) -> None:
 @pytest.mark.parametrize("role", [*NAMES])
 def test_each_role_sees_its_pages_and_no_others(house: Schoolhouse, role: Role) -> None:
     client = house.client(role)
-    paths = {"/": Need.SUMS, "/health": Need.HEALTH, "/sites": Need.SITES, "/sites/new": Need.REGISTER}
-    paths |= {"/settings": Need.SETTINGS, "/edits": Need.SUMS, "/notice": Need.NOTHING, "/mine": Need.OWN_DATA}
+    paths = {f"/?day={DAY}": Need.MINUTES, "/week": Need.MINUTES, "/services": Need.MINUTES, "/reports": Need.REPORTS}
+    paths |= {"/health": Need.HEALTH, "/sites": Need.SITES, "/sites/new": Need.REGISTER, "/edits": Need.EDITS}
+    paths |= {"/settings": Need.SETTINGS, "/notice": Need.NOTHING, "/mine": Need.OWN_DATA}
+    paths |= {f"/why?day={DAY}": Need.MINUTES, "/day.json": Need.MINUTES}
     for path, need in paths.items():
         assert client.get(path).status_code == (200 if role in ROLES[need] else 403), path
     shown = re.findall(r'<nav aria-label="Main">.*?</nav>', client.get("/notice").text, re.S)[0]
@@ -201,9 +206,16 @@ def test_each_role_sees_its_pages_and_no_others(house: Schoolhouse, role: Role) 
     assert len(refused) == sum(role not in ROLES[need] for need in paths.values())
 
 
+def test_who_may_not_see_minutes_is_led_to_what_there_is(house: Schoolhouse) -> None:
+    assert house.client(Role.HEAD).get("/").url.path == "/reports"
+    assert house.client(Role.INSTALLER).get("/").url.path == "/health"
+    assert house.client(Role.NETWORK_MANAGER).get("/").url.path == "/"
+    assert "page.refused" not in [action for action, _, _ in house.audit()]
+
+
 def test_looks_at_what_is_not_a_sum_are_in_the_trail(house: Schoolhouse) -> None:
     client = house.client(Role.DPO)
-    for path in ("/", "/health", "/settings", "/sites", "/sites/OS1"):
+    for path in ("/", "/reports", "/health", "/settings", "/sites", "/sites/OS1"):
         client.get(path)
     assert [action for action, _, _ in house.audit()] == ["settings.seen", "sites.seen", "sites.seen"]
 

@@ -228,6 +228,14 @@ def test_the_way_has_six_steps_and_the_stores_figures(house: Schoolhouse, store:
     assert "Why minutes are unknown" in page
 
 
+def test_health_is_told_in_welsh_to_whoever_reads_welsh(house: Schoolhouse) -> None:
+    page = house.client().get(f"/health?day={DAY}", headers={"accept-language": "cy"}).text
+    table = re.findall(r'<table id="findings">.*?</table>', page, re.S)[0]
+    assert "Trywydd archwilio" in table
+    assert re.findall(r'<span lang="en">(.*?)</span>', table) == []
+    assert "o ddefnydd a ddaeth" in house.client().get("/method", headers={"accept-language": "cy"}).text
+
+
 def test_every_check_of_the_doctor_is_on_the_page_and_in_the_metrics(
     house: Schoolhouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

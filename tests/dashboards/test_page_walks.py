@@ -96,7 +96,7 @@ def test_why_is_this_minute_unknown(browser: Browser, served: tuple[str, Schoolh
 def test_compare_this_week(browser: Browser, served: tuple[str, Schoolhouse]) -> None:
     """With the keyboard alone: a week back, only what was outside, and to the day that stands out."""
     address, house = served
-    with looking(browser, cookie=house.word(Role.HEAD)) as seen:
+    with looking(browser, cookie=house.word(Role.NETWORK_MANAGER)) as seen:
         page = seen.page
         seen.open(f"{address}/week", "#heat")
         expect(page.locator("#usual")).to_contain_text("within the usual range")
@@ -197,7 +197,7 @@ def test_today_grows_while_it_is_open(browser: Browser, served: tuple[str, Schoo
     address, house = served
     house.clock.at = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
     day = house.clock.at.date()
-    with looking(browser, cookie=house.word(Role.HEAD)) as seen:
+    with looking(browser, cookie=house.word(Role.NETWORK_MANAGER)) as seen:
         page = seen.page
         seen.open(address, DRAWN)
         page.evaluate("window.same = true")

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -22,12 +21,12 @@ from dashboards.queries import ask, ask_one
 from dashboards.reasons import Where, five_of, reasons_view
 from dashboards.report import rate_text
 from dashboards.schools import SchoolInfo, find_school
-from dashboards.services import TERM_GAP, Span, services_view, term_of
+from dashboards.services import Span, services_view, term_of
 from dashboards.week import week_view
 from pipeline.access import Role
 from pipeline.store import ChdbStore
 from pipeline.words import Outcome
-from tests.dashboards.sample_store import DAY, MONDAY, SCHOOL, SUMMER, WEEK, local
+from tests.dashboards.sample_store import DAY, MONDAY, SCHOOL, SUMMER, TERM, WEEK, local
 from tests.dashboards.schoolhouse import Schoolhouse
 
 LATER = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -122,22 +121,55 @@ def test_services_are_the_stores(store: ChdbStore, school: SchoolInfo) -> None:
     assert (week.first, week.last) == (MONDAY, date(2026, 11, 22))
     assert all(group.kind.trend[-1] == group.kind.row["total"] for group in week.kinds)
     term = services_view(store, school, Span.TERM, DAY, LATER)
-    assert (term.first, term.last) == (date(2026, 9, 21), date(2026, 11, 20))
-    assert sum(term.kinds[0].kind.trend) == term.kinds[0].kind.row["total"]
+    assert (term.term, term.first, term.last) == (TERM, date(2026, 9, 21), date(2026, 11, 20))
+    assert sum(n or 0 for n in term.kinds[0].kind.trend) == term.kinds[0].kind.row["total"]
 
 
-@given(st.sets(st.integers(0, 400), max_size=60), st.integers(0, 400))
-def test_no_gap_lies_within_a_term_and_one_lies_around_it(days: set[int], at: int) -> None:
+@given(st.lists(st.sampled_from(["autumn", "spring", "inset", "weekend", "holiday"]), max_size=60), st.integers(0, 59))
+def test_a_day_belongs_to_the_term_that_the_calendar_gave_it(sorts: list[str], at: int) -> None:
     start = date(2026, 1, 1)
-    school_days = [start + timedelta(days=n) for n in sorted(days)]
+    autumn_first = sorted(sorts, key=lambda sort: sort == "spring")  # terms follow each other
+    rows = [
+        {
+            "day": start + timedelta(days=n),
+            "kind": "school" if sort in ("autumn", "spring") else sort,
+            "name": sort if sort in ("autumn", "spring") else "",
+        }
+        for n, sort in enumerate(autumn_first)
+    ]
     day = start + timedelta(days=at)
-    first, last = term_of(school_days, day)
-    assert first <= day <= last
-    within = [d for d in school_days if first <= d <= last]
-    assert all((b - a).days <= TERM_GAP for a, b in pairwise(within))
-    if within:
-        assert not [d for d in school_days if 0 < (within[0] - d).days <= TERM_GAP]
-        assert not [d for d in school_days if 0 < (d - within[-1]).days <= TERM_GAP]
+    name, first, last = term_of(rows, day)
+    begun = [row for row in rows if row["name"] and row["day"] <= day]
+    if not name:
+        assert (first, last) == (day, day)
+        assert not begun
+        return
+    mine = [row["day"] for row in rows if row["name"] == name]
+    assert first <= min(mine)
+    assert max(mine) <= last
+    assert first <= day
+    others = [row["day"] for row in rows if row["name"] not in ("", name)]
+    assert not [other for other in others if first <= other <= last]
+
+
+def test_an_inset_day_belongs_to_the_term_next_to_it() -> None:
+    rows = [
+        {"day": date(2026, 12, 18), "kind": "school", "name": "Autumn"},
+        {"day": date(2027, 1, 4), "kind": "inset", "name": "Training"},
+        {"day": date(2027, 1, 5), "kind": "school", "name": "Spring"},
+    ]
+    assert term_of(rows, date(2027, 1, 4)) == ("Spring", date(2027, 1, 4), date(2027, 1, 5))
+    assert term_of(rows, date(2026, 12, 25)) == ("Autumn", date(2026, 12, 18), date(2026, 12, 18))
+
+
+def test_a_week_that_nobody_saw_has_no_minutes_rather_than_none(manager: TestClient) -> None:
+    """Ysgol Haf has one day: of the eight weeks before it nothing is known."""
+    with_one_week = text_of(manager, f"/services?school={SUMMER}&span=week&day=2026-06-16")
+    table = with_one_week.partition('id="trend"')[2].partition("</table>")[0]
+    cells = re.findall(r'<td class="n">(.*?)</td>', table)[:9]
+    assert cells[:8] == ['<span class="soft">–</span>'] * 8
+    assert cells[8].replace(",", "").isdecimal()
+    assert "9 weeks, minutes: –, –, –, –, –, –, –, –, " in with_one_week
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=20))
@@ -241,8 +273,9 @@ def test_nobody_sees_another_schools_people(house: Schoolhouse) -> None:
     """The store holds two schools; these pages have the office of one."""
     with house.client(Role.HEAD) as head:
         assert "2 episodes" in text_of(head, f"/episodes?school={SUMMER}&week={WEEK}"), "its own, whatever is asked"
-        assert "Single minutes" not in text_of(head, f"/why?day=2026-06-16&school={SUMMER}")
-        assert "Single minutes" in text_of(head, f"/why?day={DAY}&school={SCHOOL}")
+    with house.client(Role.NETWORK_MANAGER) as manager:
+        assert "Single minutes" not in text_of(manager, f"/why?day=2026-06-16&school={SUMMER}")
+        assert "Single minutes" in text_of(manager, f"/why?day={DAY}&school={SCHOOL}")
 
 
 def test_a_pseudonym_that_leads_nowhere_cannot_be_looked_up(manager: TestClient, house: Schoolhouse) -> None:

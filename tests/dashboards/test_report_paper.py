@@ -133,7 +133,7 @@ def spoken() -> Iterator[str]:
     """Every text that a report may say: literals of `Said`, `counted` and `say`, and the words of outcomes and the
     rest."""
     names = ("week", "figures", "trust", "usual", "standing", "report", "issuing", "mail", "term")
-    for path in (*(ROOT / f"{name}.py" for name in names), ROOT.parent / "deploy/reporting.py"):
+    for path in (*(ROOT / f"{name}.py" for name in names), ROOT.parent / "deploy/letters.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 wanted = {"Said": node.args[:1], "counted": node.args[1:3], "say": node.args[1:2]}

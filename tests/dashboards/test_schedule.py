@@ -10,11 +10,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboards.schedule import CATCH_UP_WEEKS, FIRST_WEEKS, SCHEDULED, TermError, When, due_weeks, find_term, terms
+from dashboards.schedule import (
+    CATCH_UP_WEEKS,
+    FIRST_WEEKS,
+    SCHEDULED,
+    TermError,
+    When,
+    due_terms,
+    due_weeks,
+    find_term,
+    period_of,
+)
 from dashboards.week import week_of
 from pipeline.issued import Issue
 from pipeline.school import School, load_school
 from pipeline.settings import FeedSettings, SchoolSettings
+from pipeline.terms import terms
 
 LONDON = ZoneInfo("Europe/London")
 SAMPLE = Path(__file__).parents[2] / "pcaps/sample_school/school"
@@ -125,10 +136,40 @@ def test_whenever_the_machine_is_on_each_week_comes_once_and_in_order(ysgol: Sch
 
 
 def test_terms_are_those_of_the_calendar(ysgol: School) -> None:
-    (autumn,) = terms(ysgol)
-    assert (autumn.name, autumn.first, autumn.period) == ("Autumn 2026", date(2026, 9, 1), "term/2026-09-01")
+    (autumn,) = terms(ysgol.calendar)
+    assert (autumn.name, autumn.first, period_of(autumn)) == ("Autumn 2026", date(2026, 9, 1), "term/2026-09-01")
     assert find_term(ysgol, "autumn 2026") == find_term(ysgol, "2026-11-17") == autumn
     with pytest.raises(TermError, match=r"calendar.csv has Autumn 2026"):
         find_term(ysgol, "Spring")
     with pytest.raises(TermError, match="lies in no term"):
         find_term(ysgol, "2027-03-01")
+
+
+def test_a_term_is_due_when_its_last_week_is_and_once(ysgol: School) -> None:
+    """The term of the sample school ends on Friday 18 December 2026."""
+    (autumn,) = terms(ysgol.calendar)
+    over = at(2026, 12, 18, 17, 0)
+    assert due_terms(ysgol, FRIDAY, over - 1, [], START) == []
+    assert due_terms(ysgol, FRIDAY, over, [], START) == [autumn]
+    assert due_terms(ysgol, FRIDAY, at(2027, 1, 20, 9, 0), [], START) == [autumn], "the machine was off"
+    period = period_of(autumn)
+    asked_before = [Issue(autumn.first, period, 1, int(at(2026, 11, 20, 9, 0)))]
+    assert due_terms(ysgol, FRIDAY, over, asked_before, START) == [autumn], "half a term is not the term"
+    made = [*asked_before, Issue(autumn.first, period, 2, int(over), basis={SCHEDULED: True})]
+    assert due_terms(ysgol, FRIDAY, over + 60, made, START) == []
+
+
+def test_no_term_is_due_that_is_long_over_or_was_not_monitored(ysgol: School) -> None:
+    late = at(2026, 12, 18, 17, 0) + (CATCH_UP_WEEKS + 1) * 7 * 86_400
+    assert due_terms(ysgol, FRIDAY, late, [], START) == []
+    over = at(2026, 12, 18, 17, 0)
+    assert due_terms(ysgol, FRIDAY, over, [], None) == []
+    assert due_terms(ysgol, FRIDAY, over, [], date(2027, 1, 4)) == []
+    assert due_terms(school(notice=None), FRIDAY, over, [], START) == []
+    assert due_terms(school(notice=date(2027, 1, 4)), FRIDAY, over, [], START) == []
+
+
+def test_the_issue_of_a_term_makes_no_week_due(ysgol: School) -> None:
+    (autumn,) = terms(ysgol.calendar)
+    known = [*issued(date(2026, 11, 9)), Issue(autumn.first, period_of(autumn), 1, 0, basis={SCHEDULED: True})]
+    assert periods(list(due_weeks(ysgol, FRIDAY, at(2026, 11, 20, 17, 0), known, START))) == ["2026-W47"]

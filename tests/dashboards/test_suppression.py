@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboards.hiding import Shown
-from dashboards.suppression import Rows, Tables, suppress, together
+from dashboards.figures import shares_of
+from dashboards.hiding import Shown, shown, withheld
+from dashboards.suppression import Rows, Tables, pieces, suppress, together, within
 
 SMALL_COUNTS = st.one_of(st.integers(0, 7), st.integers(0, 30))
 FAR = 60
@@ -156,6 +157,49 @@ def test_nor_of_all_tables_of_a_report_together(rows: dict[str, dict[str, int]],
 
 
 @settings(deadline=None, max_examples=120)
+@given(rows_of("rs", "xy"), st.data())
+def test_nor_from_the_parts_of_kinds_and_outcomes_beside_them(
+    rows: dict[str, dict[str, int]], data: st.DataObject
+) -> None:
+    """Services of each kind, which overlap, and reasons of one outcome, which do not, side by side with the tables."""
+    minutes = {c: sum(row[c] for row in rows.values()) for c in "xy"}
+    first = {c: data.draw(st.integers(0, n)) for c, n in minutes.items()}
+    second = {c: data.draw(st.integers(n - first[c], n)) for c, n in minutes.items()}
+    kinds = {name: {"x": part["x"], "total": sum(part.values())} for name, part in (("k", first), ("l", second))}
+    services: dict[str, int] = {}
+    for kind in kinds:
+        most = kinds[kind]["total"]
+        services[f"{kind}1"] = data.draw(st.integers(0, most))
+        services[f"{kind}2"] = data.draw(st.integers(most - services[f"{kind}1"], most))
+    reasons = {"a": data.draw(st.integers(0, minutes["x"]))}
+    reasons["b"] = minutes["x"] - reasons["a"]
+    found = together({"days": rows}, kinds)
+    groups = [([f"{kind}1", f"{kind}2"], kinds[kind]["total"], found.overlaps[kind]["total"]) for kind in kinds]
+    whole = (list(services), sum(minutes.values()), found.total)
+    parts = within(services, [*groups, whole])
+    whys = pieces(reasons, found.column_totals["x"])
+    ranges, sums, true = knowledge({"days": rows}, found, kinds)
+    for name, cell in (*parts.items(), *whys.items()):
+        ranges[f"p/{name}"], true[f"p/{name}"] = (cell.low, min(cell.high, FAR * 4)), {**services, **reasons}[name]
+    sums.append(((("c/x", -1), *((f"p/{name}", 1) for name in reasons)), True))
+    for names, of in [(mine, f"o/{kind}/total") for kind, (mine, _, _) in zip(kinds, groups, strict=True)] + [
+        (list(services), "total")
+    ]:
+        sums.append((((of, -1), *((f"p/{name}", 1) for name in names)), False))
+        sums += [(((of, 1), (f"p/{name}", -1)), False) for name in names]
+    assert_hidden(ranges, sums, true)
+
+
+def test_services_of_a_kind_do_not_give_each_other_away() -> None:
+    """50 of the kind is 48 at least, 20 is 22 at most: the third service could be nothing but 4."""
+    counts = {"a": 22, "b": 22, "c": 4}
+    cells = within(counts, [(list(counts), 48, shown(48))])
+    assert cells["c"].text == "< 5"
+    assert "–" in (cells["a"].text, cells["b"].text)
+    assert [cell.text for cell in within({"a": 40, "b": 25}, [(["a", "b"], 50, shown(50))]).values()] == ["40", "25"]
+
+
+@settings(deadline=None, max_examples=120)
 @given(rows_of("rst", "xy"), st.data(), st.sampled_from([1, 5]), st.integers(1, 3))
 def test_nor_from_an_issue_and_those_before_it(
     rows: dict[str, dict[str, int]], data: st.DataObject, step: int, corrections: int
@@ -197,6 +241,13 @@ def test_rounding_alone_would_give_it_away() -> None:
     """5 + < 5 + < 5 = 5 leaves each hidden cell nothing but 1."""
     table = suppress({"r": {"x": 5, "y": 1, "z": 1}})
     assert (table.cells["r"]["x"].text, table.total.text) != ("5", "5")
+
+
+def test_shares_do_not_tell_small_parts() -> None:
+    """16 and 4 of 20: the true shares, 80 % and 20 %, leave nothing but 4 for the one that is hidden."""
+    assert shares_of({"boundary": 16, "locked": 4}, shown(20)) == [("boundary", "75 %"), ("", "25 %")]
+    assert shares_of({"boundary": 16}, shown(3)) == []
+    assert shares_of({"boundary": 16, "locked": 4}, withheld()) == []
 
 
 def test_what_is_drawn_is_made_of_what_is_shown() -> None:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import shutil
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
 from zoneinfo import ZoneInfo
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from deploy.assembly import SchoolFiles, read_school
 from tests.pipeline.sinks import MailSink
@@ -43,46 +37,25 @@ def set_report(folder: Path, **report: object) -> None:
     path = folder / "schoolgate.toml"
     text = path.read_text("utf-8").partition("\n[report]\n")[0]
     values = {"to": [TO], "host": "127.0.0.1", "tls": "none", "languages": ["en"]} | report
-    lines = [
-        f"{name} = {str(value) if isinstance(value, list | int) else repr(value)}" for name, value in values.items()
-    ]
+    lines = [f"{name} = {_toml(value)}" for name, value in values.items()]
     path.write_text("\n".join([text, "[report]", *lines, ""]), "utf-8")
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, list | int) else repr(value)
 
 
 def files_of(folder: Path) -> SchoolFiles:
     return read_school(folder)
 
 
-def certificate(folder: Path) -> Path:
-    """A certificate of 127.0.0.1 with its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=2))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "server.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
-    return path
-
-
 @contextmanager
-def tls_sink(certificate: Path, user: str, password: str) -> Iterator[MailSink]:
-    """A mail server that takes mail only after STARTTLS and a log-in."""
+def tls_sink(paths: tuple[Path, Path], user: str, password: str) -> Iterator[MailSink]:
+    """A mail server with this certificate and key, which takes mail only after STARTTLS and a log-in."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    context.load_cert_chain(*paths)
     sink = MailSink()
     sink.SMTP_kwargs |= {
         "tls_context": context,

@@ -12,34 +12,34 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deploy import reporting
+from deploy import letters, reporting
 from deploy.stores import owning
 from tests.deploy.posting import files_of
 
-STEPS = {  # name -> function of deploy.reporting, whether the end comes after it
-    "after_issue": ("keep", True),
-    "after_delivery": ("put_delivery", True),
-    "before_sending": ("hand_over", False),
-    "after_sending": ("hand_over", True),
+STEPS: dict[str, tuple[Any, str, bool]] = {  # name -> module, its function, whether the end comes after it
+    "after_issue": (reporting, "keep", True),
+    "after_delivery": (reporting, "put_delivery", True),
+    "before_sending": (letters, "hand_over", False),
+    "after_sending": (letters, "hand_over", True),
 }
 
 
 def arm(step: str) -> None:
     """The process ends at this step."""
-    name, after = STEPS[step]
-    function: Callable[..., Any] = getattr(reporting, name)
+    module, name, after = STEPS[step]
+    function: Callable[..., Any] = getattr(module, name)
 
     def killed(*args: Any, **named: Any) -> Any:
         if after:
             function(*args, **named)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    setattr(reporting, name, killed)
+    setattr(module, name, killed)
 
 
 def main(folder: Path, now: float, step: str) -> None:
     arm(step)
-    reporting.pdf_of = lambda page: b"%PDF-"  # type: ignore[attr-defined]
+    letters.pdf_of = lambda page: b"%PDF-"
     files = files_of(folder)
     with owning(None, files.settings.store) as store:
         reporting.Reporting(files, store, lambda: now).work()

@@ -3,6 +3,7 @@ straw stands for the real one."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -154,6 +155,32 @@ def test_in_a_pause_nothing_is_raised(world: World) -> None:
         pass
     with closing(Outbox(world.files.settings.alerts.folder)) as outbox:
         assert outbox.alerts() == []
+
+
+def test_a_report_that_cannot_be_sent_is_told_on_the_channels_that_live(world: World) -> None:
+    """The report's own mail server is dead; the office's channel is not."""
+    path = world.folder / "schoolgate.toml"
+    path.write_text(
+        f"{path.read_text()}\n[report]\nto = ['head@school.example']\nhost = '127.0.0.1'\n", encoding="utf-8"
+    )
+    world.files = read_school(world.folder)
+    reports = world.files.settings.report.folder
+    reports.mkdir(exist_ok=True)
+    began, calls = time.time(), iter(range(10**9))
+    waiting = {"period": "2026-W47", "state": "pending", "attempt": 4, "problem": "connection", "changed": began}
+    (reports / "state.json").write_text(json.dumps({"at": began, "waiting": [waiting]}), encoding="utf-8")
+    alerting = Alerting(
+        world.files.settings, world.folder, world.assessor, world.store, world.detector, "nonesuch0",
+        lambda: began + 20 * next(calls),  # minutes pass in moments
+    )  # fmt: skip
+    alerting.start()
+    try:
+        wait_for(lambda: any("The report of 2026-W47 waits after 4 attempts" in body for _, body in world.mail.texts()))
+    finally:
+        alerting.stop()
+    (told,) = [body for _, body in world.mail.texts() if "The report of 2026-W47" in body]
+    assert "no connection to the mail server" in told
+    assert "What to do: Correct [report] in the settings, then: schoolgate report --send" in told
 
 
 def test_files_leave_some_minutes_after_all_of_them_is_told(tmp_path: Path) -> None:

@@ -11,15 +11,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import uvicorn
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from dashboards.accounts import Accounts
 from dashboards.settings import PageSettings
@@ -30,6 +25,7 @@ from deploy.settings import SettingsError, load_settings
 from pcaps.sample_school.facts import HERE
 from pipeline.access import Role
 from pipeline.store import Result, StoreError
+from tests.deploy.certificates import certificate
 from tests.deploy.command import many
 
 
@@ -45,26 +41,9 @@ def accounts(tmp_path: Path) -> Accounts:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> PageSettings:
-    """With a certificate for 127.0.0.1."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "monitor.school.example")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)
-        .sign(key, hashes.SHA256())
-    )
-    form = serialization.Encoding.PEM
-    (tmp_path / "cert.pem").write_bytes(certificate.public_bytes(form))
-    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    (tmp_path / "key.pem").write_bytes(key.private_bytes(form, *plain))
-    return PageSettings(certificate=tmp_path / "cert.pem", certificate_key=tmp_path / "key.pem")
+    """With a certificate of this machine."""
+    made, key = certificate(tmp_path)
+    return PageSettings(certificate=made, certificate_key=key)
 
 
 @contextmanager

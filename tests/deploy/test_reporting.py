@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dashboards.pdf import PdfError
-from deploy import reporting
+from deploy import letters
 from deploy.asking import ask_for, requests
 from deploy.assembly import SchoolFiles
 from deploy.cli import main as schoolgate
@@ -27,8 +27,9 @@ from pipeline.jobs import Jobs, Tell, Who
 from pipeline.store import Store, open_store
 from tests.dashboards import sample_store
 from tests.dashboards.sample_store import SCHOOL
+from tests.deploy.certificates import certificate
 from tests.deploy.command import ROOT
-from tests.deploy.posting import TO, at, certificate, files_of, parts, school_folder, set_report, tls_sink
+from tests.deploy.posting import TO, at, files_of, parts, school_folder, set_report, tls_sink
 from tests.deploy.report_victim import STEPS
 from tests.pipeline.sinks import MailSink, free_port, mail_sink
 
@@ -50,7 +51,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def made(tmp_path: Path, filled: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     """Makes a school's folder; its PDFs are none, but in the test that looks at one."""
-    monkeypatch.setattr(reporting, "pdf_of", lambda page: b"%PDF-")
+    monkeypatch.setattr(letters, "pdf_of", lambda page: b"%PDF-")
     return lambda **report: school_folder(tmp_path / "school", filled, **report)
 
 
@@ -103,6 +104,34 @@ def test_a_holiday_is_left_out_and_the_next_report_says_so(made: Made, mail: Mai
     assert "Week 2026-W47 had no report: Eisteddfod." in text
 
 
+def test_the_governors_report_comes_once_when_a_term_is_over_and_weeks_do_not_wait_for_it(
+    made: Made, mail: MailSink
+) -> None:
+    folder = made(port=mail.port, terms=True, terms_to=["governors@school.example"])
+    term = (folder / "calendar.csv").read_text("utf-8")
+    (folder / "calendar.csv").write_text(
+        term.replace("2026-09-01,2026-12-18,term", "2026-09-01,2026-11-13,term"), "utf-8"
+    )
+    ask_for(folder / "reports", "term/2026-09-01", ["chair@school.example"])
+    tick(folder, BEFORE)
+    assert {str(message["To"]) for _, message in mail.got} == {TO, "chair@school.example"}
+    tick(folder, at(2026, 11, 13, 17, 30))
+    tick(folder, at(2026, 11, 13, 17, 40))
+    assert sorted(str(message["To"]) for _, message in mail.got[2:]) == ["governors@school.example", TO]
+    (governors,) = [message for _, message in mail.got if str(message["To"]) == "governors@school.example"]
+    assert "Autumn 2026" in str(governors["Subject"])
+    assert [part.get_filename() for part in governors.iter_attachments()] == ["social-media-term-2026-09-01-v2-en.pdf"]
+    kept = looked_up(folder, lambda store: [i.issue for i in issues(store, SCHOOL) if i.period.startswith("term/")])
+    assert kept == [1, 2]
+
+
+def test_without_the_setting_no_term_is_issued(made: Made, mail: MailSink) -> None:
+    folder = made(port=mail.port, to=[])
+    tick(folder, at(2026, 12, 18, 18, 0))
+    kept = looked_up(folder, lambda store: [i.period for i in issues(store, SCHOOL) if i.period.startswith("term/")])
+    assert kept == []
+
+
 def test_a_mail_has_text_html_without_images_and_the_page_as_pdf(made: Made, mail: MailSink) -> None:
     tick(made(port=mail.port, languages=["en", "cy"]), FRIDAYS)
     _, message = mail.got[-1]
@@ -122,11 +151,11 @@ def test_a_mail_has_text_html_without_images_and_the_page_as_pdf(made: Made, mai
 
 
 def test_starttls_with_a_certificate_and_a_log_in(made: Made, tmp_path: Path) -> None:
-    server = certificate(tmp_path)
+    server, key = certificate(tmp_path)
     password = tmp_path / "password"
     password.write_text("pa$$ word\n")
     password.chmod(0o600)
-    with tls_sink(server, "gate", "pa$$ word") as sink:
+    with tls_sink((server, key), "gate", "pa$$ word") as sink:
         folder = made(port=sink.port, tls="starttls", user="gate", password_file=str(password), ca=str(server))
         assert tick(folder, FRIDAYS)[-1] == "sent"
         assert len(sink.got) == 3
@@ -332,7 +361,7 @@ def test_what_goes_wrong_in_the_middle_of_an_attempt_is_tried_again_as_a_possibl
     folder = made(port=mail.port)
     files = files_of(folder)
     with owning(None, files.settings.store) as store, monkeypatch.context() as broken:
-        broken.setattr(reporting, "hand_over", lambda *_: 1 / 0)
+        broken.setattr(letters, "hand_over", lambda *_: 1 / 0)
         at_work = Reporting(files, store, lambda: FRIDAYS)
         assert [one.problem for one in at_work.work()] == ["unclear"]
         broken.undo()
@@ -350,7 +379,7 @@ def test_a_page_that_cannot_be_put_on_paper_goes_as_html(
         raise PdfError("no PDF can be made (libpango); run: apt-get install libpango-1.0-0")
 
     folder = made(port=mail.port)
-    monkeypatch.setattr(reporting, "pdf_of", no_pango)
+    monkeypatch.setattr(letters, "pdf_of", no_pango)
     assert tick(folder, FRIDAYS)[-1] == "sent"
     names = [part.get_filename() for part in mail.got[-1][1].iter_attachments()]
     assert names == ["social-media-2026-W47-en.html"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -314,7 +315,8 @@ def test_the_school_is_described_once_and_again_when_it_changes(judge: Assessor,
 @pytest.mark.parametrize(
     ("calendar", "kind", "name"),
     [
-        ([], "school", ""),
+        ([], "school", "Autumn 2026"),
+        (["2026-11-01,2026-12-18,term,Autumn"], "school", "Autumn"),
         (["2026-11-17,,inset,Staff training"], "inset", "Staff training"),
         (["2026-11-17,,inset,09:00-12:30"], "inset", ""),
         (["2026-11-17,,closure,Snow", "2026-11-16,2026-11-20,holiday,"], "closure", "Snow"),
@@ -331,7 +333,16 @@ def test_what_sort_of_day_it_was_is_stored_once_and_again_when_it_changes(
     other = Assessor(school, small_catalogue(), load_profile("cwmbran"), None, Pseudonyms(tmp_path / "keys"))
     run(other, store, files(traffic(2), random.Random(1)))
     told = [(str(row["day"]), row["kind"], row["name"]) for row in store.tables["school_day"]]
-    assert told == list(dict.fromkeys([("2026-11-17", "school", ""), ("2026-11-17", kind, name)]))
+    assert told == list(dict.fromkeys([("2026-11-17", "school", "Autumn 2026"), ("2026-11-17", kind, name)]))
+
+
+def test_days_that_an_older_version_stored_get_the_name_of_their_term(judge: Assessor) -> None:
+    store = MemoryStore()
+    old = {"school": judge.school.settings.id, "day": date(2026, 11, 16), "kind": "school", "name": "", "updated": 0}
+    store.tables["school_day"].append(old)
+    for _ in range(2):
+        run(judge, store, [])
+    assert [row["name"] for row in store.tables["school_day"]] == ["", "Autumn 2026"]
 
 
 def test_nothing_stored_names_a_person_or_an_address(judge: Assessor) -> None:
