@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -13,13 +14,14 @@ import pytest
 
 from deploy.commands import run
 from deploy.jobs import have_done
+from pipeline.backup import back_up
 from pipeline.door import Door, RemoteStore
 from pipeline.jobs import Jobs
-from pipeline.store import StoreBusy, StoreError
+from pipeline.store import StoreBusy, StoreError, open_store
 from tests.deploy.command import SCRIPT, contents, many, schoolgate_well
 from tests.deploy.holding import PATIENCE_S, SETTINGS, held, make_school
 from tests.pipeline.desks import HEAD, NM, STAFF
-from tests.pipeline.judging import DAY, small_files
+from tests.pipeline.judging import small_files
 from tests.pipeline.test_contest import busy_day
 from tests.pipeline.test_retag import HEADER, absent
 
@@ -63,15 +65,16 @@ def merged(school: Path) -> dict[str, list[str]]:
     return found
 
 
-def episodes(school: Path) -> list[dict[str, Any]]:
-    done = schoolgate_well("why", "--school", school, "--day", DAY, "--list", "--json")
-    found: list[dict[str, Any]] = json.loads(done.stdout)
-    return found
+def episodes(school: Path) -> list[str]:
+    """The episodes of a store that nobody has."""
+    with open_store(school / "store") as store:
+        found = store.query("SELECT id FROM schoolgate.episode GROUP BY id ORDER BY min(start), id").rows
+    return [str(id_) for (id_,) in found]
 
 
 def test_what_changes_the_store_is_done_by_the_process_that_has_it(school: Path, tmp_path: Path) -> None:
     alone = Path(shutil.copytree(school, tmp_path / "alone", symlinks=True))
-    first, second = (one["episode"] for one in episodes(school)[:2])
+    first, second = episodes(school)[:2]
 
     def words(folder: Path) -> list[list[str]]:
         at, text = ["--school", str(folder)], ["--text", "The cover sheet says so."]
@@ -108,59 +111,45 @@ def test_what_changes_the_store_is_done_by_the_process_that_has_it(school: Path,
     assert ("retag.done", "done") in trails[0]
 
 
-def test_decisions_and_removal_by_age(school: Path) -> None:
+def test_the_other_commands_work_or_say_what_to_do(school: Path, tmp_path: Path) -> None:
     at, text = ["--school", str(school)], ["--text", "The cover sheet says so."]
-    first = episodes(school)[0]["episode"]
-    opened = ["contest", "open", first, "--reason", "cover", *text, *at, "--as", "chair_of_governors/Mair Lloyd"]
+    store, settings = str(school / "store"), str(school / "schoolgate.toml")
+    first = episodes(school)[0]
+    contest = "c" + hashlib.sha256(f"small/{first}/0".encode()).hexdigest()[:10]
+    capture = tmp_path / "day.pcap"
+    capture.write_bytes(bytes.fromhex("d4c3b2a1020004000000000000000000ffff000001000000"))
+    other = Path(shutil.copytree(school, tmp_path / "other", ignore=shutil.ignore_patterns("store*")))
+    with open_store(school / "store") as free:
+        backup = back_up(free, tmp_path / "backups", reserve=0).folder
     with held(school) as holder:
-        ((status, out, err),) = many([opened])
-        assert status == 0, err
-        contest = out.split()[1]
         said = many(
             [
+                ["contest", "open", first, "--reason", "cover", *text, *at, "--as", "chair_of_governors/Mair Lloyd"],
                 ["contest", "uphold", contest, *text, *at, "--as", NM],
                 ["contest", "uphold", contest, *text, *at, "--as", HEAD],
                 ["contest", "reject", contest, *text, *at, "--as", HEAD],
                 ["why", first, *at, "--as", HEAD],
                 ["retention", *at, "--json"],
                 ["store", "prepare", "--config", str(school)],
-                ["backup", "--store", str(school / "schoolgate.toml")],
-                ["serve", "--store", str(school / "store"), "--port", "0"],
+                ["backup", "--store", settings],
+                ["retag", "--school", str(other), "--store", store],
+                ["serve", "--store", store, "--port", "0"],
+                ["replay", str(capture), *at, "--store", store],
+                ["restore", str(backup), "--store", store],
             ]
         )
         holder.stop()
-    assert [status for status, _, _ in said] == [1, 0, 1, 0, 0, 0, 0, 3], said
-    assert said[1][1] == f"Contest {contest} is upheld; the episode is withdrawn and out of the sums.\n"
-    assert "is upheld already" in said[2][2]
-    assert "withdrawn" in said[3][1]
-    assert {"minute_mark", "episode"} <= {proof["what"] for proof in json.loads(said[4][1])}
-    assert "the process that has it made them so" in said[5][1]
-    assert f"the store is held by process {holder.process.pid}" in said[7][2]
-
-
-def test_what_cannot_be_done_meanwhile_says_what_to_do(school: Path, tmp_path: Path) -> None:
-    capture = tmp_path / "day.pcap"
-    capture.write_bytes(bytes.fromhex("d4c3b2a1020004000000000000000000ffff000001000000"))
-    schoolgate_well("backup", "--store", school / "store")
-    (backup,) = (school / "store-backups").glob("[0-9]*")
-    other = Path(shutil.copytree(school, tmp_path / "other", ignore=shutil.ignore_patterns("store*")))
-    with held(school) as holder:
-        said = many(
-            [
-                ["restore", str(backup), "--store", str(school / "store")],
-                ["replay", str(capture), "--school", str(school), "--store", str(school / "store")],
-                ["retag", "--school", str(other), "--store", str(school / "store")],
-            ]
-        )
-        holder.stop()
-    assert [status for status, _, _ in said] == [3, 3, 1], said
-    for n, (_, _, err) in enumerate(said):
-        (line,) = (line for line in err.splitlines() if not line.startswith("schoolgate: note: "))
-        assert line.startswith("schoolgate: ")
-        assert n == 2 or f"held by process {holder.process.pid}" in line
-    assert "restore into a new folder" in said[0][2].replace("\n", "")
-    assert "Replay into one of its own (--store NEW)" in said[1][2]
-    assert f"works for {school / 'schoolgate.toml'}" in said[2][2]
+    assert [status for status, _, _ in said] == [0, 1, 0, 1, 0, 0, 0, 0, 1, 3, 3, 3], said
+    assert said[2][1] == f"Contest {contest} is upheld; the episode is withdrawn and out of the sums.\n"
+    assert "is upheld already" in said[3][2]
+    assert "withdrawn" in said[4][1]
+    assert {"minute_mark", "episode"} <= {proof["what"] for proof in json.loads(said[5][1])}
+    assert "the process that has it made them so" in said[6][1]
+    assert f"works for {settings}" in said[8][2]
+    for n, instead in ((9, "use the pages that it serves"), (10, "Replay into one of its own"), (11, "a new folder")):
+        (line,) = (line for line in said[n][2].splitlines() if not line.startswith("schoolgate: note: "))
+        assert line.startswith(f"schoolgate: {store}: the store is held by process {holder.process.pid}")
+        assert instead in line
 
 
 def test_killed_in_the_middle_it_is_done_by_asking_again(school: Path, tmp_path: Path) -> None:
