@@ -224,6 +224,11 @@ class Sensor:
             chunks.append(self._openings(opened, count))
         return pa.concat_tables([slice_table(self._arrow(columns, rows), metadata) for columns, rows in chunks])
 
+    @property
+    def waiting(self) -> int:
+        """How many slices of services are ready for the next table, at the least."""
+        return sum(int(filled[0]) for _, filled in self._chunks)
+
     def sightings(self) -> pa.Table:
         """Who was newly seen to have which address, from ARP, NDP and DHCP; nobody unless somebody is watched."""
         return self._sightings.take() if self._sightings else SIGHTING_SCHEMA.empty_table()

@@ -111,6 +111,7 @@ def way(school: str, tiny: str, capture: str, stores: str) -> None:
 
     took = []
     for number, path in enumerate((tiny, tiny, capture)):
+        gc.collect()  # what the one before has left: the command is used once in a process
         begin = time.perf_counter()
         with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.redirect_stderr(io.StringIO()):
             command.callback(

@@ -59,6 +59,7 @@ def _metered(path: Path) -> dict[str, Any]:
     def take_poured() -> None:
         for column in columns:
             digest.update(column[: filled[0]].tobytes())
+        rows.extend([minute] for minute in columns.minute[: min(filled[0], max(0, SHOWN - len(rows)))].tolist())
         filled[0] = 0
 
     def sink() -> Sink:
