@@ -109,8 +109,8 @@ def test_steps_warn_with_a_mend_and_only_then(store: ChdbStore, school: SchoolIn
         "packets": 900,
         "lost": 100,
         "named_share": 0.5,
-        "person_share": 0.2,
-        "timetabled_share": 0.1,
+        "minutes_person": strip["minutes_use"] // 5,
+        "minutes_timetabled": strip["minutes_use"] // 50,
     }
     bad = steps(poor, stored, school.tz, None)
     assert all(not s.ok and s.mend for s in bad)
