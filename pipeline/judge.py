@@ -30,9 +30,9 @@ class Circumstances:
 
     action: position in ACTIONS. grade: Grade; a person counts only with A, B or C. nobody: the Reason why there is
     no person. official: this person runs a live official site on this service today; doubt: the Reason why the
-    person may have run one (0: there is none). state, allowed, reason: from the place. counted: the profile only
-    counts this state today, or this state and time that is allowed lie so near each other that it must be one of
-    them. fresh: the person had just logged on.
+    person may have run one (0: there is none). state, allowed, reason: from the place, but near a change what the
+    state itself allows is allowed. counted: the profile only counts this state today, or this state and time that is
+    allowed lie so near each other that it must be one of them. fresh: the person had just logged on.
     """
 
     action: Codes

@@ -75,7 +75,10 @@ STEPS: tuple[Step, ...] = (
         Outcome.ALLOWED,
         {Reason.ALLOWED_TIME},
         _PERSON,
-        "Use in a state in which the policy allows it (clause {clause}: {allow}) is allowed.",
+        "Use in a state in which the policy allows it (clause {clause}: {allow}) is allowed, also within "
+        "{boundary_margin_min} minutes of a change: the margin is there for the person's good, and takes nothing from "
+        "time that is allowed.",
+        version=2,
     ),
     _step(
         "O6",
@@ -87,8 +90,8 @@ STEPS: tuple[Step, ...] = (
         },
         _PERSON,
         "Use in a minute of which timetable, rota or calendar do not say for certain whether it is allowed is unknown, "
-        "and so is use within {boundary_margin_min} minutes of a change between allowed and not allowed (but see O7, "
-        "O13).",
+        "and so is use in time that is not allowed within {boundary_margin_min} minutes of time that is, or may be "
+        "(but see O7, O13).",
         version=3,
     ),
     _step(

@@ -118,7 +118,8 @@ class SlowJudge:
         at = minute - MIDNIGHT
         allowed = list(Allowed)[self.plan.allowed[person, at]]
         state = list(State)[self.plan.state[person, at]]
-        if allowed is Allowed.YES and state in self.profile.allow:
+        near = list(Reason)[self.plan.reason[person, at]] is Reason.BOUNDARY
+        if (allowed is Allowed.YES or near) and state in self.profile.allow:
             return Outcome.ALLOWED, Reason.ALLOWED_TIME
         if allowed is Allowed.UNKNOWN and self._counted_either_way(person, at):
             return Outcome.COUNT_ONLY, Reason.NON_CONTACT
