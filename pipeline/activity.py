@@ -21,8 +21,8 @@ import numpy as np
 
 from pipeline.profile import Doubt, Profile
 from pipeline.rules import CONTENT_ROLES
-from pipeline.traffic import I64, NEVER, Codes, Mask, Part, Traffic
-from pipeline.units import Side, Units, following, quick, requests, second_of, steady
+from pipeline.traffic import I64, MINUTE_MS, NEVER, Codes, Mask, Part, Traffic
+from pipeline.units import Side, Units, following, quick, recurring, requests, second_of, steady
 from pipeline.words import Activity
 from sensor.catalogue import Catalogue
 
@@ -131,9 +131,10 @@ def find_use(rows: Traffic, limits: Limits) -> Use:
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """What there is in each unit: the site's side; contact with the site or the interface; bytes and flows that count
-    (E2), whether content is among them, how many flows of content there are; all requests; whether another page led to
-    some; the person's own ones to the site, to site or interface, for content, and all of these; and whether the
-    service was opened anew."""
+    (E2), whether content is among them, how many flows of content there are; all requests; how many another page led
+    to; whether there is a widget, or the line that only the service's own pages hold open; the person's own requests to
+    the site, to site or interface, for content, and all of these; whether the service was opened anew, and that late in
+    the minute; and whether a page of the site came up."""
 
     site: Side
     contact: Mask
@@ -146,6 +147,7 @@ class _Seen:
     requests: I64
     led: I64
     widget: Mask
+    line: Mask
     framed: Mask
     own_site: I64
     quick: Mask
@@ -153,6 +155,8 @@ class _Seen:
     own_content: I64
     own: I64
     opened: Mask
+    opens_late: Mask
+    page: Mask
 
     @property
     def quiet(self) -> Mask:
@@ -193,6 +197,7 @@ def _see(units: Units, others: Traffic, limits: Limits) -> _Seen:
         requests=requests(asked),
         led=requests(led),
         widget=aside.flows > 0,
+        line=push.flows > 0,
         framed=(units.around(aside.flows) > 0) & (units.around(push.flows) == 0),
         own_site=requests(site.asked & own),
         quick=quick(site.asked & own, doubt.quick_s),
@@ -200,29 +205,39 @@ def _see(units: Units, others: Traffic, limits: Limits) -> _Seen:
         own_content=requests(shown & own),
         own=requests(asked & own),
         opened=began < NEVER,
+        opens_late=(began < NEVER) & (began >= MINUTE_MS - doubt.just_before_s * 1000),
+        page=(site.opened < NEVER) & (site.down >= doubt.beside_bytes),
     )
 
 
 def _surely(units: Units, seen: _Seen, limits: Limits) -> Mask:
     """E3: minutes that are active by themselves."""
     doubt, least = limits.doubt, limits.down_bytes[units.service]
-    site = units.around(seen.site.flows) > 0
+    site = (seen.site.flows > 0) | (units.before(seen.site.flows) > 0)
+    site |= (units.after(seen.site.flows) > 0) & ~seen.contact & ~units.before(seen.contact)
     looks = (seen.own_content >= 1) & (units.around(seen.own_contact) >= 1) & (units.around(seen.down) >= least)
     looks &= units.around(seen.own_content) >= np.where(site, doubt.site_looks, doubt.app_looks)
     pictured = limits.pictured[units.service]
-    reads = (seen.own_site >= 2) & (seen.site.down >= doubt.page_bytes * seen.own_site)
+    again = recurring(units.before(seen.site.asked), seen.site.asked, units.after(seen.site.asked))
+    pages = (seen.own_site >= 1) & (units.around(seen.own_site) >= 2)
+    pages &= ~again | (seen.own_site >= 2)
+    pages &= units.around(seen.site.down) >= doubt.page_bytes * units.around(seen.own_site)
     more = (seen.own_site >= 3) & (seen.own_content >= 1) & ~seen.framed
-    reads &= ~pictured | (more & (seen.site.down >= 2 * doubt.page_bytes * seen.own_site))
+    reads = np.where(pictured, more & (seen.site.down >= 3 * doubt.page_bytes * seen.own_site), pages)
     watches = (least >= doubt.media_bytes) & (seen.site.down + seen.content_down >= least) & (seen.own_contact >= 1)
     watches &= (seen.own_site + seen.own_content >= 2) & ~((seen.led > 0) & seen.opened)
+    watches &= (seen.own_content >= 1) | (seen.own_site - seen.led >= 2)
     bursts = limits.client_bursts[units.service]
-    asks = (seen.own_site >= bursts) & (seen.quick | (bursts == 1)) & seen.quiet & ~seen.framed
+    asks = (seen.own_site - seen.led >= bursts) & (seen.quick | (bursts == 1)) & seen.quiet & ~seen.framed
     asks &= seen.site.down >= limits.answer_bytes[units.service] * seen.own_site
-    asks &= ~_background(units, seen.site, asks, seen.down + seen.up, doubt)
-    visits = units.before(seen.opened) & (seen.own_site >= 2) & seen.quiet & ~seen.framed
+    asks &= ~_background(units, seen.site, asks, seen.down + seen.up, again, doubt)
+    came = units.before(seen.opened & (seen.down >= doubt.beside_bytes) & ((seen.led == 0) | seen.line))
+    visits = came & (seen.own_site >= 2) & seen.quiet & ~seen.framed
     visits &= seen.site.down >= doubt.visit_bytes * seen.own_site
+    turns = came & (seen.own_site >= 1) & ~pictured & seen.quiet
+    visits |= turns & (seen.site.down >= doubt.page_bytes * seen.own_site) & (seen.site.opened == NEVER)
     comes = seen.opened & (seen.down >= least) & (seen.own_site >= 1) & (seen.own >= 3) & seen.quiet & ~seen.framed
-    comes &= (seen.own_content >= 1) | (seen.own_site >= 3)
+    comes &= (seen.own_content >= 1) | (seen.own_site - seen.led >= 3)
     surely: Mask = looks | reads | watches | asks | visits | comes
     return surely
 
@@ -232,18 +247,30 @@ def _beside(units: Units, seen: _Seen, surely: Mask, limits: Limits) -> Mask:
     doubt, own = limits.doubt, seen.own
     before, after = units.before(surely), units.after(surely)
     enough = seen.down >= doubt.beside_bytes
-    alone = seen.quiet | (seen.own_content >= 1) | (own >= 3)
+    alone = (seen.led <= own) | (seen.own_content >= 1) | (own >= 3)
     less = alone & (own >= 1) & enough
-    less |= seen.quiet & (own >= 2) & (seen.down >= doubt.beside_answer_bytes * own)
-    between = (before | units.before(before)) & after & (own >= 1) & seen.quiet
-    between &= seen.down >= doubt.beside_answer_bytes * own
-    beside: Mask = (less & (before | after)) | between | (seen.opened & enough & after & ~seen.widget)
-    opening: Mask = seen.opened & enough & (own >= 1) & units.after(surely | beside) & ~seen.widget
-    return beside | opening
+    calls = _calls(units, seen.site, doubt)
+    less |= seen.quiet & (own >= 2) & (seen.down >= doubt.beside_answer_bytes * own) & ~calls
+    between = (before | units.before(before)) & after
+    asks = (own >= 1) & seen.quiet & (seen.down >= limits.answer_bytes[units.service] * own) & ~calls
+    between &= asks | ((seen.led == 0) & (seen.down >= limits.down_bytes[units.service]))
+    comes = seen.opened & (seen.opens_late | seen.page | (own >= 1)) & enough & after
+    comes &= ((seen.led <= own) & ~seen.widget) | seen.line
+    beside: Mask = (less & (before | after)) | between | comes
+    return beside
 
 
-def _background(units: Units, site: Side, which: Mask, size: I64, doubt: Doubt) -> Mask:
-    """E5: of the units in `which`: small requests by the clock, or flows long open that carry next to nothing."""
+def _calls(units: Units, site: Side, doubt: Doubt) -> Mask:
+    """E5: are the requests to the site small ones that come again minute by minute?"""
+    n = requests(site.asked)
+    calls: Mask = recurring(units.before(site.asked), site.asked, units.after(site.asked))
+    calls &= (n >= doubt.background_bursts - 1) & (site.largest < doubt.background_burst_bytes)
+    return calls & (site.down < doubt.background_answer_bytes * n)
+
+
+def _background(units: Units, site: Side, which: Mask, size: I64, again: Mask, doubt: Doubt) -> Mask:
+    """E5: of the units in `which`: small requests by the clock or that come `again` minute by minute, or flows long
+    open that carry next to nothing."""
     background = np.zeros(len(which), bool)
     rows = np.flatnonzero(which)
     if not len(rows):
@@ -257,6 +284,7 @@ def _background(units: Units, site: Side, which: Mask, size: I64, doubt: Doubt) 
     small &= size[rows] < doubt.background_answer_bytes * requests(asked[rows])
     rows = rows[small]
     around = [units.before(asked)[rows], asked[rows], units.after(asked)[rows]]
+    background[rows] |= again[rows] & (requests(asked[rows]) >= doubt.background_bursts)
     background[rows] |= steady(around, doubt.background_bursts - 1, doubt.background_percent)
     return background
 

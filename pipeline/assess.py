@@ -79,6 +79,7 @@ class Assessor:
     groups: Groups = field(init=False)
     rulebook: Rulebook = field(init=False)
     _actions: npt.NDArray[np.int8] = field(init=False)
+    _allows: Mask = field(init=False)
     _kind_of: I64 = field(init=False)
 
     def __post_init__(self) -> None:
@@ -97,6 +98,7 @@ class Assessor:
             ("rulebook", Rulebook(self.profile, self.school.settings.boundary_margin_min)),
             ("groups", people_groups([person.role for person in self.school.staff])),
             ("_actions", np.array(actions, np.int8)),
+            ("_allows", np.array([state in self.profile.allow for state in State])),
             ("_kind_of", np.array([_KINDS.index(s.kind) for s in entries], np.int64)),
         ):
             object.__setattr__(self, name, value)
@@ -210,6 +212,7 @@ class Assessor:
         """Decides rows of active use; `use.who` and `use.note` as in pipeline.users."""
         person = person_of(use.who, len(self.school.staff))
         placed = self._place(person, use.minute)
+        allowed = np.where(self._in_favour(placed), np.int8(Allowed.YES.code), placed.allowed)
         counted = np.zeros(len(use), bool)
         official, doubt = counted.copy(), np.zeros(len(use), np.int8)
         for ordinal in np.unique(placed.day).tolist():
@@ -230,13 +233,18 @@ class Assessor:
             official=official,
             doubt=doubt,
             state=placed.state,
-            allowed=placed.allowed,
+            allowed=allowed,
             reason=placed.reason,
             counted=counted,
             fresh=fresh_of(use.note),
         )
         decision = decide(use, circumstances, self.profile.episode_minutes, self.profile.doubt.confident_minutes)
         return Findings(use, person, circumstances, placed.day, placed.minute, decision)
+
+    def _in_favour(self, placed: Placed) -> Mask:
+        """Is a minute near a change one that the timetable itself allows? The margin is there to protect people."""
+        favour: Mask = (placed.reason == Reason.BOUNDARY.code) & self._allows[placed.state]
+        return favour
 
     def _either_way(self, day: int, person: I64, minute: npt.NDArray[np.int16]) -> Mask:
         """Is a minute near a change only counted, whatever side of it was the right one?"""

@@ -6,9 +6,10 @@ computer of that name. A log-on binds to a host by its name in devices.csv, or b
 devices.csv has no such host and all holdings of that name are of one hardware address that is not randomised.
 
 Present are the accounts of sessions and sittings together. One member of staff: grade A if 802.1X says so, else B; one
-other account: D; several: nobody. A locked screen is nobody, whatever 802.1X says: it tells who connected, not who sits
-there. A computer that serves many is D. A minute belongs to who had the address in any part of it; where somebody's
-presence covers a part of it, that decides; two people, or two devices that are not one person's, are nobody.
+other account: D; several: nobody, also if the session of one of them is locked, as its programs run on. A locked screen
+is nobody, whatever 802.1X says: it tells who connected, not who sits there. A computer that serves many is D. A minute
+belongs to who had the address in any part of it; where somebody's presence covers a part of it, that decides; two
+people, or two devices that are not one person's, are nobody.
 """
 
 from __future__ import annotations
@@ -156,7 +157,7 @@ class ClaimMaker:
             return Claim(-1, Grade.NONE, Reason.LOCKED, idle.device, evidence)
         connected = {session.account for session in sessions}
         accounts = connected.union(*(sitting.accounts for sitting in sittings))
-        if len(accounts) > 1:
+        if len(accounts) > 1 or any(sitting.aside for sitting in sittings):
             return Claim(-1, Grade.NONE, Reason.SEVERAL_PEOPLE, idle.device, evidence)
         (account,) = accounts
         if account < 0:

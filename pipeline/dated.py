@@ -2,9 +2,11 @@
 
 Three tiers, the later one wins (domain.md 2.7): work (cover, duty, duty_swap_to, meeting, exam, inset, unclear), away
 (absent, leave, trip, home_working, released), closed. Within a tier the later `entered_at` wins; two different records
-of the same or of an unknown time are a conflict. Two kinds take away instead: duty_swap_from the recurring duty, and a
-duty or duty_swap_to that was entered before it; cancelled the recurring lesson or meeting, and a cover, exam or meeting
-that was entered before it. What is left is what the day holds without: contracted time, not free time.
+of the same or of an unknown time are a conflict, except that a person's own record goes before one of everybody (`*`)
+where neither allows anything: whoever has a meeting of his own is not at the school's INSET. Two kinds take away
+instead: duty_swap_from the recurring duty, and a duty or duty_swap_to that was entered before it; cancelled the
+recurring lesson or meeting, and a cover, exam or meeting that was entered before it. What is left is what the day holds
+without: contracted time, not free time.
 
 When a record was entered does not matter otherwise: one that came after the event counts as if it had been there. An
 exception that names a slot which its date does not have leaves the whole day of that person unknown; one of which the
@@ -19,6 +21,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.bells import Where
 from pipeline.calendar import DayKind
@@ -43,6 +46,7 @@ from pipeline.cells import (
 from pipeline.precedence import Freed, Rota, in_post, inset_breaks, undated, working_hours
 from pipeline.rows import ALL, Dated, ExceptionKind
 from pipeline.sheet import NOTHING, Mask, Sheet, blank
+from pipeline.swaps import Taken
 from pipeline.tables import DAY_MIN
 
 _WORK = {
@@ -75,7 +79,7 @@ class _Placed(NamedTuple):
     cell: int
 
 
-def person_day(rota: Rota, person: int, taken: Mask) -> Sheet:
+def person_day(rota: Rota, person: int, taken: Taken) -> Sheet:
     """A person's day. `taken` is of `taken_from_nobody`."""
     rows = [row for row in rota.school.exceptions_on.get(rota.on.day, ()) if row.person in (person, ALL)]
     if not rows or not in_post(rota, person) or not _open(rota):
@@ -104,29 +108,8 @@ def person_day(rota: Rota, person: int, taken: Mask) -> Sheet:
     away = [record for row, where in placed if row.kind in _AWAY for record in _cells(row, where, _AWAY[row.kind])]
     closed = [r for row, where in placed if row.kind is ExceptionKind.CLOSED for r in _cells(row, where, DAY_OFF)]
     for records in (_taken_away(work, taking), away, closed):
-        sheet.lay(_tier(rota, records))
+        sheet.lay(_laid(rota, list(records)))
     return sheet
-
-
-def taken_from_nobody(rota: Rota) -> Mask:
-    """Minutes of duties that more people took over (duty_swap_to) on a date than others are recorded to have given away
-    (duty_swap_from) in any of the swap's minutes: bool[1440]. Whose duty was taken over is not known then. A swap
-    without a place may be anywhere."""
-    found = blank()
-    swaps: dict[ExceptionKind, list[tuple[int, Mask]]] = {ExceptionKind.SWAP_TO: [], ExceptionKind.SWAP_FROM: []}
-    for row in rota.school.exceptions_on.get(rota.on.day, ()):
-        if row.kind in swaps and row.person != ALL:
-            where = rota.times[rota.school.staff[row.person].bell_group].place(row.when)
-            if where is not None:
-                swaps[row.kind].append((row.person, where.sure | where.maybe))
-            elif row.kind is ExceptionKind.SWAP_TO:
-                found[:] = True
-    for taker, mask in swaps[ExceptionKind.SWAP_TO]:
-        takers = {who for who, other in swaps[ExceptionKind.SWAP_TO] if (mask & other).any()} | {taker}
-        givers = {who for who, other in swaps[ExceptionKind.SWAP_FROM] if (mask & other).any()}
-        if len(givers - {taker}) < len(takers):
-            found |= mask
-    return found
 
 
 def _open(rota: Rota) -> bool:
@@ -135,8 +118,25 @@ def _open(rota: Rota) -> bool:
     return not (kind.free or kind is DayKind.UNKNOWN or (kind is DayKind.WEEKEND and not rota.on.covered))
 
 
-def _tier(rota: Rota, records: Iterable[_Placed]) -> Sheet:
-    """The winners of one tier, minute by minute; NOTHING where it has no record."""
+def _laid(rota: Rota, records: Sequence[_Placed]) -> Sheet:
+    """What one tier says: the person's own records, and those of everybody. Where both speak the later one wins; if
+    that is not known, and neither allows anything, the person's own; else they contradict each other."""
+    own, at = _tier(rota, [record for record in records if record.row.person != ALL])
+    general, since = _tier(rota, [record for record in records if record.row.person == ALL])
+    both = (own.cells != NOTHING) & (general.cells != NOTHING)
+    ordered = np.isfinite(at) & np.isfinite(since) & (at != since)
+    later = both & ordered & (since > at)
+    quiet = IS_NO[np.where(both, own.cells, 0)] & IS_NO[np.where(both, general.cells, 0)]
+    clash = both & ~ordered & ~quiet & (own.cells != general.cells)
+    own.either(general, clash, CONFLICT)
+    general.cells[(own.cells != NOTHING) & ~later] = NOTHING
+    own.lay(general)
+    return own
+
+
+def _tier(rota: Rota, records: Iterable[_Placed]) -> tuple[Sheet, npt.NDArray[np.float64]]:
+    """The winners among records, minute by minute, NOTHING where there is none; and when they were entered (infinity:
+    that is not known)."""
     sheet = rota.sheet(NOTHING)
     latest = np.full(DAY_MIN, -np.inf)
     for row, mask, cell in sorted(records, key=lambda record: (record.row.entered is None, record.row.entered or 0)):
@@ -147,7 +147,7 @@ def _tier(rota: Rota, records: Iterable[_Placed]) -> Sheet:
         sheet.paint(newer, cell, row)
         sheet.doubt(clash, CONFLICT)
         latest[mask] = entered
-    return sheet
+    return sheet, latest
 
 
 def _cells(row: Dated, where: Where, cell: int) -> list[_Placed]:

@@ -18,12 +18,13 @@ import numpy as np
 from pipeline.allowance import BY_CLAUSE, answers_anew
 from pipeline.calendar import LocalClock, Slot
 from pipeline.cells import ALLOWED_OF, REASON_OF, STATE_OF, words_of
-from pipeline.dated import person_day, taken_from_nobody
+from pipeline.dated import person_day
 from pipeline.place import answered, clock_text
 from pipeline.precedence import Rota, rota_of
 from pipeline.rows import Bell, CalendarRow, Dated, Duty, Lesson, Pattern, Staff
 from pipeline.school import School
 from pipeline.sheet import Source, TracedSheet
+from pipeline.swaps import taken_from_nobody
 from pipeline.tables import DAY_MIN, zone_of
 from pipeline.words import Allowed, Reason, State
 

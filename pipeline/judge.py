@@ -30,9 +30,9 @@ class Circumstances:
 
     action: position in ACTIONS. grade: Grade; a person counts only with A, B or C. nobody: the Reason why there is
     no person. official: this person runs a live official site on this service today; doubt: the Reason why the
-    person may have run one (0: there is none). state, allowed, reason: from the place. counted: the profile only
-    counts this state today, or this state and time that is allowed lie so near each other that it must be one of
-    them. fresh: the person had just logged on.
+    person may have run one (0: there is none). state, allowed, reason: from the place, but near a change what the
+    state itself allows is allowed. counted: the profile only counts this state today, or this state and time that is
+    allowed lie so near each other that it must be one of them. fresh: the person had just logged on.
     """
 
     action: Codes
@@ -60,10 +60,11 @@ def decide(use: Use, of: Circumstances, episode_minutes: int, confident_minutes:
     """Decides rows of `use`, which must be active and not of an ignored service.
 
     First match: the service is only counted (E11); no person (E12); a shared device; an official site (E10); allowed
-    time; unknown time; a state the profile only counts; an assigned device without log-on; a site that lacks an
-    approval or has just closed (E10); a log-on just before (E5); then E8: an episode with at least `episode_minutes`
-    such minutes, seen from the row's window, is outside the allowed times, unless nothing but DNS names it (E13); fewer
-    are incidental. pipeline.outcomes says the same in sentences.
+    time; near a change, but of an episode that has too few minutes for E8 whichever side they lie on; unknown time; a
+    state the profile only counts; an assigned device without log-on; a site that lacks an approval or has just closed
+    (E10); a log-on just before (E5); then E8: an episode with at least `episode_minutes` such minutes, seen from the
+    row's window, is outside the allowed times, unless confidence in it is low (E9, E13); fewer are incidental.
+    pipeline.outcomes says the same in sentences.
     """
     outcome = np.full(len(use), Outcome.COUNT_ONLY.code, np.int8)
     reason = np.full(len(use), Reason.INCIDENTAL.code, np.int8)
@@ -82,6 +83,9 @@ def decide(use: Use, of: Circumstances, episode_minutes: int, confident_minutes:
     settle(~person, Outcome.UNKNOWN, of.nobody)
     settle(of.official, Outcome.OFFICIAL_POSSIBLE, Reason.OFFICIAL_SITE)
     settle(of.allowed == Allowed.YES.code, Outcome.ALLOWED, Reason.ALLOWED_TIME)
+    near = np.isin(of.grade, SURE) & (of.reason == Reason.BOUNDARY.code)
+    few = _few_either_way(use, undecided & ~of.counted, near, episode_minutes)
+    settle(few, Outcome.COUNT_ONLY, Reason.INCIDENTAL)
     settle((of.allowed != Allowed.NO.code) & ~of.counted, Outcome.UNKNOWN, of.reason)
     settle(of.counted, Outcome.COUNT_ONLY, Reason.NON_CONTACT)
     settle(of.grade == Grade.C.code, Outcome.COUNT_ONLY, Reason.ASSIGNED_DEVICE)
@@ -93,6 +97,16 @@ def decide(use: Use, of: Circumstances, episode_minutes: int, confident_minutes:
     return Decision(outcome, reason, confidence)
 
 
+def _few_either_way(use: Use, may_count: Mask, near: Mask, at_least: int) -> Mask:
+    """Which minutes near a change are of an episode that has fewer than `at_least` minutes in time that is not allowed
+    even if all those count that may: `may_count`, minutes that are not or perhaps not allowed."""
+    few = np.zeros(len(use), bool)
+    rows = np.flatnonzero(may_count)
+    low, high = _seen(use, rows)
+    few[rows] = near[rows] & (high - low < at_least)
+    return few
+
+
 def _episodes_seen(use: Use, counts: Mask, at_least: int, confident: int) -> tuple[Mask, Codes]:
     """E8, E9: rows of `counts` whose episode has `at_least` rows of `counts` within the view of the row's window, and
     how much these speak for it."""
@@ -100,6 +114,27 @@ def _episodes_seen(use: Use, counts: Mask, at_least: int, confident: int) -> tup
     rows = np.flatnonzero(counts)
     if not len(rows):
         return long, confidence
+    low, high = _seen(use, rows)
+
+    def seen(what: Mask) -> Mask:
+        until = np.concatenate(([0], np.cumsum(what[rows])))
+        found: Mask = until[high] > until[low]
+        return found
+
+    enough = high - low >= at_least
+    named, many = seen(use.named & ~_DNS_ONLY != 0), high - low >= confident
+    high_too = named & many & seen(use.supported) & ~use.led[rows[low]]
+    long[rows] = enough
+    confidence[rows] = np.select(
+        [~enough | ~(named | many), high_too], [Confidence.LOW.code, Confidence.HIGH.code], Confidence.MEDIUM.code
+    )
+    return long, confidence
+
+
+def _seen(use: Use, rows: I64) -> tuple[I64, I64]:
+    """What the window of each of these rows sees of its episode among them: positions in `rows`, from and up to."""
+    if not len(rows):
+        return rows, rows
     episode, minute = use.episode[rows], use.minute[rows]
     first, end = view(minute)
     base = int(first.min())
@@ -107,19 +142,7 @@ def _episodes_seen(use: Use, counts: Mask, at_least: int, confident: int) -> tup
     place = episode * width + minute - base
     low = np.searchsorted(place, episode * width + first - base)
     high = np.searchsorted(place, episode * width + end - base)
-
-    def seen(what: Mask) -> I64:
-        until = np.concatenate(([0], np.cumsum(what[rows])))
-        found: I64 = until[high] - until[low]
-        return found
-
-    enough = high - low >= at_least
-    named = seen(use.named & ~_DNS_ONLY != 0) > 0
-    sure = (high - low >= confident) & (seen(use.supported) > 0) & ~use.led[rows[low]]
-    long[rows] = enough
-    medium = np.where(sure, np.int8(Confidence.HIGH.code), np.int8(Confidence.MEDIUM.code))
-    confidence[rows] = np.where(enough & named, medium, np.int8(Confidence.LOW.code))
-    return long, confidence
+    return low, high
 
 
 def parts(use: Use) -> I64:

@@ -75,7 +75,10 @@ STEPS: tuple[Step, ...] = (
         Outcome.ALLOWED,
         {Reason.ALLOWED_TIME},
         _PERSON,
-        "Use in a state in which the policy allows it (clause {clause}: {allow}) is allowed.",
+        "Use in a state in which the policy allows it (clause {clause}: {allow}) is allowed, also within "
+        "{boundary_margin_min} minutes of a change: the margin is there for the person's good, and takes nothing from "
+        "time that is allowed.",
+        version=2,
     ),
     _step(
         "O6",
@@ -87,8 +90,9 @@ STEPS: tuple[Step, ...] = (
         },
         _PERSON,
         "Use in a minute of which timetable, rota or calendar do not say for certain whether it is allowed is unknown, "
-        "and so is use within {boundary_margin_min} minutes of a change between allowed and not allowed (but see O7).",
-        version=2,
+        "and so is use in time that is not allowed within {boundary_margin_min} minutes of time that is, or may be "
+        "(but see O7, O13).",
+        version=3,
     ),
     _step(
         "O7",
@@ -128,8 +132,9 @@ STEPS: tuple[Step, ...] = (
         Outcome.UNKNOWN,
         {Reason.DNS_ONLY},
         _SURE,
-        "An episode that would be outside the allowed times, but that nothing but DNS answers names, is unknown (E9, "
-        "E13).",
+        "An episode that would be outside the allowed times, but that nothing but DNS answers names, is unknown if it "
+        "has fewer than {confident_minutes} such minutes (E9, E13).",
+        version=2,
     ),
     _step(
         "O12",
@@ -144,7 +149,10 @@ STEPS: tuple[Step, ...] = (
         Outcome.COUNT_ONLY,
         {Reason.INCIDENTAL},
         _SURE,
-        "Use that no step before has decided is incidental and only counted.",
+        "Use that no step before has decided is incidental and only counted. So is use within {boundary_margin_min} "
+        "minutes of a change between allowed and not allowed, by a person known by a log-on, if its episode has fewer "
+        "than {episode_minutes} minutes that are, or may be, not allowed: on either side it is held against nobody.",
+        version=2,
     ),
     _step(
         "O14",

@@ -26,11 +26,12 @@ import numpy.typing as npt
 from pipeline.bells import Times
 from pipeline.calendar import LocalClock, SchoolDay, Slot, bell_slots, school_day
 from pipeline.cells import ALLOWED_OF, BOUNDARY, IS_NO, REASON_OF, STATE_OF, UNRECORDED, Cells, words_of
-from pipeline.dated import person_day, taken_from_nobody
+from pipeline.dated import person_day
 from pipeline.precedence import Rota
 from pipeline.rows import ALL, ANY
 from pipeline.school import School
 from pipeline.sheet import Mask
+from pipeline.swaps import taken_from_nobody
 from pipeline.tables import DAY_MIN
 from pipeline.words import Allowed, Reason, State
 
@@ -143,7 +144,7 @@ class Planner:
         todo = []
         sort = _sort_of_day(rota)
         dated = {row.person for row in self.school.exceptions_on.get(rota.on.day, ())}
-        swapped = taken.any()
+        swapped = bool(taken)
         for person, changes in enumerate(self._changes):
             plain = not (dated & {person, ALL}) and not (swapped and person in self.school.duties_of)
             key = (person, bisect_right(changes, rota.on.day.toordinal()), sort)

@@ -16,7 +16,7 @@ What the files leave open is decided so:
 - A stand-by for cover is contracted time without a lesson, not a duty. A twilight is for all who are at work that day.
 - Where the week letter is unknown both weeks are computed; what differs is unknown, unless neither allows anything.
 - A duty that somebody took over while nobody is recorded to have given one away makes that minute of the rota unknown
-  for all others who have it: one of them is free.
+  for all others who have it (pipeline.swaps): one of them is free.
 - On INSET days nothing recurring happens; the bells' breaks are unknown, all of it is where no bells are known. Hours
   of INSET that contradict each other leave the difference unknown.
 
@@ -62,6 +62,7 @@ from pipeline.cells import (
 from pipeline.rows import Activity, Duty, DutyKind, Lesson, Pattern, SlotKind, Staff, StaffRole, Week
 from pipeline.school import School
 from pipeline.sheet import Mask, Sheet, Source, TracedSheet, blank, minutes_of
+from pipeline.swaps import NOTHING_TAKEN, Taken
 
 
 @dataclass(frozen=True)
@@ -107,15 +108,15 @@ def rota_of(school: School, day: date, traced: bool = False) -> Rota:
 
 
 class Freed(NamedTuple):
-    """Minutes in which dated records free a person: duties given away, lessons and meetings cancelled; and minutes of
-    a duty that somebody took over from nobody knows whom."""
+    """Minutes in which dated records free a person: duties given away, lessons and meetings cancelled; and duties that
+    somebody took over from nobody knows whom."""
 
     duties: Mask
     lessons: Mask
-    taken: Mask
+    taken: Taken
 
 
-NOT_FREED = Freed(blank(), blank(), blank())
+NOT_FREED = Freed(blank(), blank(), NOTHING_TAKEN)
 
 
 def in_post(rota: Rota, person: int) -> bool:
@@ -174,8 +175,9 @@ def _week(rota: Rota, person: int, staff: Staff, week: Week, freed: Freed) -> Sh
     _lessons(sheet, lessons, times, hours, freed.lessons)
     for duty, where in booked:
         if duty.kind is not DutyKind.COVER_STANDBY:
-            _book(sheet, hours, where, DUTY, freed.duties | freed.taken, duty)
-            sheet.doubt_unless_no((where.sure | where.maybe) & freed.taken & ~freed.duties, CONFLICT, duty)
+            taken = freed.taken.of(duty)
+            _book(sheet, hours, where, DUTY, freed.duties | taken, duty)
+            sheet.doubt_unless_no((where.sure | where.maybe) & taken & ~freed.duties, CONFLICT, duty)
     if hours.known and not hours.off:
         for span in rota.on.twilight:
             sheet.paint(minutes_of(span), INSET, *rota.on.rows)

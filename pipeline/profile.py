@@ -68,7 +68,8 @@ class Doubt(_Table):
     quick_s: Annotated[int, pydantic.Field(ge=2, le=30)] = 10
     visit_bytes: Count = 5_000
     beside_bytes: Count = 20_000
-    beside_answer_bytes: Count = 1_500
+    beside_answer_bytes: Count = 2_000
+    just_before_s: Annotated[int, pydantic.Field(ge=0, le=60)] = 20
     embedded_within_s: Annotated[int, pydantic.Field(ge=0, le=30)] = 2
     embedded_steps: Annotated[int, pydantic.Field(ge=0, le=10)] = 2
     widget_s: Annotated[int, pydantic.Field(ge=0, le=30)] = 3

@@ -51,37 +51,46 @@ E2 = Rule(
 )
 E3 = Rule(
     "E3",
-    3,
+    4,
     "A minute is active if requests of the person's own show it in one of these ways. Looking: pictures, films or "
     "code were asked for at {site_looks} or more moments in the minute and the two beside it ({app_looks} or more "
-    "where only the interface for apps was in contact) and {down_kb} KB came in the three. Reading: two or more "
-    "requests to the site were answered with {page_bytes} bytes or more each, where the service has no hosts for "
-    "pictures; else three or more, with twice that, and pictures besides. Watching, where a service of films sent "
-    "{down_kb} KB for two requests. Asking: {client_bursts} or more requests to the site (where more than one is "
-    "asked for, two of them within {quick_s} seconds) were answered with {answer_bytes} bytes or more each. Visiting:"
-    " in the minute after the service was opened two or more requests to the site were answered with {visit_bytes} "
-    "bytes or more each, or in the minute of its opening three or more came after the page, with {down_kb} KB. Beside"
-    " such a minute less is enough: {beside_bytes} bytes for one request, or {beside_answer_bytes} for each of two or"
-    " more, of a single one between two such minutes, or {beside_bytes} for a page that comes up just before.",
+    "where only the interface for apps was in contact until then) and {down_kb} KB came in the three. Reading: where "
+    "the service has no hosts for pictures, two or more requests to the site in the three minutes were answered with "
+    "{page_bytes} bytes or more each; else three or more in the minute, with three times that, and pictures besides. "
+    "Watching, where a service of films sent {down_kb} KB for two requests. Asking: {client_bursts} or more requests "
+    "to the site (where more than one is asked for, two of them within {quick_s} seconds) were answered with "
+    "{answer_bytes} bytes or more each. Visiting: in the minute after the service was opened, by no other page, with "
+    "{beside_bytes} bytes or more, two or more requests to the site were answered with {visit_bytes} bytes or more "
+    "each (one with {page_bytes} where there are no hosts for pictures); or in the minute of its opening three or "
+    "more came after the page, with {down_kb} KB. Beside such a minute less is enough: {beside_bytes} bytes for one "
+    "request, {beside_answer_bytes} for each of two or more, or {beside_bytes} for what comes up just before (a page "
+    "of the site, anything with a request of the person's own, or anything in the last {just_before_s} seconds of "
+    "the minute); and between two such minutes {answer_bytes} bytes for each request, or {down_kb} KB.",
 )
 E4 = Rule(
     "E4",
-    2,
+    3,
     "Requests to the service made within {embedded_within_s} seconds after one to another site, or within {widget_s} "
     "seconds after one to a widget of the service, are that page's doing and not the person's own; so are those "
-    "within {embedded_within_s} seconds after them, {embedded_steps} times over. While they are more than half as "
-    "many as the person's own, or while a widget is there and nothing that only the service's own pages hold open, "
-    "requests show use only by looking, or as something less beside a minute of use.",
+    "within {embedded_within_s} seconds after them, {embedded_steps} times over. Each of them takes one of the "
+    "person's own away for asking, and for watching and visiting at once where no pictures or films were asked for. "
+    "What comes up with more of them than of the person's own, or beside a widget, counts only if it holds a line "
+    "open, as only the service's own pages do. While they are more than half as many as the person's own, or while a "
+    "widget is there and no such line, requests show use only by looking, or as something less beside a minute of "
+    "use.",
 )
 E5 = Rule(
     "E5",
-    1,
+    2,
     "Requests made within {coming_s} seconds after the service was opened are the page that comes up, as tabs do by "
-    "themselves, and not the person's own. Requests alone are background, not use, when they come by the clock (at "
-    "least {background_bursts}, their distances varying by less than {background_percent} %, each of less than "
-    "{background_burst_bytes} bytes with an answer of less than {background_answer_bytes}), or when nothing new was "
-    "opened for {slow_flow_min} minutes and less than {slow_bytes_per_s} bytes a second passed. A locked workstation "
-    "is used by nobody, and the first {log_on_min} minutes after a log-on are never held against anybody.",
+    "themselves, and not the person's own. Requests alone are background, not use, when they come by the clock (each "
+    "of less than {background_burst_bytes} bytes with an answer of less than {background_answer_bytes}, and at least "
+    "{background_bursts}: with distances that vary by less than {background_percent} %, or half of them or more at the "
+    "same second, give or take one, as others in the minutes before and after), or "
+    "when nothing new was opened for {slow_flow_min} minutes and less than {slow_bytes_per_s} bytes a second passed. "
+    "So are pages that come at the same second of each minute, and small requests that do so beside a minute of use. "
+    "A locked workstation is used by nobody, and the first "
+    "{log_on_min} minutes after a log-on are never held against anybody.",
 )
 E6 = Rule(
     "E6",
@@ -104,10 +113,11 @@ E8 = Rule(
 )
 E9 = Rule(
     "E9",
-    1,
+    2,
     "Confidence in such an episode is high when it has at least {confident_minutes} of these minutes, the service's "
-    "picture or video hosts took part and no other site led to it; otherwise it is medium; and when it is low the "
-    "minutes are unknown.",
+    "picture or video hosts took part and no other site led to it; otherwise it is medium. When nothing but DNS "
+    "answers names the service (E13) it is medium with at least {confident_minutes} minutes, else low; and when it is "
+    "low the minutes are unknown.",
 )
 E10 = Rule(
     "E10",
@@ -117,12 +127,19 @@ E10 = Rule(
     "closure, what else would be outside the allowed times is unknown.",
 )
 E11 = Rule("E11", 1, "Services that are used for teaching too are only counted.")
-E12 = Rule("E12", 1, "A minute in which several people used one address is unknown.")
+E12 = Rule(
+    "E12",
+    2,
+    "A minute in which several people used one address is unknown, and so is one in which somebody used a computer on "
+    "which another person's session was locked, as its programs run on.",
+)
 E13 = Rule(
     "E13",
-    1,
-    "A DNS answer without traffic shows nothing, and an episode that nothing but DNS answers names is unknown "
-    "(confidence low): the device's own bytes must name the service at least once.",
+    2,
+    "A DNS answer without traffic shows nothing. A connection that hides its name, or did not show it, is named by "
+    "the DNS answers that this very device got for that address, while they hold and if none of them names anything "
+    "else; an episode that nothing but such answers names is unknown unless it has at least {confident_minutes} "
+    "minutes (E9).",
 )
 E14 = Rule(
     "E14",

@@ -120,6 +120,14 @@ def quick(asked: I64, within_s: int) -> Mask:
     return close
 
 
+def recurring(before: I64, asked: I64, after: I64) -> Mask:
+    """Do half of the requests in the seconds of a minute, or more, come in the minutes before and after, too, at the
+    same second or one beside it?"""
+    again = asked & (before | before << 1 | before >> 1) & (after | after << 1 | after >> 1)
+    often: Mask = 2 * np.bitwise_count(again) >= np.bitwise_count(asked)
+    return often
+
+
 def second_of(milliseconds: I64) -> I64:
     """The second in which a moment of the minute lies, as a set; empty for NEVER."""
     return np.where(milliseconds < NEVER, np.left_shift(1, np.minimum(milliseconds // 1000, SECONDS - 1)), 0)

@@ -20,7 +20,7 @@ WINDOW_MIN = 5
 LOOK_BACK_MIN = 60
 LOOK_AHEAD_MIN = 10
 _STAMP = len("2026-11-17T09:00Z")
-REACH_MIN, AHEAD_MIN = 14, 2  # how far back and ahead from a minute one must look to say whether it is active
+REACH_MIN, AHEAD_MIN = 14, 3  # how far back and ahead from a minute one must look to say whether it is active
 PART_MIN = 30  # a long episode is told in parts that begin on multiples of this, see pipeline.judge.parts
 
 Minutes = npt.NDArray[np.int64]

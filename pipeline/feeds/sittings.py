@@ -26,7 +26,8 @@ _MANY, _MANY_REMOTE = 3, 2
 @dataclass(frozen=True, slots=True)
 class Sitting:
     """Who sat at a computer, Unix seconds [start, end). accounts: those logged on and not locked; empty where all
-    sessions are locked. since and at: of the log-on that this rests on. shared: the computer serves many."""
+    sessions are locked. since and at: of the log-on that this rests on. shared: the computer serves many. aside: while
+    somebody is there, another account's session is locked or disconnected, and its programs run on."""
 
     start: float
     end: float
@@ -34,6 +35,7 @@ class Sitting:
     since: float
     at: str
     shared: bool = False
+    aside: bool = False
 
 
 def sittings(events: Iterable[Event]) -> Mapping[str, list[Sitting]]:
@@ -111,13 +113,15 @@ class _Host:
             present = [session for session in self._sessions.values() if session.account not in self._locked]
             first = min(present or self._sessions.values(), key=lambda session: (session.since, session.at))
             accounts = frozenset(session.account for session in present)
+            aside = bool(accounts) and any(session.account not in accounts for session in self._sessions.values())
             remote = {session.account for session in present if session.remote}
             self._serves_many |= len(accounts) >= _MANY or len(remote) >= _MANY_REMOTE
             last = self._sittings[-1] if self._sittings else None
-            if last is not None and (last.end, last.accounts, last.at) == (self._from, accounts, first.at):
+            same = last is not None and (last.end, last.accounts, last.at, last.aside)
+            if last is not None and same == (self._from, accounts, first.at, aside):
                 self._sittings[-1] = replace(last, end=now)
             else:
-                self._sittings.append(Sitting(self._from, now, accounts, first.since, first.at))
+                self._sittings.append(Sitting(self._from, now, accounts, first.since, first.at, aside=aside))
         self._from = now
 
 

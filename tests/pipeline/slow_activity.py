@@ -72,33 +72,33 @@ class SlowActivity:
             return Activity.INACTIVE
         if self._one_shot(key):
             return Activity.EMBEDDED_MEDIA
-        return Activity.EMBEDDED if self._led(key) else Activity.BACKGROUND
+        return Activity.EMBEDDED if self.led(key) else Activity.BACKGROUND
 
     def _active(self, key: Key) -> bool:
-        if self._surely(key) or self._beside(key):
-            return True
-        user, service, minute = key
-        after = (user, service, minute + 1)
-        comes = self._opened(key) and self.size(key)[1] >= self.profile.doubt.beside_bytes and self._own(key).all
-        follows = self._surely(after) or (after in self.seen and self._beside(after))
-        return bool(comes) and follows and not self.seen[key].widget
+        return self._surely(key) or self._beside(key)
 
     def _beside(self, key: Key) -> bool:
         user, service, minute = key
         long_ago, before, after = ((user, service, minute + n) for n in (-2, -1, 1))
-        doubt, own, down = self.profile.doubt, self._own(key), self.size(key)[1]
-        answered = down >= doubt.beside_answer_bytes * len(own.all)
+        doubt, own, led, down = self.profile.doubt, self._own(key), self.led(key), self.size(key)[1]
         if self._surely(before) or self._surely(after):
-            if own.all and down >= doubt.beside_bytes and (self._quiet(key) or own.content or len(own.all) >= 3):
+            whose = len(led) <= len(own.all) or own.content or len(own.all) >= 3
+            if own.all and down >= doubt.beside_bytes and whose:
                 return True
-            if len(own.all) >= 2 and answered and self._quiet(key):
+            enough = down >= doubt.beside_answer_bytes * len(own.all)
+            if len(own.all) >= 2 and enough and self._quiet(key) and not self._calls(key):
                 return True
         # the minute before last counts only if the one before has traffic
         earlier = self._surely(before) or (before in self.seen and self._surely(long_ago))
-        if earlier and self._surely(after) and own.all and answered and self._quiet(key):
+        asked = bool(own.all) and self._quiet(key) and not self._calls(key)
+        asked = asked and down >= self.profile.answer_bytes_of(key[1]) * len(own.all)
+        if earlier and self._surely(after) and (asked or (not led and self._enough(key))):
             return True
-        comes = self._opened(key) and down >= doubt.beside_bytes
-        return comes and self._surely(after) and not self.seen[key].widget
+        opened = self._openings(key)
+        late = bool(opened) and min(opened) >= 60_000 - doubt.just_before_s * 1000
+        comes = bool(opened) and (late or self._page(key) or bool(own.all)) and down >= doubt.beside_bytes
+        whose = len(led) <= len(own.all) and not self.seen[key].widget
+        return comes and self._surely(after) and (whose or bool(self.seen[key].push))
 
     def _surely(self, key: Key) -> bool:
         """E3 by itself."""
@@ -112,31 +112,42 @@ class SlowActivity:
         doubt, near = self.profile.doubt, self._around(key)
         if not self._own(key).content or not any(self._own(k).contact for k in near):
             return False
-        site = any(self.seen[k].site for k in near)
+        user, service, minute = key
+        now, after = (key, (user, service, minute - 1)), (user, service, minute + 1)
+        site = any(k in self.seen and self.seen[k].site for k in now)
+        if not any(k in self.seen and (self.seen[k].site or self.seen[k].interface) for k in now):
+            site = after in self.seen and bool(self.seen[after].site)
         wanted = doubt.site_looks if site else doubt.app_looks
         sent = sum(self.size(k)[1] for k in near)
         return sent >= self.profile.down_bytes_of(key[1]) and sum(len(self._own(k).content) for k in near) >= wanted
 
     def _reads(self, key: Key) -> bool:
         """Page after page."""
-        own, least = self._own(key), self.profile.doubt.page_bytes * len(self._own(key).site)
-        if key[1] not in self.pictured:
-            return len(own.site) >= 2 and self._site_down(key) >= least
-        return len(own.site) >= 3 and bool(own.content) and not self._framed(key) and self._site_down(key) >= 2 * least
+        own, page_bytes = self._own(key), self.profile.doubt.page_bytes
+        if key[1] in self.pictured:
+            enough = self._site_down(key) >= 3 * page_bytes * len(own.site)
+            return len(own.site) >= 3 and bool(own.content) and not self._framed(key) and enough
+        near = self._around(key)
+        pages = sum(len(self._own(k).site) for k in near)
+        sent = sum(self._site_down(k) for k in near)
+        several = len(own.site) >= 2 or (bool(own.site) and pages >= 2 and not self._again(key))
+        return several and sent >= page_bytes * pages
 
     def _watches(self, key: Key) -> bool:
         """Films, of services for which the profile asks for so much."""
         least, own, row = self.profile.down_bytes_of(key[1]), self._own(key), self.seen[key]
-        if least < self.profile.doubt.media_bytes or (self._led(key) and self._opened(key)):
+        led = self.led(key)
+        if least < self.profile.doubt.media_bytes or (led and self._openings(key)):
             return False
         sent = self._site_down(key) + (sum(s.down for s in row.content) if self.near(key) else 0)
-        return sent >= least and bool(own.contact) and len(own.site) + len(own.content) >= 2
+        several = len(own.site) + len(own.content) >= 2 and (own.content or len(own.site) - len(led) >= 2)
+        return sent >= least and bool(own.contact) and bool(several)
 
     def _asks(self, key: Key) -> bool:
         """Requests in quick succession."""
         doubt, site = self.profile.doubt, self._own(key).site
         bursts = self.profile.client_bursts_of(key[1])
-        if len(site) < bursts or not self._quiet(key) or self._framed(key):
+        if len(site) - len(self.led(key)) < bursts or not self._quiet(key) or self._framed(key):
             return False
         quick = bursts == 1 or any(later - earlier <= doubt.quick_s for earlier, later in pairwise(site))
         answered = self._site_down(key) >= self.profile.answer_bytes_of(key[1]) * len(site)
@@ -144,19 +155,44 @@ class SlowActivity:
 
     def _visits(self, key: Key) -> bool:
         """Requests after the page has come up."""
-        before, site = (key[0], key[1], key[2] - 1), self._own(key).site
-        if before not in self.seen or not self._opened(before) or len(site) < 2:
+        doubt, before, site = self.profile.doubt, (key[0], key[1], key[2] - 1), self._own(key).site
+        if before not in self.seen or not self._openings(before) or not self._quiet(key):
             return False
-        if not self._quiet(key) or self._framed(key):
+        if self.size(before)[1] < doubt.beside_bytes or (self.led(before) and not self.seen[before].push):
             return False
-        return self._site_down(key) >= self.profile.doubt.visit_bytes * len(site)
+        sent = self._site_down(key)
+        if len(site) >= 2 and not self._framed(key) and sent >= doubt.visit_bytes * len(site):
+            return True
+        turned = bool(site) and sent >= doubt.page_bytes * len(site) and not any(s.begins for s in self.seen[key].site)
+        return turned and key[1] not in self.pictured
 
     def _comes(self, key: Key) -> bool:
         """The page comes up and is used within the minute."""
         own = self._own(key)
-        if not self._opened(key) or not self._enough(key) or not self._quiet(key) or self._framed(key):
+        if not self._openings(key) or not self._enough(key) or not self._quiet(key) or self._framed(key):
             return False
-        return len(own.all) >= 3 and bool(own.site) and (bool(own.content) or len(own.site) >= 3)
+        several = bool(own.content) or len(own.site) - len(self.led(key)) >= 3
+        return len(own.all) >= 3 and bool(own.site) and several
+
+    def _page(self, key: Key) -> bool:
+        """Did a page of the site come up?"""
+        begins = any(s.begins for s in self.seen[key].site)
+        return begins and self._site_down(key) >= self.profile.doubt.beside_bytes
+
+    def _calls(self, key: Key) -> bool:
+        """Small requests that come again minute by minute."""
+        doubt, asked = self.profile.doubt, _moments(self._site(key))
+        small = max((s.largest for s in self.seen[key].site), default=0) < doubt.background_burst_bytes
+        small = small and self._site_down(key) < doubt.background_answer_bytes * len(asked)
+        return small and len(asked) >= doubt.background_bursts - 1 and self._again(key)
+
+    def _again(self, key: Key) -> bool:
+        """Do half of the requests to the site come in the minutes before and after, too?"""
+        user, service, minute = key
+        beside = [self._site(k) if k in self.seen else set() for n in (-1, 1) if (k := (user, service, minute + n))]
+        asked = self._site(key)
+        again = [s for s in asked if all({s - 1, s, s + 1} & seconds for seconds in beside)]
+        return 2 * len(again) >= len(asked)
 
     def _around(self, key: Key) -> list[Key]:
         user, service, minute = key
@@ -168,7 +204,7 @@ class SlowActivity:
         return any(row.widget for row in near) and not any(row.push for row in near)
 
     def _quiet(self, key: Key) -> bool:
-        return 2 * len(self._led(key)) <= len(self._own(key).all)
+        return 2 * len(self.led(key)) <= len(self._own(key).all)
 
     def _site_down(self, key: Key) -> int:
         return sum(s.down for s in self.seen[key].site)
@@ -176,8 +212,9 @@ class SlowActivity:
     def _enough(self, key: Key) -> bool:
         return self.size(key)[1] >= self.profile.down_bytes_of(key[1])
 
-    def _opened(self, key: Key) -> bool:
-        return any(s.begins for s in (*self.seen[key].site, *self.seen[key].interface))
+    def _openings(self, key: Key) -> list[int]:
+        """When the service was opened, in milliseconds of the minute."""
+        return [s.first for s in (*self.seen[key].site, *self.seen[key].interface) if s.begins]
 
     def _site(self, key: Key) -> set[int]:
         return {second for s in self.seen[key].site for second in s.seconds}
@@ -216,7 +253,7 @@ class SlowActivity:
         led |= {s for s in asked if any(s - n in others for n in range(doubt.embedded_within_s + 1))}
         return led | {s for s in asked if any(s - n in widgets for n in range(doubt.widget_s + 1))}
 
-    def _led(self, key: Key) -> list[int]:
+    def led(self, key: Key) -> list[int]:
         return _moments(self._following(key, self.profile.doubt.embedded_steps))
 
     def _own(self, key: Key) -> Own:
@@ -227,8 +264,7 @@ class SlowActivity:
         doubt = self.profile.doubt
         excused = self._following(key, doubt.embedded_steps)
         for at in (minute - 1, minute):
-            row = self.seen.get((user, service, at))
-            begun = [s.first for s in (*row.site, *row.interface) if s.begins] if row else []
+            begun = self._openings((user, service, at)) if (user, service, at) in self.seen else []
             if begun:
                 came = 60 * (at - minute) + min(begun) // 1000
                 excused |= {came + n for n in range(doubt.coming_s + 1)}
@@ -272,10 +308,12 @@ class SlowActivity:
             60 * n + second for n, k in enumerate(around) if k in self.seen for second in _moments(self._site(k))
         ]
         gaps = [later - earlier for earlier, later in pairwise(moments)]
-        if len(gaps) < doubt.background_bursts - 1:
-            return False
         small = max((s.largest for s in self.seen[key].site), default=0) < doubt.background_burst_bytes
         small = small and sum(self.size(key)) < doubt.background_answer_bytes * len(_moments(self._site(key)))
+        if small and len(_moments(self._site(key))) >= doubt.background_bursts and self._again(key):
+            return True
+        if len(gaps) < doubt.background_bursts - 1:
+            return False
         variance = 10_000 * (len(gaps) * sum(gap * gap for gap in gaps) - sum(gaps) ** 2)
         return small and variance < (doubt.background_percent * sum(gaps)) ** 2
 

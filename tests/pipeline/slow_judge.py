@@ -59,7 +59,9 @@ class SlowJudge:
         decided = {key: self._before_episodes(seen[key], key) for key in kept}
         found = []
         for key in kept:
-            outcome, reason = decided[key] or self._by_episode(key, kept, decided, seen)
+            outcome, reason = decided[key] or self._by_episode(key, kept, decided, look)
+            if reason is Reason.BOUNDARY and self._few_either_way(key, kept, decided):
+                outcome, reason = Outcome.COUNT_ONLY, Reason.INCIDENTAL
             user, service, minute = key
             who = ("person", user[1]) if user[0] == "assigned" else user
             up, down = look.size(key)
@@ -116,7 +118,8 @@ class SlowJudge:
         at = minute - MIDNIGHT
         allowed = list(Allowed)[self.plan.allowed[person, at]]
         state = list(State)[self.plan.state[person, at]]
-        if allowed is Allowed.YES and state in self.profile.allow:
+        near = list(Reason)[self.plan.reason[person, at]] is Reason.BOUNDARY
+        if (allowed is Allowed.YES or near) and state in self.profile.allow:
             return Outcome.ALLOWED, Reason.ALLOWED_TIME
         if allowed is Allowed.UNKNOWN and self._counted_either_way(person, at):
             return Outcome.COUNT_ONLY, Reason.NON_CONTACT
@@ -140,13 +143,8 @@ class SlowJudge:
                 return False
         return self.profile.counts_non_contact(self.day)
 
-    def _by_episode(
-        self,
-        key: Key,
-        kept: set[Key],
-        decided: dict[Key, tuple[Outcome, Reason] | None],
-        seen: dict[Key, Seen],
-    ) -> tuple[Outcome, Reason]:
+    def _episode(self, key: Key, kept: set[Key]) -> list[int]:
+        """The minutes of a minute's episode that its window sees."""
         user, service, minute = key
         window = minute - minute % 5
         episode = {minute}
@@ -155,17 +153,35 @@ class SlowJudge:
             while True:
                 gap = range(1, self.profile.episode_gap_min + 1)
                 reached = next((at + step * d for d in gap if (user, service, at + step * d) in kept), None)
-                if reached is None or not window - 60 <= reached < window + 13:
+                if reached is None or not window - 60 <= reached < window + 12:
                     break
                 at = reached
                 episode.add(at)
-        counting = [m for m in episode if decided[user, service, m] is None]
-        if len(counting) >= self.profile.episode_minutes:
-            flows = [s for m in counting for s in seen[user, service, m].naming]
-            if all(s.evidence == "dns" for s in flows):
-                return Outcome.UNKNOWN, Reason.DNS_ONLY
-            return Outcome.OUTSIDE_ALLOWED, Reason.EPISODE
-        return Outcome.COUNT_ONLY, Reason.INCIDENTAL
+        return sorted(episode)
+
+    def _few_either_way(self, key: Key, kept: set[Key], decided: dict[Key, tuple[Outcome, Reason] | None]) -> bool:
+        user, service, _ = key
+        if user[0] != "person":
+            return False
+        answers = [decided[user, service, m] for m in self._episode(key, kept)]
+        may = [a for a in answers if a is None or (a[0] is Outcome.UNKNOWN)]
+        return len(may) < self.profile.episode_minutes
+
+    def _by_episode(
+        self,
+        key: Key,
+        kept: set[Key],
+        decided: dict[Key, tuple[Outcome, Reason] | None],
+        look: SlowActivity,
+    ) -> tuple[Outcome, Reason]:
+        user, service, _ = key
+        counting = [(user, service, m) for m in self._episode(key, kept) if decided[user, service, m] is None]
+        if len(counting) < self.profile.episode_minutes:
+            return Outcome.COUNT_ONLY, Reason.INCIDENTAL
+        flows = [s for k in counting for s in look.seen[k].naming]
+        if all(s.evidence == "dns" for s in flows) and len(counting) < self.profile.doubt.confident_minutes:
+            return Outcome.UNKNOWN, Reason.DNS_ONLY
+        return Outcome.OUTSIDE_ALLOWED, Reason.EPISODE
 
 
 def day_sums(judged: Iterable[Judged], services: dict[str, Service]) -> dict[str, Counter[tuple[str, ...]]]:

@@ -6,12 +6,13 @@ It is slow on purpose and shares nothing with the product: no types, no tables, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from tests.pipeline.schools import GRID, HEADERS
 
 Row = dict[str, str]
 Answer = tuple[str, str, str]
+Name = tuple[str, str] | None  # of a duty: slot or start, and end; None for any
 BREAKS = ("break", "lunch")
 DAY_OFF = ("non_working_day", "yes", "non_working_day")
 CONFLICT = ("unknown", "unknown", "conflict")
@@ -46,6 +47,19 @@ def no(state: str) -> Answer:
 
 def minute_of(text: str) -> int:
     return int(text[:2]) * 60 + int(text[3:])
+
+
+def duty_name(row: Row) -> Name:
+    """How a row names a duty: by its slot, or by its times."""
+    return row["slot_or_start"], row["end"]
+
+
+def together(one: Row, other: Row) -> bool:
+    """Were two rows entered within an hour, as far as is known?"""
+    if not one["entered_at"] or not other["entered_at"]:
+        return True
+    at, since = (datetime.fromisoformat(row["entered_at"]) for row in (one, other))
+    return abs(at - since) <= timedelta(hours=1)
 
 
 def within(day: date, first: str, last: str) -> bool:
@@ -203,7 +217,7 @@ class SlowPlace:
                 return True
         return False
 
-    def plain(self, staff: Row, week: str, minute: int, freed: set[str], taken: bool) -> Answer:
+    def plain(self, staff: Row, week: str, minute: int, freed: set[str], taken: set[Name]) -> Answer:
         """An undated minute if the week has this letter."""
         who, group, leads = staff["staff_id"], staff["bell_group"], staff["role"] == "leadership"
         hours, known = self.hours(who, week, minute)
@@ -217,19 +231,20 @@ class SlowPlace:
                 if minute_of(start) <= minute < minute_of(end):
                     return no("inset")
         duties = [
-            (r["kind"], self.covers(group, r["slot_or_start"], r["end"], minute))
+            (r["kind"], self.covers(group, r["slot_or_start"], r["end"], minute), bool({None, duty_name(r)} & taken))
             for r in self.recurring("duties", who, week)
         ]
-        fits = all(covers is not None for _, covers in duties)
+        fits = all(covers is not None for _, covers, _ in duties)
         if "duty" in freed:
             duties = []
         day_off = known and hours == "day_off"
-        standby = [covers for kind, covers in duties if kind == "cover_standby" and covers]
-        real = [covers for kind, covers in duties if kind != "cover_standby" and covers]
+        standby = [covers for kind, covers, _ in duties if kind == "cover_standby" and covers]
+        real = [covers for kind, covers, gone in duties if kind != "cover_standby" and covers and not gone]
+        lost = [covers for kind, covers, gone in duties if kind != "cover_standby" and covers and gone]
         below = self.lesson(staff, week, minute, (hours, known, fits), rest, standby, "lesson" in freed)
-        if not day_off and not taken and (True in real or (AGREED in real and below[1] == "no")):
+        if not day_off and (True in real or (AGREED in real and below[1] == "no")):
             return no("duty")
-        return (below if below[1] == "no" else CONFLICT) if real else below
+        return (below if below[1] == "no" else CONFLICT) if real or lost else below
 
     def inset_minute(self, group: str, hours: str, known: bool, rest: Answer, leads: bool, minute: int) -> Answer:
         if hours == "day_off":
@@ -304,7 +319,7 @@ class SlowPlace:
 
     # the day
 
-    def undated(self, staff: Row, minute: int, freed: set[str], taken: bool) -> Answer:
+    def undated(self, staff: Row, minute: int, freed: set[str], taken: set[Name]) -> Answer:
         weeks = sorted(self.said) if len(self.said) == 1 else ["A", "B"]
         first, *more = [self.plain(staff, week, minute, freed, taken) for week in weeks]
         for other in more:
@@ -317,8 +332,15 @@ class SlowPlace:
     def unlettered(self) -> Answer:
         return CONFLICT if self.said else unknown("no_calendar")
 
-    def taken(self, minute: int) -> bool:
-        """Is there a swap in this minute of which more people took than gave?"""
+    def taken(self, minute: int) -> set[Name]:
+        """Names of duties in this minute of which more people took than gave; None for any duty."""
+        rota = {
+            duty_name(r)
+            for week in (sorted(self.said) if len(self.said) == 1 else ["A", "B"])
+            for r in self.rows["duties"]
+            if r in self.recurring("duties", r["staff_id"], week)
+        }
+        found: set[Name] = set()
         groups = {r["staff_id"]: r["bell_group"] for r in self.rows["staff"]}
         swaps = [
             r
@@ -335,13 +357,15 @@ class SlowPlace:
             if row["kind"] == "duty_swap_to":
                 mine = span(row)
                 if mine is None:
-                    return True
-                among = [r for r in swaps if (span(r) or set()) & mine]
+                    found.add(None)
+                    continue
+                among = [r for r in swaps if (span(r) or set()) & mine and together(r, row)]
                 takers = {r["staff_id"] for r in among if r["kind"] == "duty_swap_to"} | {row["staff_id"]}
                 givers = {r["staff_id"] for r in among if r["kind"] == "duty_swap_from"} - {row["staff_id"]}
                 if minute in mine and len(givers) < len(takers):
-                    return True
-        return False
+                    name = duty_name({"slot_or_start": row["start_or_slot"], "end": row["end"]})
+                    found.add(name if name in rota else None)
+        return found
 
     def raw(self, staff: Row, minute: int) -> Answer:
         """A minute without the margin."""
@@ -366,16 +390,12 @@ class SlowPlace:
         taking = [r for r, covers in covered if covers and r["kind"] in TAKES]
         freed = {"duty" if r["kind"] == "duty_swap_from" else "lesson" for r in taking}
         undated = self.undated(staff, minute, freed, self.taken(minute))
-        closed = [
-            (r["entered_at"], DAY_OFF if c is True else CONFLICT) for r, c in covered if c and r["kind"] == "closed"
-        ]
+        closed = [(r, DAY_OFF if c is True else CONFLICT) for r, c in covered if c and r["kind"] == "closed"]
         if closed:
-            return latest(closed)
-        away = [
-            (r["entered_at"], AWAY[r["kind"]] if c is True else CONFLICT) for r, c in covered if c and r["kind"] in AWAY
-        ]
+            return laid(closed)
+        away = [(r, AWAY[r["kind"]] if c is True else CONFLICT) for r, c in covered if c and r["kind"] in AWAY]
         if away:
-            return latest(away)
+            return laid(away)
         work = []
         for row, covers in covered:
             if row["kind"] not in WORK or not covers:
@@ -384,8 +404,8 @@ class SlowPlace:
             if answer is not None:
                 answer = given_again(row, [r for r in taking if row["kind"] in TAKES[r["kind"]]], answer)
             if answer is not None:
-                work.append((row["entered_at"], answer))
-        return latest(work) if work else undated
+                work.append((row, answer))
+        return laid(work) if work else undated
 
     def somewhere(self, group: str, row: Row) -> bool:
         """Is there a minute of the day in which a record may be, but not surely?"""
@@ -457,6 +477,20 @@ def given_again(row: Row, given: list[Row], answer: Answer) -> Answer | None:
     if any(not mine or not other["entered_at"] or other["entered_at"] == mine for other in given):
         return CONFLICT
     return answer
+
+
+def laid(records: list[tuple[Row, Answer]]) -> Answer:
+    """The later of one's own and of everybody's records; one's own if nobody knows, and neither allows anything."""
+    own = [(row["entered_at"], answer) for row, answer in records if row["staff_id"] != "*"]
+    general = [(row["entered_at"], answer) for row, answer in records if row["staff_id"] == "*"]
+    if not own or not general:
+        return latest(own or general)
+    mine, theirs = latest(own), latest(general)
+    if all(entered for entered, _ in own + general):
+        at, since = (max(entered for entered, _ in side) for side in (own, general))
+        if at != since:
+            return mine if at > since else theirs
+    return mine if mine == theirs or mine[1] == theirs[1] == "no" else CONFLICT
 
 
 def latest(records: list[tuple[str, Answer]]) -> Answer:

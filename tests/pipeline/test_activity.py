@@ -96,6 +96,16 @@ def test_page_after_page_is_use() -> None:
     assert look(kept(3, 15, 30, down=40_000), pictures(31)) == ["background"]
 
 
+def test_slow_readers_turn_a_page_a_minute() -> None:
+    pages = [kept(9 + 17 * n, down=30_000, service="instagram", minute=AT + n) for n in range(3)]
+    assert look(*pages) == ["active"] * 3
+    by_itself = [replace(pages[0], minute=AT + n, asked=(9 + n % 2,)) for n in range(7)]
+    assert look(*by_itself)[2:5] == ["inactive"] * 3, "each minute at the same second"
+    came = opened(50, down=40_000, service="instagram")
+    assert look(came, replace(pages[1], asked=(40,))) == ["active", "active"], "a page came up, and another"
+    assert look(came, replace(pages[1], asked=(40,), down=3_000)) == ["inactive", "inactive"], "a tab that calls home"
+
+
 def test_films_are_use_where_much_came_for_two_requests() -> None:
     film = kept(3, 30, down=1_200_000, service="twitch")
     assert look(film) == ["active"]
@@ -124,6 +134,17 @@ def test_what_follows_on_a_page_that_came_up_is_a_visit() -> None:
     assert look(opened(10, 12, 20, 31, 44)) == ["active"]
 
 
+def test_requests_that_come_again_at_the_same_second_are_background() -> None:
+    """A page that calls home by two clocks, one of twenty seconds and one of sixty."""
+    calls = [kept(0, 20 + n % 2, 40, 43, 59, down=10_000, largest=1400, minute=AT + n) for n in range(7)]
+    assert look(*calls)[2:5] == ["background"] * 3
+    assert look(*[replace(s, largest=2_500) for s in calls]) == ["active"] * 7, "programs say little"
+    moved = [
+        replace(calls[0], minute=AT + n, asked=tuple((s + 7 * n) % 60 for s in (3, 20, 24, 40, 51))) for n in range(4)
+    ]
+    assert look(*moved) == ["active"] * 4
+
+
 def test_less_is_enough_beside_an_active_minute() -> None:
     full, less = kept(3, 11, 24, 40, 52), kept(9, 30, down=6_000, minute=AT + 1)
     assert look(less) == ["inactive"]
@@ -140,7 +161,13 @@ def test_a_page_that_comes_up_by_itself_is_not_use() -> None:
     """Tabs restored at the start of the day; beside a minute of use the page's coming up belongs to it."""
     assert look(opened(10, 12, 14)) == ["background"]
     assert look(opened(58), kept(1, 2, down=400_000, minute=AT + 1)) == ["background", "background"]
-    assert look(opened(50, 52), kept(3, 11, 24, 40, 52, minute=AT + 1)) == ["active", "active"]
+    used = kept(3, 11, 24, 40, 52, minute=AT + 1)
+    assert look(opened(50, 52), used) == ["active", "active"]
+    app = opened(20, 22, role="api")
+    assert look(app, used) == ["background", "active"], "an app that woke up long before"
+    assert look(opened(20, 22), used) == ["active", "active"], "a page of the site is looked at longer"
+    assert look(opened(50, 52), *elsewhere(49), used) == ["embedded", "active"], "another page led to it"
+    assert look(opened(50, 52), kept(53, role="push"), *elsewhere(49), used) == ["active", "active"], "its own page"
 
 
 def test_what_another_site_led_to_is_embedded() -> None:
@@ -151,8 +178,12 @@ def test_what_another_site_led_to_is_embedded() -> None:
     assert look(box, pictures(12, 32, 34, 36, 46, 48), *elsewhere(9, 29, 44)) == ["embedded"], "one led to the next"
     asks = replace(box, asked=(1, 20, 28, 40, 46), begins=False)
     assert look(asks, *elsewhere(30)) == ["active"], "it came after"
-    early = replace(box, asked=(1, 20, 26, 35, 40, 50), begins=False)
-    assert look(early, *elsewhere(59, at=AT - 1)) == ["active"], "one of six requests is led to"
+    early = replace(box, asked=(1, 20, 26, 35, 40, 44, 50), begins=False)
+    assert look(early, *elsewhere(59, at=AT - 1)) == ["active"], "one of seven requests is led to"
+    assert look(early, *elsewhere(59, at=AT - 1), *elsewhere(19)) == ["embedded"], "two are, and three left is too few"
+    film = opened(10, 16, 19, 21, down=2_000_000, service="twitch")
+    assert look(film, *elsewhere(9)) == ["embedded"], "a player that reports what it plays"
+    assert look(film) == ["active"]
     own = [opened(10, 20, 30, 45), pictures(22, 40, 52)]
     assert look(*own, *elsewhere(9, 29, 44)) == ["active"], "somebody is at the service all the same"
 
@@ -187,7 +218,7 @@ def test_small_requests_by_the_clock_are_background() -> None:
     minutes = [replace(poll, minute=AT + n) for n in range(4)]
     assert set(look(*minutes)) == {"background"}
     assert set(look(*[replace(s, down=60_000) for s in minutes])) == {"active"}, "much comes in answer"
-    uneven = [replace(s, asked=(2, 9, 13, 31, 38, 57)) for s in minutes]
+    uneven = [replace(s, asked=tuple((m + 11 * n) % 60 for m in (2, 9, 13, 31, 38, 57))) for n, s in enumerate(minutes)]
     assert set(look(*uneven)) == {"active"}
 
 
@@ -239,11 +270,15 @@ def test_confidence_grows_with_minutes_and_pictures(keys: Pseudonyms) -> None:
     assert confidence(*session(6), *pictures, *elsewhere(2)) == {"medium"}, "another site led to it"
 
 
-def test_what_only_dns_names_is_never_held_against_anybody(keys: Pseudonyms) -> None:
-    named = session(6, evidence="dns")
-    assert outcomes(findings(assessor(keys), named)) == {("unknown", "dns_only")}
-    named[2] = replace(named[2], evidence="sni")
-    assert outcomes(findings(assessor(keys), named)) == {("outside_allowed", "episode")}
+def test_what_only_dns_names_is_held_against_nobody_unless_it_is_long(keys: Pseudonyms) -> None:
+    short, long = session(4, evidence="dns"), findings(assessor(keys), session(6, evidence="dns"))
+    assert outcomes(findings(assessor(keys), short)) == {("unknown", "dns_only")}
+    short[2] = replace(short[2], evidence="sni")
+    assert outcomes(findings(assessor(keys), short)) == {("outside_allowed", "episode")}
+    assert outcomes(long) == {("outside_allowed", "episode")}
+    assert set(long.decision.confidence.tolist()) == {Confidence.MEDIUM.code}
+    pictured = findings(assessor(keys), [*session(6, evidence="dns"), *session(6, role="cdn", evidence="dns")])
+    assert set(pictured.decision.confidence.tolist()) == {Confidence.MEDIUM.code}, "never high"
 
 
 class LoggedOn(TableBindings):

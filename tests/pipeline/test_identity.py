@@ -184,14 +184,17 @@ def test_two_people_at_one_host_are_nobody() -> None:
     assert who(generic, "09:30:00") == SEVERAL
 
 
-def test_fast_user_switching_leaves_the_one_who_is_not_locked() -> None:
+def test_fast_user_switching_leaves_nobody_until_the_other_session_is_over() -> None:
+    """A film in the locked session plays on."""
     events = [
         event("09:00:00", 4624, "t1", "0x1"),
         event("10:00:00", 4800, "t1", "0x1"),
         event("10:05:00", 4624, "t2", "0x2"),
+        event("11:00:00", 4647, "t1", "0x1"),
     ]
     bindings = bind(WHOLE, events)
-    assert [who(bindings, clock) for clock in ("10:02:00", "10:30:00")] == [LOCKED, ("T2", "B", "none")]
+    expected = [LOCKED, SEVERAL, ("T2", "B", "none")]
+    assert [who(bindings, clock) for clock in ("10:02:00", "10:30:00", "11:01:00")] == expected
 
 
 def test_two_people_in_one_minute_are_nobody() -> None:

@@ -272,7 +272,7 @@ def test_only_what_a_window_sees_makes_an_episode_long(seed: int, at_least: int)
     outcome = decide(use, circumstances, at_least, 5).outcome
     for m, forbidden, code in zip(at.tolist(), no.tolist(), outcome.tolist(), strict=True):
         window = m // 5 * 5
-        seen = sum(window - 60 <= other < window + 13 for other in at[no].tolist())
+        seen = sum(window - 60 <= other < window + 12 for other in at[no].tolist())
         expected = Outcome.ALLOWED
         if forbidden:
             expected = Outcome.OUTSIDE_ALLOWED if seen >= at_least else Outcome.COUNT_ONLY

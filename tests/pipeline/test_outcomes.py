@@ -136,7 +136,10 @@ def use(clock: str, client: str = "10.0.0.1", service: str = "facebook", minutes
         (use(BELL, "10.0.0.3"), "official_possible", "official_site"),  # official goes before the bell's doubt
         (use(LUNCH, "10.0.0.3"), "official_possible", "official_site"),
         (use(TEACHING, "10.0.0.3", "instagram"), "outside_allowed", "episode"),  # of that service only
-        (use(BELL, minutes=2), "unknown", "boundary"),
+        (use("10:56"), "unknown", "boundary"),
+        (use("11:00"), "allowed", "allowed_time"),  # the bell's doubt is for the person's good
+        (use(BELL, minutes=2), "count_only", "incidental"),  # so few are held against nobody on either side
+        (use(BELL, "10.0.0.5", minutes=2), "unknown", "boundary"),
         (use(TEACHING, minutes=2), "count_only", "incidental"),
     ],
 )

@@ -74,6 +74,16 @@ def test_an_ordinary_day(who: str, clock: str, state: str, allowed: str, reason:
     assert at(who, clock) == (state, allowed, reason)
 
 
+def test_a_swap_is_about_the_duties_that_the_rota_names_so() -> None:
+    gate = ["OF,*,2,11:00,11:20,gate,Yard,2026-09-01,2026-12-18"]
+    duty, doubt = ("duty", NO, "scheduled"), ("unknown", UNKNOWN, "conflict")
+    for taken, expected in (("BRK,", duty), ("11:00,11:20", doubt), ("11:05,11:15", doubt)):
+        swap = [f"2026-11-17,T2,{taken},duty_swap_to,,"]
+        assert at("OF", "11:10", more_duties=gate, exceptions=swap) == expected, taken
+    assert at("T1", "11:10", more_duties=gate, exceptions=["2026-11-17,T2,BRK,,duty_swap_to,,"]) == doubt
+    assert at("T1", "11:10", more_duties=gate, exceptions=["2026-11-17,T2,11:00,11:20,duty_swap_to,,"]) == duty
+
+
 DATED = [
     # cover taken in a PPA; a meeting after school; an exam instead of a lesson
     (["T1,P2,,cover,,"], "T1", "10:30", ("cover", NO, "scheduled")),
@@ -98,6 +108,18 @@ DATED = [
     (["T1,BRK,,duty_swap_from,T2,"], "T1", "11:10", ("break", YES, "break_not_on_duty")),
     (["T2,BRK,,duty_swap_to,,"], "T2", "11:10", ("duty", NO, "scheduled")),
     (["T2,BRK,,duty_swap_to,,"], "T1", "11:10", ("unknown", UNKNOWN, "conflict")),  # who gave it away?
+    (  # two halves of other swaps: they were not entered together
+        ["T2,BRK,,duty_swap_to,,2026-11-16T08:00", "OF,BRK,,duty_swap_from,,2026-11-16T15:00"],
+        "T1",
+        "11:10",
+        ("unknown", UNKNOWN, "conflict"),
+    ),
+    (
+        ["T2,BRK,,duty_swap_to,,2026-11-16T08:00", "OF,BRK,,duty_swap_from,,2026-11-16T08:05"],
+        "T1",
+        "11:10",
+        ("duty", NO, "scheduled"),
+    ),
     (
         ["T2,BRK,,duty_swap_to,,2026-11-16T08:00", "T2,BRK,,duty_swap_from,,2026-11-16T09:00"],
         "T2",
@@ -139,6 +161,13 @@ DATED = [
     (["*,12:20,24:00,closed,,"], "T1", "09:30", ("teaching", NO, "scheduled")),
     # twilight INSET for everybody is not for those who have the day off, nor for those of whom that is not known
     (["*,15:30,18:00,inset,,"], "T1", "17:00", ("inset", NO, "scheduled")),
+    (["*,15:30,18:00,inset,,", "T1,15:30,18:00,meeting,,"], "T1", "17:00", ("meeting", NO, "scheduled")),  # own first
+    (
+        ["*,15:30,18:00,inset,,2026-11-16T09:00", "T1,15:30,18:00,meeting,,2026-11-16T08:00"],
+        "T1",
+        "17:00",
+        ("inset", NO, "scheduled"),
+    ),
     (["*,15:30,18:00,inset,,"], "PT", "17:00", ("non_working_day", YES, "non_working_day")),
     (["*,15:30,18:00,inset,,"], "TR", "17:00", ("unknown", UNKNOWN, "no_pattern")),
     (["PT,15:30,18:00,inset,,"], "PT", "17:00", ("inset", NO, "scheduled")),  # asked in person

@@ -23,7 +23,7 @@ def test_a_window_sees_no_further_than_its_slices_reach(minute: int) -> None:
     (start,) = start_of(np.array([minute])).tolist()
     ((first,), (end,)) = (side.tolist() for side in view(np.array([minute])))
     assert start <= minute < start + 5
-    assert (first, end) == (start - 60, start + 13)
+    assert (first, end) == (start - 60, start + 12)
     assert first_needed(start) == first - REACH_MIN, "whether a minute is active depends on those before it"
     assert end_needed(start) == end + AHEAD_MIN, "and on those after it"
 
