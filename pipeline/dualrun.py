@@ -2,7 +2,7 @@
 
 What a version says of each service (its kind, and what is done with its use) is in the store (`catalogue_version`), so
 the version before can be judged by even after an upgrade. A service that it did not have counts as ignored; one that
-only it had is named by no sensor any more, and cannot be compared. Host names play no part here: both versions see the
+only it had is named by no sensor any more, and cannot be compared. Host names are those of the newer: both see the
 slices that the sensor named by the newer one. The first day is that of the first window stored under the new version,
 so whoever computes a window again finds the same difference. It decides nothing: outcomes are those of the new version.
 """
@@ -131,7 +131,8 @@ def by_version(assessor: Assessor, version: str, words: Words) -> Assessor:
         services[service.id] = replace(service, kind=Kind(kind), action=Action(action))
     own = {name: entry for name, entry in assessor.profile.services.items() if name in words}
     profile = replace(assessor.profile, services=MappingProxyType(own))
-    return replace(assessor, catalogue=Catalogue(version, services, {}, {}), profile=profile)
+    hosts = assessor.catalogue.hosts  # which services have hosts for pictures plays a part in what is use
+    return replace(assessor, catalogue=Catalogue(version, services, hosts, {}), profile=profile)
 
 
 @dataclass(frozen=True, slots=True)
