@@ -60,11 +60,18 @@ def test_every_sentence_of_an_answer_has_its_welsh(module: str) -> None:
     assert not lacking(yielded(module))
 
 
+def left_in_english(english: str, welsh: str) -> list[str]:
+    """Six words in a row that are still there; a filled-in list may be five."""
+    words = english.split()
+    rows = (" ".join(words[n : n + 6]) for n in range(len(words) - 5))
+    return [row for row in rows if row in welsh]
+
+
 def test_every_rule_and_step_has_its_welsh() -> None:
     book = Rulebook(load_profile("cwmbran"), 5)
     rules = [rule.sentence(book.limits()) for rule in every_rule()]
     assert len(rules) == 29
-    assert not [rule for rule in rules if recognised("cy", rule) in (None, rule)]
+    assert not [rule for rule in rules if left_in_english(rule, recognised("cy", rule) or rule)]
     assert not [step.identity for step in STEPS if recognised("cy", step.identity) is None]
 
 

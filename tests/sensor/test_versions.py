@@ -97,21 +97,21 @@ def test_whoever_is_killed_leaves_a_whole_file_and_a_way_back(
 ) -> None:
     """Killed at each write in turn: the file is the old or the new one, and the old one can be had back."""
     put(file, b"old")
-    write = versions._write
+    write = versions.write_whole
     for deaths in range(1, 4):
         left = deaths
 
-        def dying(path: Path, content: bytes) -> None:
+        def dying(path: Path, content: bytes, like: Path | None = None) -> None:
             nonlocal left
             left -= 1
             if not left:
                 raise KeyboardInterrupt
-            write(path, content)
+            write(path, content, like)
 
-        monkeypatch.setattr(versions, "_write", dying)
+        monkeypatch.setattr(versions, "write_whole", dying)
         with pytest.raises(KeyboardInterrupt):
             put(file, b"new")
-        monkeypatch.setattr(versions, "_write", write)
+        monkeypatch.setattr(versions, "write_whole", write)
         assert file.read() in (b"old", b"new")
         if file.read() == b"new":
             file.undo()
