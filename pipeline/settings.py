@@ -75,7 +75,10 @@ class SchoolSettings(Table):
         description="File of the pseudonyms' keys (mode 0600), made when needed; keep it out of the store.",
     )
     boundary_margin_min: Whole = Field(
-        default=5, ge=0, le=30, description="Minutes around a change of what is allowed that count as unknown."
+        default=5,
+        ge=0,
+        le=30,
+        description="Minutes around a change of what is allowed that are unknown; use in allowed time stays allowed.",
     )
 
     @field_validator("identity")
