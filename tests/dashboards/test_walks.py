@@ -19,6 +19,7 @@ from tests.dashboards.schoolhouse import PASSWORD, Schoolhouse
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium on the path")
 
+LIGHT, DARK = "rgb(246, 247, 249)", "rgb(16, 21, 27)"  # --page of schoolgate.css and of dark.css
 PAGES = {
     "health": f"/health?day={DAY}",
     "edits": "/edits",
@@ -84,6 +85,7 @@ def test_log_in_with_a_code_for_the_first_time_and_again(browser: Browser, serve
         page = seen.page
         seen.open(f"{address}/edits")
         assert "/login" in page.url
+        expect(page.get_by_label("Login")).to_be_focused()  # to type at once is enough
         page.get_by_label("Login").fill("mair")
         page.get_by_label("Password").fill(once)
         page.get_by_role("button", name="Log in").click()
@@ -97,6 +99,7 @@ def test_log_in_with_a_code_for_the_first_time_and_again(browser: Browser, serve
         page.get_by_role("button", name="Done").click()
         expect(page.get_by_text("Mair Lloyd")).to_be_visible()
         page.get_by_role("button", name="Log out").click()
+        expect(page.get_by_label("Login")).to_be_focused()
         page.get_by_label("Login").fill("mair")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_label("Code").fill("000000")
@@ -178,12 +181,12 @@ def test_keys_alone_are_enough(browser: Browser, served: tuple[str, Schoolhouse]
 def test_the_theme_can_be_chosen_against_the_device(browser: Browser, served: tuple[str, Schoolhouse]) -> None:
     address, house = served
     with looking(browser, 1280, "light", house.word(Role.HEAD)) as seen:
-        ground = "getComputedStyle(document.body).backgroundColor"
+        ground = seen.page.locator("body")
         seen.open(f"{address}/edits")
-        light = seen.page.evaluate(ground)
+        expect(ground).to_have_css("background-color", LIGHT)
         seen.page.get_by_role("link", name="Dark").click()
         expect(seen.page.locator("html")).to_have_attribute("data-theme", "dark")
-        assert seen.page.evaluate(ground) != light
+        expect(ground).to_have_css("background-color", DARK)  # its own sheet may come a moment after the words
         seen.page.get_by_role("link", name="Cymraeg").click()
         expect(seen.page.get_by_role("heading", name="Golygiadau", exact=True)).to_be_visible()
         assert seen.page.url == f"{address}/edits"
