@@ -23,9 +23,8 @@ def day(sample_day: SampleDay, tmp_path_factory: pytest.TempPathFactory) -> Day:
 @pytest.mark.parametrize(
     "faults",
     [
-        ("kill owner", "kill owner", "kill both"),
-        ("fill disk", "kill writer", "fill disk"),
-        ("take store", "kill owner", "fill disk"),
+        ("kill owner", "fill disk", "kill both"),
+        ("take store", "kill writer", "fill disk"),
     ],
     ids="-".join,
 )

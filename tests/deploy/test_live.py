@@ -447,9 +447,9 @@ def test_a_service_that_is_added_is_named_from_then_on_and_no_packet_is_lost(
         assert steadily.wait(PATIENCE_S) == 0
         run.until("all packets in the spool", lambda: sent(2))
         send(tmp_path / "flows.pcap")
-        run.until("the service in the spool", lambda: "ourspace" in named())
         run.until("all packets in the spool", lambda: sent(3))
         run.stop()
+    assert "ourspace" in named()
     assert not run.hears("starting it again"), "it went well"
     assert not run.hears("going on with the files as they were")
     counters = spooled(school)[0]

@@ -63,12 +63,12 @@ def run(flood: str, flows: int, per_ms: int, limits: MeterLimits) -> dict[str, A
     state[walk.FORMAT], state[walk.SWAPPED], state[walk.NANO], state[walk.LINK] = walk.FORMAT_PCAP, 1, 1, 1
     for data in blocks(FLOODS[flood], 400, 100, RATIO):  # what is compiled or imported on first use is not growth
         warm = Sensor(CATALOGUE, (), MeterLimits(first_flows=16))
-        warm.feed(np.frombuffer(data, np.uint8), 0, len(data), state.copy())
+        warm.feed(np.frombuffer(bytearray(data), np.uint8), 0, len(data), state.copy())
         warm.meter.finish()
         warm.table()
     named, before, peak, busy, worst = set[tuple[bytes, int]](), 0, 0, 0.0, 0.0
     for n, data in enumerate(blocks(FLOODS[flood], flows, per_ms, RATIO)):
-        block = np.frombuffer(data, np.uint8)
+        block = np.frombuffer(bytearray(data), np.uint8)  # as a capture is: what may be written to
         before = before or resident()
         begun = time.perf_counter()
         fed = subject.feed(block, 0, len(block), state)

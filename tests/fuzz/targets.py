@@ -35,10 +35,10 @@ MUTATIONS = {
     "quic_frames": 1500,
     "dns": 3000,
     "http": 3000,
-    "captures": 1000,
-    "frames": 1000,
-    "fragments": 1000,
-    "ring": 1500,
+    "captures": 400,
+    "frames": 400,
+    "fragments": 400,
+    "ring": 400,
     "sightings": 1500,
 }
 CORPUS = Path(__file__).parent / "corpus"

@@ -129,7 +129,7 @@ def traffic(draw: st.DrawFn) -> list[Slice]:
     return [replace(s, last=max(s.first, s.last)) for s in found]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(traffic(), st.booleans())
 def test_fast_and_slow_judge_agree(pseudonyms: Pseudonyms, given_slices: list[Slice], dns_counts: bool) -> None:
     profile = replace(PROFILE, dns_named_flows=dns_counts)

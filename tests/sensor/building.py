@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gzip
 import ipaddress
 import itertools
 import ssl
@@ -325,6 +326,18 @@ def pcap(packets: Iterable[Packet], *, order: str = "<", nano: bool = True, link
         cut = p.frame[:snap]
         out.append(struct.pack(order + "IIII", seconds, rest if nano else rest // 1000, len(cut), len(p.frame)) + cut)
     return b"".join(out)
+
+
+def start_of(path: Path, most: int) -> bytes:
+    """A stored pcap, unpacked; if it has more than `most` bytes, the packets that there is room for."""
+    data, at = path.read_bytes(), 24
+    if path.suffix == ".gz":
+        data = gzip.decompress(data)
+    if len(data) <= most:
+        return data
+    while (after := at + 16 + struct.unpack_from("<I", data, at + 8)[0]) <= most:
+        at = after
+    return data[:at]
 
 
 def pcapng_block(kind: int, body: bytes, order: str = "<") -> bytes:

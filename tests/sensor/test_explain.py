@@ -41,6 +41,7 @@ from tests.sensor.building import (
     pcapng_section,
     quic_datagrams,
     record_of,
+    start_of,
 )
 from tests.sensor.golden import HELLO, captures_folder, ends_of_flow, plain, rows, without_port
 
@@ -373,8 +374,10 @@ def project_captures() -> list[Path]:
 
 
 @pytest.mark.parametrize("path", project_captures(), ids=lambda path: path.stem)
-def test_the_captures_of_the_project_read_the_same_to_tshark(path: Path) -> None:
-    assert differences(path)[1] == []
+def test_the_captures_of_the_project_read_the_same_to_tshark(path: Path, tmp_path: Path) -> None:
+    start = tmp_path / path.name.removesuffix(".gz")
+    start.write_bytes(start_of(path, 6 << 20))
+    assert differences(start)[1] == []
 
 
 def test_the_sample_day_reads_the_same_to_tshark(sample_day: SampleDay, tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def said(data: bytes, count: int) -> list[Outcome]:
 
     limits = MeterLimits(names=1 << 13, first_flows=1 << 14)
     meter = Meter(lambda name: known.setdefault(name, len(known) + 1), give, limits, emit_all=True)
-    state, buffer = walk.new_state(), np.frombuffer(data, np.uint8)
+    state, buffer = walk.new_state(), np.frombuffer(bytearray(data), np.uint8)
     state[walk.FORMAT], state[walk.SWAPPED], state[walk.LINK] = walk.FORMAT_PCAP, 1, 1
     assert meter.feed(buffer, 24, len(data), state) == len(data)
     meter.finish()
