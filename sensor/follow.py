@@ -14,12 +14,14 @@ from sensor.collect import close_oldest
 from sensor.frames import FIN, RST, SYN
 from sensor.layout import (
     CLIENT_IS_B,
+    COLD,
     EVIDENCE_MASK,
     EVIDENCE_SHIFT,
     FLAGS,
     FLOW_FIRST,
     H_HASH,
     H_RTT,
+    HANDSHAKE,
     HANDSHAKES,
     HASH,
     LOOK_DONE,
@@ -27,6 +29,7 @@ from sensor.layout import (
     LOW32,
     NAME,
     PAIRS,
+    ROW,
     SYN_SEEN,
     VLAN,
     W_END,
@@ -43,7 +46,7 @@ from sensor.layout import (
     WATCH_TOLD,
     WATCHED,
 )
-from sensor.load import kernel, prefetch
+from sensor.load import inlined, kernel, prefetch
 from sensor.records import free_piece, segment
 from sensor.todo import mix_pair
 from sensor.watch import (
@@ -65,11 +68,14 @@ from sensor.watch import (
     K_FACT,
     K_HASH,
     K_LAST,
+    K_LOGGED,
     K_OPEN,
     K_PENDING,
     K_ROW,
     K_RTT,
+    K_SINCE,
     K_TLS13,
+    LOG,
     N_CONNECTIONS,
     N_CUES,
     N_CUES_LOST,
@@ -95,7 +101,7 @@ from sensor.watch import (
 LOOKED_AT = 4  # places, for one to be taken
 SWEPT = 64
 HTTP_HOST, DNS, NONE = 3, 4, 0  # sensor.words.Evidence
-AHEAD = 8  # packets whose connection is fetched before its turn
+AHEAD = 8  # packets between two steps of fetching what a packet will touch
 
 
 @kernel
@@ -266,6 +272,32 @@ def _meet(w, flows, names, todo, item):
     return True
 
 
+@inlined
+def _fetch(w, flows, todo, items, n, count):
+    """Ask for what the packets after packet `n` will touch: first their rows, then connections, then places in logs."""
+    if n + 3 * AHEAD >= count:
+        return
+    prefetch(w.of_row, items[n + 3 * AHEAD, W_ROW])
+    item = items[n + 2 * AHEAD]
+    row = item[W_ROW]
+    c = np.int64(w.of_row[row])
+    if c > 0:
+        prefetch(w.connection, c * CONNECTION)
+        prefetch(w.side, 2 * c * SIDE)
+        if item[W_FLAGS] & W_FROM_CLIENT:
+            prefetch(w.connection, c * CONNECTION + K_SINCE)
+        else:
+            prefetch(w.side, (2 * c + 1) * SIDE)
+    elif c == 0:
+        prefetch(flows.words, row * ROW)
+        prefetch(flows.cold, row * COLD)
+        prefetch(flows.cold, row * COLD + COLD // 2)
+        prefetch(todo.handshakes, ((item[W_HASH] >> 1) & (HANDSHAKES - 1)) * HANDSHAKE)
+    c = np.int64(w.of_row[items[n + AHEAD, W_ROW]])
+    if c > 0:
+        prefetch(w.log, (c * LOG + w.connection[c, K_LOGGED] % LOG) * 2)
+
+
 @kernel
 def follow(w, flows, names, todo, at, buf):
     """Follow the packets of Todo.watched from `at` on; returns the place of the first one of a flow without a name, or
@@ -273,13 +305,8 @@ def follow(w, flows, names, todo, at, buf):
     items = todo.watched
     count = todo.watching[0]
     for n in range(at, count):
+        _fetch(w, flows, todo, items, n, count)
         item = items[n]
-        if n + 2 * AHEAD < count:
-            prefetch(w.of_row, items[n + 2 * AHEAD, W_ROW])
-            c = np.int64(w.of_row[items[n + AHEAD, W_ROW]])
-            if c > 0:
-                prefetch(w.connection, c * CONNECTION)
-                prefetch(w.side, (2 * c + (items[n + AHEAD, W_FLAGS] & W_FROM_CLIENT == 0)) * SIDE)
         row = item[W_ROW]
         flags = item[W_FLAGS]
         if (flags & W_FIRST or w.of_row[row] == 0) and not _meet(w, flows, names, todo, item):

@@ -19,6 +19,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ POLL_EVERY = SECOND // 4  # of packet time
 SWEEP_EVERY, IDLE, CLOSED_IDLE = SECOND, 600 * SECOND, 5 * SECOND
 MAX_ROWS = 1 << 14  # of each kind, between two calls of `take`
 MAX_WIKIS = 1 << 12
+CLIENTS_KEPT = 1 << 12  # whose segments need not be looked up again
 FOLLOWED = (Watch.TEXT, Watch.AUTH, Watch.CXSERVER)
 _SEGMENTS = tuple(Segment)
 
@@ -53,6 +55,7 @@ class Uploads:
     def __init__(self, wiki_of: Callable[[str], Wiki | None], segments: Segments, rows: int, key: bytes = b"") -> None:
         self._wiki_of = wiki_of
         self._segments = segments
+        self._segment = lru_cache(CLIENTS_KEPT)(self._look_up_segment)
         self._watch = watch.new_watch(rows, MAX_WIKIS)
         self._wikis = [Wiki("", Watch.TEXT, "")]  # by number; 0 is none
         self._numbers: dict[Wiki, int] = {}
@@ -257,7 +260,7 @@ class Uploads:
         else:
             rows.append(row)
 
-    def _segment(self, client: bytes, vlan: int) -> str:
+    def _look_up_segment(self, client: bytes, vlan: int) -> str:
         columns = self._columns(np.frombuffer(client, ">u8").astype(np.uint64)[None], np.array([vlan], np.uint64))
         return str(_SEGMENTS[columns.segment[0]])
 
