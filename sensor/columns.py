@@ -118,6 +118,13 @@ def segment_of(high, low, vlan, segments):
     return found
 
 
+@kernel
+def segments_of(clients, vlans, segments, codes):
+    """The segment of each client (two words) in its VLANs, into `codes`."""
+    for n in range(len(codes)):
+        codes[n] = segment_of(clients[n, 0], clients[n, 1], vlans[n], segments)
+
+
 @inlined
 def put(
     sink, pair, minute, begun, last, flags, client_high, client_low, server_high, server_low, ports, vlan, up, down,

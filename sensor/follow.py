@@ -67,6 +67,7 @@ from sensor.watch import (
     K_CLOSED,
     K_FACT,
     K_HASH,
+    K_IN_BURST,
     K_LAST,
     K_LOGGED,
     K_OPEN,
@@ -75,6 +76,7 @@ from sensor.watch import (
     K_RTT,
     K_SINCE,
     K_TLS13,
+    K_USUAL,
     LOG,
     N_CONNECTIONS,
     N_CUES,
@@ -96,6 +98,7 @@ from sensor.watch import (
     S_PIECES,
     SIDE,
     UP,
+    USUAL,
 )
 
 LOOKED_AT = 4  # places, for one to be taken
@@ -286,6 +289,7 @@ def _fetch(w, flows, todo, items, n, count):
         prefetch(w.side, 2 * c * SIDE)
         if item[W_FLAGS] & W_FROM_CLIENT:
             prefetch(w.connection, c * CONNECTION + K_SINCE)
+            prefetch(w.connection, c * CONNECTION + K_IN_BURST)
         else:
             prefetch(w.side, (2 * c + 1) * SIDE)
     elif c == 0:
@@ -296,6 +300,8 @@ def _fetch(w, flows, todo, items, n, count):
     c = np.int64(w.of_row[items[n + AHEAD, W_ROW]])
     if c > 0:
         prefetch(w.log, (c * LOG + w.connection[c, K_LOGGED] % LOG) * 2)
+        if items[n + AHEAD, W_FLAGS] & W_FROM_CLIENT:
+            prefetch(w.usual, c * USUAL + w.connection[c, K_USUAL] % USUAL)
 
 
 @kernel

@@ -19,7 +19,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,12 +26,11 @@ import numpy as np
 from sensor import layout, watch
 from sensor.catalogue import Wiki
 from sensor.collect import release
-from sensor.columns import Columns, Segments, Sink, new_columns, unpack
+from sensor.columns import Segments, segments_of
 from sensor.dns import Answers
 from sensor.dnsmemory import DnsMemory
 from sensor.follow import admit, dismiss, follow, forget_all, sweep
 from sensor.layout import PAIRS, SECOND
-from sensor.memory import new_slices
 from sensor.names import Names
 from sensor.posts import Post, Posts
 from sensor.todo import mix_pair
@@ -44,7 +42,6 @@ POLL_EVERY = SECOND // 4  # of packet time
 SWEEP_EVERY, IDLE, CLOSED_IDLE = SECOND, 600 * SECOND, 5 * SECOND
 MAX_ROWS = 1 << 14  # of each kind, between two calls of `take`
 MAX_WIKIS = 1 << 12
-CLIENTS_KEPT = 1 << 12  # whose segments need not be looked up again
 FOLLOWED = (Watch.TEXT, Watch.AUTH, Watch.CXSERVER)
 _SEGMENTS = tuple(Segment)
 
@@ -55,7 +52,6 @@ class Uploads:
     def __init__(self, wiki_of: Callable[[str], Wiki | None], segments: Segments, rows: int, key: bytes = b"") -> None:
         self._wiki_of = wiki_of
         self._segments = segments
-        self._segment = lru_cache(CLIENTS_KEPT)(self._look_up_segment)
         self._watch = watch.new_watch(rows, MAX_WIKIS)
         self._wikis = [Wiki("", Watch.TEXT, "")]  # by number; 0 is none
         self._numbers: dict[Wiki, int] = {}
@@ -237,14 +233,15 @@ class Uploads:
         if not count:
             return
         cues = self._watch.cue[:count]
-        columns = self._columns(cues[:, watch.Q_CLIENT : watch.Q_CLIENT + 2], cues[:, watch.Q_VLAN])
-        clients = columns.client.tobytes()
+        clients = np.ascontiguousarray(cues[:, watch.Q_CLIENT : watch.Q_CLIENT + 2]).view(np.uint64)
+        vlans = cues[:, watch.Q_VLAN].astype(np.uint64)
+        addresses = clients.byteswap().tobytes()
         shown = [self._wikis[wiki] for wiki in cues[:, watch.Q_WIKI].tolist()]
         rows = zip(
             (cues[:, watch.Q_TIME] / SECOND).tolist(),
-            [clients[at : at + 16] for at in range(0, 16 * count, 16)],
-            cues[:, watch.Q_VLAN].astype(np.uint64).tolist(),
-            [_SEGMENTS[code] for code in columns.segment.tolist()],
+            [addresses[at : at + 16] for at in range(0, 16 * count, 16)],
+            vlans.tolist(),
+            self._segments_of(clients, vlans),
             [wiki.service for wiki in shown],
             ["wiki_open" if wiki.watch is Watch.TEXT else wiki.watch for wiki in shown],
             [EVIDENCE[code] for code in cues[:, watch.Q_EVIDENCE].tolist()],
@@ -260,17 +257,11 @@ class Uploads:
         else:
             rows.append(row)
 
-    def _look_up_segment(self, client: bytes, vlan: int) -> str:
-        columns = self._columns(np.frombuffer(client, ">u8").astype(np.uint64)[None], np.array([vlan], np.uint64))
-        return str(_SEGMENTS[columns.segment[0]])
+    def _segment(self, client: bytes, vlan: int) -> str:
+        return self._segments_of(np.frombuffer(client, ">u8").astype(np.uint64)[None], np.array([vlan], np.uint64))[0]
 
-    def _columns(self, clients: Any, vlans: Any) -> Columns:
-        """Addresses (64-bit words [n, 2]) and segments of clients, by the same code as those of slices."""
-        count = len(clients)
-        slices, nothing = new_slices(count), np.zeros(2, np.int16)
-        slices.words[:, :2] = clients.view(np.uint64)
-        slices.words[:, layout.S_VLAN] = vlans.view(np.uint64)
-        slices.halves[:, layout.S_NAME] = 1
-        sink = Sink(new_columns(count), np.zeros(1, np.int64), nothing, nothing, self._segments)
-        unpack(slices, count, np.ones(2, np.int32), sink)
-        return sink.columns
+    def _segments_of(self, clients: Any, vlans: Any) -> list[str]:
+        """Segments of clients (uint64[n, 2]) in their VLANs (uint64[n])."""
+        codes = np.zeros(len(clients), np.int16)
+        segments_of(clients, vlans, self._segments, codes)
+        return [_SEGMENTS[code] for code in codes.tolist()]
