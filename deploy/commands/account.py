@@ -45,18 +45,15 @@ def _opened(folder: Path) -> Iterator[tuple[SchoolFiles, Accounts]]:
             yield files, accounts
 
 
-def _note(files: SchoolFiles, action: str, login: str, **details: object) -> None:
+@contextmanager
+def _changing(folder: Path, action: str, login: str, **details: object) -> Iterator[tuple[SchoolFiles, Accounts]]:
+    """The same, for one act that is in the audit trail when it is done."""
     from deploy.changes import account
 
-    trail_of(files).add(f"account.{action}", {"account": account()}, details={"login": login, **details})
-
-
-@contextmanager
-def _changing(folder: Path, action: str, login: str) -> Iterator[Accounts]:
-    """The accounts, for one act that is in the audit trail when it is done."""
     with _opened(folder) as (files, accounts):
-        yield accounts
-        _note(files, action, login)
+        yield files, accounts
+        who = {"account": account()}
+        trail_of(files).add(f"account.{action}", who, details={"login": login, **details})
 
 
 @command.command("add")
@@ -73,12 +70,11 @@ def add(login: str, role: str, name: str, folder: Path) -> None:
     \b
     Example:  schoolgate account add sam --role network_manager --name "Sam Rees" --school /etc/schoolgate
     """
-    with _opened(folder) as (files, accounts):
+    with _changing(folder, "added", login, role=role, name=name) as (files, accounts):
         from pipeline.access import Role
 
         _refuse_strangers(files, role, name, login)
         password = accounts.add(login, name, Role(role))
-        _note(files, "added", login, role=role, name=name)
     _tell(login, password)
 
 
@@ -110,12 +106,11 @@ def role_(login: str, role: str, folder: Path) -> None:
     \b
     Example:  schoolgate account role sam --role installer --school /etc/schoolgate
     """
-    with _opened(folder) as (files, accounts):
+    with _changing(folder, "role", login, role=role) as (files, accounts):
         from pipeline.access import Role
 
         _refuse_strangers(files, role, accounts.find(login).name, login)
         accounts.set_role(login, Role(role))
-        _note(files, "role", login, role=role)
     click.echo(f"{login} is {role} now.")
 
 
@@ -128,7 +123,7 @@ def reset(login: str, folder: Path) -> None:
     \b
     Example:  schoolgate account reset sam --school /etc/schoolgate
     """
-    with _changing(folder, "reset", login) as accounts:
+    with _changing(folder, "reset", login) as (_, accounts):
         password = accounts.reset(login)
     _tell(login, password)
 
@@ -142,7 +137,7 @@ def remove(login: str, folder: Path) -> None:
     \b
     Example:  schoolgate account remove sam --school /etc/schoolgate
     """
-    with _changing(folder, "removed", login) as accounts:
+    with _changing(folder, "removed", login) as (_, accounts):
         accounts.remove(login)
     click.echo(f"The account {login} is removed.")
 
