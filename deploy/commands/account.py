@@ -144,14 +144,11 @@ def remove(login: str, folder: Path) -> None:
 
 def _refuse_strangers(files: SchoolFiles, role: str, name: str, login: str) -> None:
     """Raises AccessError or Refused unless access.csv has the person, with that role, and for that account."""
-    from pipeline.access import AccessError, find_actor, read_access
+    from deploy.desk import access_of
+    from pipeline.access import find_actor
 
-    if role == "installer":
-        return
-    path = files.folder / files.settings.privacy.access
-    if not path.is_file():
-        raise AccessError(path.name, 1, f"there is no such file in {path.parent}", "list there who may ask and approve")
-    find_actor(read_access(path.read_bytes(), files.school.numbers, path.name), f"{role}/{name}", login)
+    if role != "installer":
+        find_actor(access_of(files), f"{role}/{name}", login)
 
 
 def _tell(login: str, password: str) -> None:
