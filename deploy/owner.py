@@ -32,6 +32,7 @@ from deploy.acts import remove_old
 from deploy.alerting import Alerting
 from deploy.assembly import SchoolFiles, SchoolWatch, read_school
 from deploy.changes import note_changes
+from deploy.desk import trail_of
 from deploy.detecting import live_detector
 from deploy.jobs import doers
 from deploy.keeping import Keeping
@@ -39,7 +40,6 @@ from deploy.pages import PagesServer, app_of, config_of, listen, open_accounts, 
 from deploy.reporting import Reporting
 from deploy.sensing import Sensing
 from deploy.work import Work
-from pipeline.audit import AuditTrail
 from pipeline.ingest import Ingest
 from pipeline.pause import pause_at
 from pipeline.store import Store, StoreError
@@ -77,7 +77,7 @@ class Owner:
         self._watch = watch
         self._settings = settings
         self._assessor = assessor
-        self._trail = AuditTrail(files.folder / settings.privacy.audit)
+        self._trail = trail_of(files)
         self._path = files.path
         self._paused = False
         self._store = store

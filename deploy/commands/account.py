@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.commands._desk import SCHOOL, trail_of
+from deploy.commands._desk import SCHOOL
 from deploy.commands._say import failing_well
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def _opened(folder: Path) -> Iterator[tuple[SchoolFiles, Accounts]]:
 def _changing(folder: Path, action: str, login: str, **details: object) -> Iterator[tuple[SchoolFiles, Accounts]]:
     """The same, for one act that is in the audit trail when it is done."""
     from deploy.changes import account
+    from deploy.desk import trail_of
 
     with _opened(folder) as (files, accounts):
         yield files, accounts
