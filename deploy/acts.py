@@ -142,7 +142,7 @@ def remove_old(work: Work, asked: Asked | None) -> Result:
     from pipeline.pseudonym import Pseudonyms
 
     files, settings = work.files, work.files.settings
-    keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
+    keys = Pseudonyms.of_school(settings.school)
     spool, alerts, backups = settings.sensor.spool, settings.alerts.folder, settings.store.backup_folder
     with work.alone:
         finish(work.store, settings.school)

@@ -99,7 +99,7 @@ def assemble(
         catalogue = load_catalogue(settings.sensor.services, settings.sensor.exempt_sites)
         profile = load_profile(settings.school.policy_profile, files.folder)
         bindings = load_bindings(files.school, settings.feeds, files.folder, memory, seen)
-        keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
+        keys = Pseudonyms.of_school(settings.school)
         assessor = Assessor(files.school, catalogue, profile, bindings, keys)
     except (ValueError, OSError) as error:
         raise SchoolError(str(error)) from error
