@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from deploy.asking import ask_for
+from deploy.assembly import judge_of
 from deploy.desk import actor_of, desk_at, trail_of
 from deploy.work import Asked, JobError, Work
 from pipeline.contest import ContestReason, Status, decide, open_contest
@@ -24,7 +25,6 @@ from pipeline.retention import enforce
 
 if TYPE_CHECKING:
     from deploy.assembly import SchoolFiles
-    from pipeline.assess import Assessor
     from pipeline.settings import SchoolSettings
     from pipeline.store import Store
 
@@ -155,19 +155,6 @@ def finish(store: Store, school: SchoolSettings) -> None:
     """Finishes what was cut short of contests and of days judged anew."""
     settle_contests(store, school.id, school.zone)
     settle_retags(store, school.id)
-
-
-def judge_of(files: SchoolFiles) -> Assessor:
-    """What judges anew. The identity feeds are not needed: it is known whose minutes they are."""
-    from pipeline.assess import Assessor
-    from pipeline.profile import load_profile
-    from pipeline.pseudonym import Pseudonyms
-    from sensor.catalogue import load_catalogue
-
-    settings = files.settings
-    catalogue = load_catalogue(settings.sensor.services, settings.sensor.exempt_sites)
-    profile = load_profile(settings.school.policy_profile, files.folder)
-    return Assessor(files.school, catalogue, profile, None, Pseudonyms(settings.school.pseudonym_keys))
 
 
 def _changed_by(files: SchoolFiles, import_id: str, days: list[date]) -> list[date]:
