@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -175,17 +175,17 @@ def _facts(day: DayAnew) -> dict[str, object]:
     return {"day": day.day.isoformat(), "judged": day.looked, "changed": day.changed, "moves": moves, "left": left}
 
 
-SORTS: Mapping[str, type[Asked]] = {
-    RETAG: RetagAsked,
-    OPEN: ContestAsked,
-    DECIDE: DecisionAsked,
-    SEND: SendAsked,
-    RETENTION: Asked,
-}
-ACTS: Mapping[str, Callable[[Work, Any], Result]] = {
-    RETAG: judge_anew,
-    OPEN: open_one,
-    DECIDE: decide_one,
-    SEND: send_report,
-    RETENTION: remove_old,
+class Act(NamedTuple):
+    """A job: the shape of what is asked for, and what does it."""
+
+    shape: type[Asked]
+    do: Callable[[Work, Any], Result]
+
+
+ACTS: Mapping[str, Act] = {
+    RETAG: Act(RetagAsked, judge_anew),
+    OPEN: Act(ContestAsked, open_one),
+    DECIDE: Act(DecisionAsked, decide_one),
+    SEND: Act(SendAsked, send_report),
+    RETENTION: Act(Asked, remove_old),
 }

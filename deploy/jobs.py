@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pydantic import ValidationError
 
-from deploy.acts import ACTS, SORTS, Result
+from deploy.acts import ACTS, Result
 from deploy.assembly import read_school, settings_path
 from deploy.changes import account
 from deploy.stores import meant
@@ -37,7 +37,7 @@ def have_done(given: Path, store_path: Path | None, name: str, asked: Mapping[st
         return owner.have_done(name, what.model_dump(mode="json"), tell)
     try:
         with owned(settings, make=False) as store:
-            return ACTS[name](Work(files, store, {"account": account()}, tell), what)
+            return ACTS[name].do(Work(files, store, {"account": account()}, tell), what)
     except StoreBusy as busy:
         owner = RemoteStore(busy.path, busy.holder)
         try:
@@ -71,7 +71,7 @@ def doers(given: Path, bench: Bench) -> Mapping[str, Doer]:
                 raise JobError(f"the process that has the store works for {own}, not for {what.school}; name that one")
             bench.take_up()
             try:
-                return ACTS[name](bench.work(who, tell), what)
+                return ACTS[name].do(bench.work(who, tell), what)
             finally:
                 bench.changed()
 
@@ -83,7 +83,7 @@ def doers(given: Path, bench: Bench) -> Mapping[str, Doer]:
 def _checked(name: str, asked: Mapping[str, object]) -> Asked:
     """What is asked of a job. Raises JobError naming what is wrong."""
     try:
-        return SORTS[name].model_validate(asked)
+        return ACTS[name].shape.model_validate(asked)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "it"
