@@ -98,9 +98,7 @@ def open_one(work: Work, asked: ContestAsked) -> Result:
     """Opens a contest. Result: its `contest` and the day when it is `due`."""
     people, actor = actor_of(work.files, asked.named, work.who["account"], OPEN)
     with work.alone:
-        found = open_contest(
-            desk_at(work.files, people, actor, work.store), asked.episode, ContestReason(asked.reason), asked.text
-        )
+        found = open_contest(desk_at(work.files, people, actor, work.store), asked.episode, asked.reason, asked.text)
     return {"contest": found.id, "due": f"{found.due:%Y-%m-%d}"}
 
 
