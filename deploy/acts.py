@@ -80,7 +80,8 @@ def judge_anew(work: Work, asked: RetagAsked) -> Result:
     details: dict[str, object] = {"days": [day.isoformat() for day in chosen], "import": asked.import_id}
     if not asked.dry_run:
         trail.add("retag.begun", work.who, details=details | judge.versions)
-        retag(work.store, judge, (), dry_run=False, alone=work.alone)  # finishes what was cut short, of any day
+        with work.alone:
+            finish(work.store, settings.school)  # also of days that are not chosen
     done: list[DayAnew] = []
     for day in chosen:
         if work.stopping():
