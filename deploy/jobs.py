@@ -20,7 +20,7 @@ from deploy.stores import meant
 from deploy.work import Asked, JobError, Work
 from pipeline.door import RemoteStore
 from pipeline.opening import owned
-from pipeline.store import StoreBusy, StoreError
+from pipeline.store import StoreBusy
 
 if TYPE_CHECKING:
     from pipeline.jobs import Doer, Tell, Who
@@ -33,18 +33,16 @@ def have_done(given: Path, store_path: Path | None, name: str, asked: Mapping[st
     files = read_school(given)
     what = _checked(name, {**asked, "school": str(files.path.resolve())})
     settings = meant(store_path, files.settings.store)
-    if settings.servers and (owner := RemoteStore(files.settings.sensor.spool, None)).listens():
-        return owner.have_done(name, what.model_dump(mode="json"), tell)
-    try:
-        with owned(settings, make=False) as store:
-            return ACTS[name].do(Work(files, store, {"account": account()}, tell), what)
-    except StoreBusy as busy:
-        owner = RemoteStore(busy.path, busy.holder)
+    owner = RemoteStore(files.settings.sensor.spool, None)
+    if not (settings.servers and owner.listens()):
         try:
-            owner.query("SELECT 1")
-        except StoreError:
-            raise busy from None  # it has no door for us
-        return owner.have_done(name, what.model_dump(mode="json"), tell)
+            with owned(settings, make=False) as store:
+                return ACTS[name].do(Work(files, store, {"account": account()}, tell), what)
+        except StoreBusy as busy:
+            owner = RemoteStore(busy.path, busy.holder)
+            if not owner.listens():
+                raise  # it has no door for us
+    return owner.have_done(name, what.model_dump(mode="json"), tell)
 
 
 class Bench(Protocol):
