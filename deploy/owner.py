@@ -19,9 +19,8 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -268,19 +267,16 @@ class Owner:
                 click.echo(f"schoolgate: no pages: {error}", err=True)
 
 
-class _Both(AbstractContextManager[object]):
+class _Both:
     """Two locks, one after the other, as often as wanted."""
 
     def __init__(self, first: threading.Lock, second: threading.Lock) -> None:
         self._first, self._second = first, second
 
-    def __enter__(self) -> object:
+    def __enter__(self) -> None:
         self._first.acquire()
         self._second.acquire()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._second.release()
         self._first.release()
