@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from deploy.asking import ask_for
+from deploy.asking import ask_for, check_addresses
 from deploy.assembly import judge_of
 from deploy.desk import actor_of, desk_at, trail_of
 from deploy.work import Asked, JobError, Work
@@ -115,8 +115,7 @@ def decide_one(work: Work, asked: DecisionAsked) -> Result:
 
 def send_report(work: Work, asked: SendAsked) -> Result:
     """Leaves a request to send a report, and has it looked at. Result: nothing; `schoolgate report --list` tells it."""
-    from dashboards.schedule import find_term
-    from dashboards.settings import is_address
+    from dashboards.schedule import find_term, is_term
     from dashboards.week import monday_of
     from pipeline.issued import TERM
 
@@ -124,12 +123,11 @@ def send_report(work: Work, asked: SendAsked) -> Result:
         raise JobError(
             "the process that has the store sends no reports; stop it, or let `schoolgate run` have the store"
         )
-    if asked.period.startswith(TERM):
+    if is_term(asked.period):
         find_term(work.files.school, asked.period.removeprefix(TERM))
     elif asked.period:
         monday_of(asked.period)
-    if wrong := next((text for text in asked.to if not is_address(text)), None):
-        raise JobError(f"{wrong[:60]!r} is not a mail address; write it as head@school.example")
+    check_addresses(asked.to)
     if asked.period:
         ask_for(work.files.settings.report.folder, asked.period, asked.to)
     work.send()

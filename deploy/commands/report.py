@@ -198,9 +198,8 @@ def _send(
     """Sends by ourselves, or leaves it to the process that has the store."""
     from dashboards.mail import PROBLEMS
     from dashboards.schedule import period_of
-    from dashboards.settings import is_address
     from deploy.acts import SEND
-    from deploy.asking import ask_for
+    from deploy.asking import ask_for, check_addresses
     from deploy.commands._say import note
     from deploy.jobs import have_done
     from deploy.reporting import Reporting
@@ -209,8 +208,7 @@ def _send(
 
     assert files is not None
     settings = files.settings.report
-    if wrong := next((text for text in to if not is_address(text)), None):
-        fail(f"{wrong[:60]!r} is not a mail address; write it as head@school.example")
+    check_addresses(to)
     if not to and not settings.to:
         fail("nobody is set to send it to; set report.to in the settings, or give --to")
     period = period_of(_term(files, term)) if term else week
