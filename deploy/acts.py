@@ -127,7 +127,7 @@ def send_report(work: Work, asked: SendAsked) -> Result:
         find_term(work.files.school, asked.period.removeprefix(TERM))
     elif asked.period:
         monday_of(asked.period)
-    check_addresses(asked.to)
+    check_addresses(asked.period, asked.to)
     if asked.period:
         ask_for(work.files.settings.report.folder, asked.period, asked.to)
     work.send()

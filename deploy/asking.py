@@ -44,10 +44,12 @@ def requests(folder: Path) -> list[Request]:
     return found
 
 
-def check_addresses(to: Sequence[str]) -> None:
-    """Raises AskError for one that is none."""
+def check_addresses(period: str, to: Sequence[str]) -> None:
+    """Raises AskError for one that is none, and for any where no period is named: what is due has its readers."""
     if wrong := next((text for text in to if not is_address(text)), None):
         raise AskError(f"{wrong[:60]!r} is not a mail address; write it as head@school.example")
+    if to and not period:
+        raise AskError("what is due goes to those that are set; name the week or the term that others are to get")
 
 
 def ask_for(folder: Path, period: str, to: Sequence[str]) -> Request:

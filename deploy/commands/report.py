@@ -208,10 +208,10 @@ def _send(
 
     assert files is not None
     settings = files.settings.report
-    check_addresses(to)
+    period = period_of(_term(files, term)) if term else week or ""
+    check_addresses(period, to)
     if not to and not settings.to:
         fail("nobody is set to send it to; set report.to in the settings, or give --to")
-    period = period_of(_term(files, term)) if term else week
     try:
         with owning(store_path, files.settings.store) as store:
             asked = ask_for(settings.folder, period, to) if period else None
@@ -219,7 +219,7 @@ def _send(
             tried = reporting.work()
             reporting.close()
     except StoreBusy:
-        have_done(files.path, store_path, SEND, {"period": period or "", "to": to}, note)
+        have_done(files.path, store_path, SEND, {"period": period, "to": to}, note)
         click.echo("The process that has the store sends it now; see: schoolgate report --list")
         return
     for one in tried:

@@ -286,6 +286,7 @@ class Holder:
         ({"period": "term/../../x"}, "is no term"),
         ({"to": ["head@school.example\nBcc: x@y.example"]}, "is not a mail address"),
         ({"to": ["a@b.example"] * 21}, "to: "),
+        ({"to": ["a@b.example"]}, "name the week or the term"),
         ({"folder": "/etc"}, "folder: "),
     ],
 )
@@ -337,6 +338,7 @@ def test_a_request_is_left_for_the_process_that_has_the_store(
     ("words", "message"),
     [
         (["--send", "--to", "nobody"], "'nobody' is not a mail address"),
+        (["--send", "--to", "a@b.example"], "name the week or the term"),
         (["--send"], "nobody is set to send it to"),
         (["--week", "2026-W99"], "is not an ISO week"),
         (["--term", "Lent"], "calendar.csv has Autumn 2026"),
