@@ -202,7 +202,7 @@ def _send(
     from deploy.asking import ask_for, check_addresses
     from deploy.commands._say import note
     from deploy.jobs import have_done
-    from deploy.reporting import Reporting
+    from deploy.reporting import Reporting, readers_of
     from deploy.stores import owning
     from pipeline.engine import StoreBusy
 
@@ -210,7 +210,7 @@ def _send(
     settings = files.settings.report
     period = period_of(_term(files, term)) if term else week or ""
     check_addresses(period, to)
-    if not to and not settings.to:
+    if not (to or readers_of(settings, period) or (not period and settings.terms_to)):
         fail("nobody is set to send it to; set report.to in the settings, or give --to")
     try:
         with owning(store_path, files.settings.store) as store:

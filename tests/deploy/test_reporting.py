@@ -125,6 +125,16 @@ def test_the_governors_report_comes_once_when_a_term_is_over_and_weeks_do_not_wa
     assert kept == [1, 2]
 
 
+def test_governors_who_alone_are_set_get_a_term_that_is_sent_by_hand(
+    made: Made, mail: MailSink, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = made(port=mail.port, to=[], terms_to=["governors@school.example"])
+    with pytest.raises(SystemExit):
+        schoolgate(["report", "--send", "--term", "Autumn 2026", "--config", str(folder)])
+    assert "term/2026-09-01, version 1: sent" in capsys.readouterr().out
+    assert [str(message["To"]) for _, message in mail.got] == ["governors@school.example"]
+
+
 def test_without_the_setting_no_term_is_issued(made: Made, mail: MailSink) -> None:
     folder = made(port=mail.port, to=[])
     tick(folder, at(2026, 12, 18, 18, 0))
