@@ -166,11 +166,11 @@ class ChdbStore:
                     f"SETTINGS insert_deduplication_token = {token}, max_block_size = {rows}, max_threads = 1"
                 )
                 try:
-                    self._do(insert)
+                    self.execute(insert)
                 finally:
                     forgot = self._forget_phantoms(table)  # of this try, or of one before it
                 if forgot:
-                    self._do(insert)
+                    self.execute(insert)
                 if self._look_at(table):
                     raise StoreError(f"{self.path}: the disk filled up while rows of {table} were written; make room")
         return rows
@@ -221,11 +221,8 @@ class ChdbStore:
 
     def execute(self, ddl: str) -> None:
         """See `Store.execute`."""
-        self._do(ddl)
-
-    def _do(self, statement: str) -> None:
         with self._handle() as handle:
-            handle.query(statement)
+            handle.query(ddl)
 
     @contextlib.contextmanager
     def unfinished(self) -> Iterator[None]:
