@@ -89,7 +89,7 @@ def _to_itself(path: Path) -> Iterator[Store]:
             store = stack.enter_context(owning(path))
         except StoreBusy as busy:
             fail(
-                f"{busy.path}: the store is held by {busy.who}. Replay into one of its own (--store NEW) and look at "
+                f"{busy.held}. Replay into one of its own (--store NEW) and look at "
                 f"that (schoolgate serve --store NEW --port 8351), or {busy.stop} first",
                 3,
             )
