@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from pipeline.rules import ASIDE_ROLES, CONTENT_ROLES, INTERFACE_ROLES, PUSH_ROLES, SITE_ROLES
 from pipeline.traffic import I64, NEVER, Part, Traffic, add_up, groups_of, merge
+from pipeline.units import second_of
 from pipeline.windows import WINDOW_MIN, start_of
 from sensor.words import Evidence, Segment
 
@@ -132,7 +133,7 @@ def _gather_some(batch: pa.RecordBatch, clients: Clients, scope: Scope) -> tuple
         "note": np.zeros(len(rows), np.int64),
         "flows": np.ones(len(rows), np.int64),
         "opened": np.where(begun, first, NEVER),
-        "asked": np.where(elsewhere[rows], np.left_shift(1, np.minimum(first // 1000, 59)), ints("burst_seconds")),
+        "asked": np.where(elsewhere[rows], second_of(first), ints("burst_seconds")),
         "largest": ints("burst_largest"),
     }
     return add_up(keys, starts, columns.__getitem__), counts
