@@ -33,8 +33,8 @@ def have_done(given: Path, store_path: Path | None, name: str, asked: Mapping[st
     files = read_school(given)
     what = _checked(name, {**asked, "school": str(files.path.resolve())})
     settings = meant(store_path, files.settings.store)
-    owner = RemoteStore(files.settings.sensor.spool, None)
-    if not (settings.servers and owner.listens()):
+    owner = RemoteStore(files.settings.sensor.spool, None)  # of the school's own servers, and no others
+    if not (settings.servers and settings.servers == files.settings.store.servers and owner.listens()):
         try:
             with owned(settings, make=False) as store:
                 return ACTS[name].do(Work(files, store, {"account": account()}, tell), what)

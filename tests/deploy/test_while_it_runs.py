@@ -213,8 +213,12 @@ def test_where_the_store_is_on_servers_run_is_asked_at_its_spool(tmp_path: Path)
     (school / "spool").mkdir()
     jobs = Jobs()
     jobs.start({"retag": lambda asked, who, tell: {"days": [], "kept": [], "told": dict(asked)}})
+    elsewhere = tmp_path / "elsewhere.toml"
+    elsewhere.write_text(SETTINGS + '[store]\nservers = ["127.0.0.1:2"]\n')
     with Door(None, jobs, school / "spool"):
         done = have_done(school, None, "retag", {"import_id": "7"}, print)
+        with pytest.raises(StoreError, match=r"127\.0\.0\.1:2"):
+            have_done(school, elsewhere, "retag", {}, print)
         with pytest.raises(StoreError, match="not a question"):
             RemoteStore(school / "spool", None).query("SELECT 1")
     jobs.stop()
