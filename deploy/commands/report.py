@@ -16,6 +16,7 @@ from deploy.commands._store import ABOUT
 if TYPE_CHECKING:
     from dashboards.language import Language
     from dashboards.report import Told
+    from dashboards.schools import SchoolInfo
     from deploy.assembly import SchoolFiles
     from pipeline.store import Store
     from pipeline.terms import Term
@@ -110,6 +111,13 @@ def _reading(files: SchoolFiles | None, store_path: Path | None) -> Iterator[Sto
         yield store
 
 
+def _school(store: Store, files: SchoolFiles | None, id_: str | None) -> SchoolInfo:
+    """The school that is named, else the one whose files are given, else the store's first."""
+    from dashboards.schools import find_school
+
+    return find_school(store, id_ or (files.settings.school.id if files else None))
+
+
 def _now(
     store: Store,
     files: SchoolFiles | None,
@@ -123,10 +131,9 @@ def _now(
     import time
 
     from dashboards.report import tell
-    from dashboards.schools import find_school
     from dashboards.week import monday_of, week_of, week_view
 
-    info = find_school(store, school or (files.settings.school.id if files else None))
+    info = _school(store, files, school)
     contact = contact or (files.settings.report.contact if files else "")
     if term:
         from dashboards.term import tell_term, term_view
@@ -157,10 +164,9 @@ def _issued(
     """A report as it was issued."""
     from dashboards.report import Told
     from dashboards.schedule import period_of
-    from dashboards.schools import find_school
     from pipeline.issued import issue_of
 
-    info = find_school(store, school or (files.settings.school.id if files else None))
+    info = _school(store, files, school)
     period = week or (period_of(_term(files, term)) if term and files else "")
     found = issue_of(store, info.id, period, number)
     if found is None:
@@ -235,11 +241,10 @@ def _list(files: SchoolFiles | None, store_path: Path | None, school: str | None
     from datetime import UTC, datetime
 
     from dashboards.mail import PROBLEMS
-    from dashboards.schools import find_school
     from pipeline.issued import deliveries, issues
 
     with _reading(files, store_path) as store:
-        info = find_school(store, school or (files.settings.school.id if files else None))
+        info = _school(store, files, school)
         known, sent = issues(store, info.id), deliveries(store, info.id)
     rows = []
     for one in known:
