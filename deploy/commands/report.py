@@ -129,6 +129,7 @@ def _now(
 ) -> Told:
     """The report of a period as the store has it now."""
     import time
+    from datetime import datetime
 
     from dashboards.report import tell
     from dashboards.week import monday_of, week_of, week_view
@@ -141,9 +142,7 @@ def _now(
         assert files is not None
         found = _term(files, term)
         return tell_term(term_view(store, info, found, files.school), lang, contact)
-    from datetime import date
-
-    chosen = week or week_of(date.fromtimestamp(time.time()))
+    chosen = week or week_of(datetime.fromtimestamp(time.time(), info.tz).date())
     standing = None
     if files:
         from deploy.standing import standing_in

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -342,6 +343,22 @@ def test_a_request_is_left_for_the_process_that_has_the_store(
         schoolgate(words)
     assert "2026-W46, version 1: sent" in capsys.readouterr().out
     assert len(mail.got) == 2
+
+
+def test_the_week_of_a_preview_is_that_of_the_schools_clock(
+    made: Made, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = made(to=[])
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    monkeypatch.setattr(time, "time", lambda: at(2026, 6, 15, 0, 30))  # a Monday; in UTC it is Sunday
+    try:
+        with pytest.raises(SystemExit):
+            schoolgate(["report", "--preview", "--config", str(folder)])
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert "2026-W25" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
