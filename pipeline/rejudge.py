@@ -15,10 +15,9 @@ import numpy as np
 
 from pipeline.activity import Use
 from pipeline.assess import Assessor
-from pipeline.evidence import Findings
 from pipeline.rebook import Mark, revised
 from pipeline.restriction import restricted
-from pipeline.traffic import I64, Codes
+from pipeline.traffic import I64
 from pipeline.users import note_of
 from pipeline.words import Activity, Allowed, Grade, Outcome, Reason, State
 
@@ -49,21 +48,15 @@ def judged_anew(judge: Assessor, marks: Sequence[Mark]) -> tuple[list[Mark], Cou
         return [], left
     rows.sort(key=lambda row: row[:3])
     found = judge.judged(_use(rows))
-    changed = {rows[n][3].moment for n in np.flatnonzero(_differs(found, [row[3] for row in rows])).tolist()}
-    chosen = np.array([n for n, row in enumerate(rows) if row[3].moment in changed], np.int64)
-    told = judge.teller.told(found.take(chosen), [rows[n][3].source for n in chosen.tolist()]) if len(chosen) else []
     anew = [row[3] for row in rows]
+    codes = (found.of.state, found.of.allowed, found.outcome, found.reason)
+    words = map(_judged, *(column.tolist() for column in codes))
+    changed = {mark.moment for mark, judged in zip(anew, words, strict=True) if mark.judged != judged}
+    chosen = np.array([n for n, mark in enumerate(anew) if mark.moment in changed], np.int64)
+    told = judge.teller.told(found.take(chosen), [anew[n].source for n in chosen.tolist()]) if len(chosen) else []
     for n, row in zip(chosen.tolist(), told, strict=True):
         anew[n] = revised(anew[n], row, judge.versions)
     return anew, left
-
-
-def _differs(found: Findings, marks: Sequence[Mark]) -> Codes:
-    """Which marks are judged otherwise than they were."""
-    now = zip(
-        found.of.state.tolist(), found.of.allowed.tolist(), found.outcome.tolist(), found.reason.tolist(), strict=True
-    )
-    return np.array([mark.judged != _judged(*codes) for mark, codes in zip(marks, now, strict=True)], np.int8)
 
 
 @cache
