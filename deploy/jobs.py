@@ -16,10 +16,9 @@ from pydantic import ValidationError
 from deploy.acts import ACTS, Result
 from deploy.assembly import read_school, settings_path
 from deploy.changes import account
-from deploy.stores import meant
+from deploy.stores import on_own_servers, owning
 from deploy.work import Asked, JobError, Work
 from pipeline.door import RemoteStore
-from pipeline.opening import owned
 from pipeline.store import StoreBusy
 
 if TYPE_CHECKING:
@@ -32,11 +31,10 @@ def have_done(given: Path, store_path: Path | None, name: str, asked: Mapping[st
     Raises StoreBusy if that one does no jobs, and whatever the job raises."""
     files = read_school(given)
     what = _checked(name, {**asked, "school": str(files.path.resolve())})
-    settings = meant(store_path, files.settings.store)
-    owner = RemoteStore(files.settings.sensor.spool, None)  # of the school's own servers, and no others
-    if not (settings.servers and settings.servers == files.settings.store.servers and owner.listens()):
+    owner = RemoteStore(files.settings.sensor.spool, None)
+    if not (on_own_servers(store_path, files.settings.store) and owner.listens()):
         try:
-            with owned(settings, make=False) as store:
+            with owning(store_path, files.settings.store, make=False) as store:
                 return ACTS[name].do(Work(files, store, {"account": account()}, tell), what)
         except StoreBusy as busy:
             owner = RemoteStore(busy.path, busy.holder)
