@@ -166,11 +166,11 @@ class ChdbStore:
                     f"SETTINGS insert_deduplication_token = {token}, max_block_size = {rows}, max_threads = 1"
                 )
                 try:
-                    self.execute(insert)
+                    self._do(insert)
                 finally:
                     forgot = self._forget_phantoms(table)  # of this try, or of one before it
                 if forgot:
-                    self.execute(insert)
+                    self._do(insert)
                 if self._look_at(table):
                     raise StoreError(f"{self.path}: the disk filled up while rows of {table} were written; make room")
         return rows
@@ -219,8 +219,11 @@ class ChdbStore:
 
     def execute(self, ddl: str) -> None:
         """See `Store.execute`."""
+        self._do(ddl)
+
+    def _do(self, statement: str) -> None:
         with self._handle() as handle:
-            handle.query(ddl)
+            handle.query(statement)
 
     @contextlib.contextmanager
     def unfinished(self) -> Iterator[None]:
