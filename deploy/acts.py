@@ -19,9 +19,10 @@ from deploy.desk import actor_of, desk_at, trail_of
 from deploy.work import Asked, JobError, Work
 from pipeline.contest import ContestReason, Status, decide, open_contest
 from pipeline.contest import settle as settle_contests
+from pipeline.pseudonym import Pseudonyms
 from pipeline.retag import DayAnew, marked_days, retag
 from pipeline.retag import settle as settle_retags
-from pipeline.retention import enforce
+from pipeline.retention import Outcome, enforce
 
 if TYPE_CHECKING:
     from deploy.assembly import SchoolFiles
@@ -134,18 +135,21 @@ def send_report(work: Work, asked: SendAsked) -> Result:
     return {}
 
 
-def remove_old(work: Work, asked: Asked | None) -> Result:
-    """Finishes what was cut short, and removes what is too old. Result: `proofs`, and `problems` in words."""
-    from pipeline.pseudonym import Pseudonyms
+def remove_old(work: Work, asked: Asked) -> Result:
+    """Result: the `proofs` of `retain`, and its `problems` in words."""
+    found = retain(work)
+    return {"proofs": [asdict(proof) for proof in found.proofs], "problems": list(found.problems)}
 
+
+def retain(work: Work) -> Outcome:
+    """Finishes what was cut short, and removes what is too old."""
     files, settings = work.files, work.files.settings
     keys = Pseudonyms.of_school(settings.school)
     spool, alerts, backups = settings.sensor.spool, settings.alerts.folder, settings.store.backup_folder
     with work.alone:
         finish(work.store, settings.school)
     with work.past:
-        found = enforce(work.store, files.school, spool, trail_of(files), keys, alerts=alerts, backups=backups)
-    return {"proofs": [asdict(proof) for proof in found.proofs], "problems": list(found.problems)}
+        return enforce(work.store, files.school, spool, trail_of(files), keys, alerts=alerts, backups=backups)
 
 
 def finish(store: Store, school: SchoolSettings) -> None:

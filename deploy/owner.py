@@ -18,16 +18,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import click
 import uvicorn
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from deploy.acts import remove_old
+from deploy.acts import retain
 from deploy.alerting import Alerting
 from deploy.assembly import SchoolFiles, SchoolWatch, read_school
 from deploy.changes import note_changes
@@ -152,11 +152,10 @@ class Owner:
 
     def _retain(self) -> None:
         """Removes what is too old, and finishes what was cut short."""
-        problems: Sequence[object]
         try:
-            problems = cast(list[object], remove_old(self._bench(self._watch.files), None)["problems"])
+            problems = retain(self._bench(self._watch.files)).problems
         except (OSError, ValueError) as error:
-            problems = (error,)
+            problems = (str(error),)
         for problem in problems:
             click.echo(f"schoolgate: retention failed: {problem}; data are older than the notice says", err=True)
 
