@@ -82,15 +82,21 @@ def retag(
 
 def settle(store: Store, school: str, now: Callable[[], float] = time.time) -> int:
     """Finishes what was cut short; returns of how many days."""
+    days = half_retagged(store, school)
+    for day in days:
+        _finish(store, school, day, now)
+    return len(days)
+
+
+def half_retagged(store: Store, school: str = "") -> list[date]:
+    """The days, of a school or of all, of which a mark is kept in two revisions: not all that follows is stored."""
+    of = "WHERE school = {school:String} " if school else ""
     found = store.query(
-        f"SELECT DISTINCT day FROM {DATABASE}.minute_mark WHERE school = {{school:String}} "
-        "GROUP BY day, pseudonym, minute, service HAVING uniqExact(revision) > 1 ORDER BY day",
+        f"SELECT DISTINCT day FROM {DATABASE}.minute_mark {of}"
+        "GROUP BY school, day, pseudonym, minute, service HAVING uniqExact(revision) > 1 ORDER BY day",
         {"school": school},
     )
-    for (day,) in found.rows:
-        assert isinstance(day, date)
-        _finish(store, school, day, now)
-    return len(found.rows)
+    return [day for (day,) in found.rows if isinstance(day, date)]
 
 
 def _retag_day(
