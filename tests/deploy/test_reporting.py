@@ -136,6 +136,17 @@ def test_governors_who_alone_are_set_get_a_term_that_is_sent_by_hand(
     assert [str(message["To"]) for _, message in mail.got] == ["governors@school.example"]
 
 
+def test_a_request_for_a_term_that_has_left_the_calendar_keeps_no_other_report_back(
+    made: Made, mail: MailSink, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = made(port=mail.port)
+    ask_for(folder / "reports", "term/2025-01-06", ["chair@school.example"])
+    assert tick(folder, BEFORE) == ["sent"]
+    assert subjects(mail) == ["2026-W45"]
+    assert "2025-01-06 lies in no term of calendar.csv" in capsys.readouterr().err
+    assert len(requests(folder / "reports")) == 1, "it waits for the calendar to be mended"
+
+
 def test_without_the_setting_no_term_is_issued(made: Made, mail: MailSink) -> None:
     folder = made(port=mail.port, to=[])
     tick(folder, at(2026, 12, 18, 18, 0))
