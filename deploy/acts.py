@@ -9,22 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from deploy.asking import ask_for
+from deploy.asking import ask_for, check_addresses
+from deploy.assembly import judge_of
 from deploy.desk import actor_of, desk_at, trail_of
 from deploy.work import Asked, JobError, Work
 from pipeline.contest import ContestReason, Status, decide, open_contest
 from pipeline.contest import settle as settle_contests
+from pipeline.pseudonym import Pseudonyms
 from pipeline.retag import DayAnew, marked_days, retag
 from pipeline.retag import settle as settle_retags
-from pipeline.retention import enforce
+from pipeline.retention import Outcome, enforce
 
 if TYPE_CHECKING:
     from deploy.assembly import SchoolFiles
-    from pipeline.assess import Assessor
     from pipeline.settings import SchoolSettings
     from pipeline.store import Store
 
@@ -80,7 +81,8 @@ def judge_anew(work: Work, asked: RetagAsked) -> Result:
     details: dict[str, object] = {"days": [day.isoformat() for day in chosen], "import": asked.import_id}
     if not asked.dry_run:
         trail.add("retag.begun", work.who, details=details | judge.versions)
-        retag(work.store, judge, (), dry_run=False, alone=work.alone)  # finishes what was cut short, of any day
+        with work.alone:
+            finish(work.store, settings.school)  # also of days that are not chosen
     done: list[DayAnew] = []
     for day in chosen:
         if work.stopping():
@@ -98,9 +100,7 @@ def open_one(work: Work, asked: ContestAsked) -> Result:
     """Opens a contest. Result: its `contest` and the day when it is `due`."""
     people, actor = actor_of(work.files, asked.named, work.who["account"], OPEN)
     with work.alone:
-        found = open_contest(
-            desk_at(work.files, people, actor, work.store), asked.episode, ContestReason(asked.reason), asked.text
-        )
+        found = open_contest(desk_at(work.files, people, actor, work.store), asked.episode, asked.reason, asked.text)
     return {"contest": found.id, "due": f"{found.due:%Y-%m-%d}"}
 
 
@@ -116,8 +116,7 @@ def decide_one(work: Work, asked: DecisionAsked) -> Result:
 
 def send_report(work: Work, asked: SendAsked) -> Result:
     """Leaves a request to send a report, and has it looked at. Result: nothing; `schoolgate report --list` tells it."""
-    from dashboards.schedule import find_term
-    from dashboards.settings import is_address
+    from dashboards.schedule import find_term, is_term
     from dashboards.week import monday_of
     from pipeline.issued import TERM
 
@@ -125,49 +124,38 @@ def send_report(work: Work, asked: SendAsked) -> Result:
         raise JobError(
             "the process that has the store sends no reports; stop it, or let `schoolgate run` have the store"
         )
-    if asked.period.startswith(TERM):
+    if is_term(asked.period):
         find_term(work.files.school, asked.period.removeprefix(TERM))
     elif asked.period:
         monday_of(asked.period)
-    if wrong := next((text for text in asked.to if not is_address(text)), None):
-        raise JobError(f"{wrong[:60]!r} is not a mail address; write it as head@school.example")
+    check_addresses(asked.period, asked.to)
     if asked.period:
         ask_for(work.files.settings.report.folder, asked.period, asked.to)
     work.send()
     return {}
 
 
-def remove_old(work: Work, asked: Asked | None) -> Result:
-    """Finishes what was cut short, and removes what is too old. Result: `proofs`, and `problems` in words."""
-    from pipeline.pseudonym import Pseudonyms
+def remove_old(work: Work, asked: Asked) -> Result:
+    """Result: the `proofs` of `retain`, and its `problems` in words."""
+    found = retain(work)
+    return {"proofs": [asdict(proof) for proof in found.proofs], "problems": list(found.problems)}
 
+
+def retain(work: Work) -> Outcome:
+    """Finishes what was cut short, and removes what is too old."""
     files, settings = work.files, work.files.settings
-    keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
+    keys = Pseudonyms.of_school(settings.school)
     spool, alerts, backups = settings.sensor.spool, settings.alerts.folder, settings.store.backup_folder
     with work.alone:
         finish(work.store, settings.school)
     with work.past:
-        found = enforce(work.store, files.school, spool, trail_of(files), keys, alerts=alerts, backups=backups)
-    return {"proofs": [asdict(proof) for proof in found.proofs], "problems": list(found.problems)}
+        return enforce(work.store, files.school, spool, trail_of(files), keys, alerts=alerts, backups=backups)
 
 
 def finish(store: Store, school: SchoolSettings) -> None:
     """Finishes what was cut short of contests and of days judged anew."""
     settle_contests(store, school.id, school.zone)
     settle_retags(store, school.id)
-
-
-def judge_of(files: SchoolFiles) -> Assessor:
-    """What judges anew. The identity feeds are not needed: it is known whose minutes they are."""
-    from pipeline.assess import Assessor
-    from pipeline.profile import load_profile
-    from pipeline.pseudonym import Pseudonyms
-    from sensor.catalogue import load_catalogue
-
-    settings = files.settings
-    catalogue = load_catalogue(settings.sensor.services, settings.sensor.exempt_sites)
-    profile = load_profile(settings.school.policy_profile, files.folder)
-    return Assessor(files.school, catalogue, profile, None, Pseudonyms(settings.school.pseudonym_keys))
 
 
 def _changed_by(files: SchoolFiles, import_id: str, days: list[date]) -> list[date]:
@@ -188,17 +176,17 @@ def _facts(day: DayAnew) -> dict[str, object]:
     return {"day": day.day.isoformat(), "judged": day.looked, "changed": day.changed, "moves": moves, "left": left}
 
 
-SORTS: Mapping[str, type[Asked]] = {
-    RETAG: RetagAsked,
-    OPEN: ContestAsked,
-    DECIDE: DecisionAsked,
-    SEND: SendAsked,
-    RETENTION: Asked,
-}
-ACTS: Mapping[str, Callable[[Work, Any], Result]] = {
-    RETAG: judge_anew,
-    OPEN: open_one,
-    DECIDE: decide_one,
-    SEND: send_report,
-    RETENTION: remove_old,
+class Act(NamedTuple):
+    """A job: the shape of what is asked for, and what does it."""
+
+    shape: type[Asked]
+    do: Callable[[Work, Any], Result]
+
+
+ACTS: Mapping[str, Act] = {
+    RETAG: Act(RetagAsked, judge_anew),
+    OPEN: Act(ContestAsked, open_one),
+    DECIDE: Act(DecisionAsked, decide_one),
+    SEND: Act(SendAsked, send_report),
+    RETENTION: Act(Asked, remove_old),
 }

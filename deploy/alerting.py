@@ -1,9 +1,8 @@
 """Alerts of a live Schoolgate: a thread beside the owner's work that reads what the sensor wrote about wikis, looks
 whether all is well, and raises, tells and copies alerts; the sending has threads of its own (pipeline.alerts.sender).
 
-Nothing here waits for the store's windows, and nothing of them waits for this. The files of upload units stay in the
-spool for some minutes after they were read, so that a process that starts again has what the detector needs to
-remember; alarms that come again by that are known. Whatever goes wrong in a round is said, and the next round begins.
+Nothing here waits for the store's windows, and nothing of them waits for this. Whatever goes wrong in a round is said,
+and the next round begins.
 """
 
 from __future__ import annotations
@@ -16,13 +15,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import click
 import pyarrow as pa
 
 from dashboards.report_health import REPORTS, facts_of
 from deploy.settings import Settings
+from deploy.unit_files import UnitFiles
 from pipeline.alerts.alert import Kind
 from pipeline.alerts.copies import copy_changes
 from pipeline.alerts.health import ALERTING, SHOWN_S, WATCHED, AlertFacts, Blind, blind_of
@@ -45,8 +45,6 @@ from pipeline.tables import zone_of
 from pipeline.wiki.alarm import EditAlarm
 from sensor.checks import SENSOR
 from sensor.health import Finding, Severity
-from sensor.spool import Spool as SpoolFolder
-from sensor.spool import SpoolError
 from sensor.vitals import Vitals, measure
 
 if TYPE_CHECKING:
@@ -56,11 +54,8 @@ LOOK_S, COPY_S = 1.0, 5.0
 EXAMINE_S, SELDOM_S = 60.0, 600.0
 """Between two examinations of what may change within minutes, and of the rest."""
 SELDOM_IN_A_ROW = 2
-HOLD_S = 180.0
-"""How long a file of upload units stays after it was read."""
 FEEDS_FROM_HOUR = 10
 """On a school day feeds must be fresh from this hour on."""
-PATTERN = "uploads-*.arrow"
 RAISED = {**WATCHED, "report_mail": Kind.REPORT_UNSENT}
 """Health check -> the kind of alert that it raises; of the reports, too, which are made above the pipeline."""
 
@@ -91,7 +86,7 @@ class Alerting:
         self._detector, self._card, self._now = detector, card, now
         self._stopping, self._changed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="alerts", daemon=True)
-        self._spool = UploadFiles(settings.sensor.spool)
+        self._spool = UnitFiles(settings.sensor.spool)
         self._alarms: deque[EditAlarm] = deque()
         self._said: dict[str, float] = {}
         self._addresses: tuple[Address, ...] = ()
@@ -271,51 +266,3 @@ def _feeds_are_due(school: School, now: float) -> bool:
     """Is it a time at which feeds should have new records? Nights, weekends and holidays are none."""
     wall = datetime.fromtimestamp(now, zone_of(school.settings.zone))
     return wall.hour >= FEEDS_FROM_HOUR and school_day(school, wall.date()).kind in (DayKind.SCHOOL, DayKind.INSET)
-
-
-class UploadFiles:
-    """The spool's files about wikis: each is read once by a process, and leaves some minutes after all that it led to
-    is in the outbox. A worker that starts again may use a name anew, so a file is known by more than its name."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._taken: dict[_File, float | None] = {}
-
-    def fresh(self) -> list[pa.Table]:
-        """What has not been read yet. A file that is broken is set aside."""
-        found = []
-        files = self._files()
-        self._taken = {file: done for file, done in self._taken.items() if file in files}
-        for file in files:
-            if file not in self._taken:
-                try:
-                    found.append(SpoolFolder.read(file.path))
-                except SpoolError as error:
-                    SpoolFolder.set_aside(file.path)
-                    click.echo(f"schoolgate: {error}", err=True)
-                else:
-                    self._taken[file] = None
-        return found
-
-    def done(self, now: float) -> None:
-        """All that was read is taken care of; removes what has been so for HOLD_S."""
-        for file, done in list(self._taken.items()):
-            if done is None:
-                self._taken[file] = now
-            elif now - done > HOLD_S:
-                file.path.unlink(missing_ok=True)
-                del self._taken[file]
-
-    def _files(self) -> list[_File]:
-        found = []
-        for path in sorted(self._folder.glob(PATTERN)):
-            with contextlib.suppress(FileNotFoundError):  # it has just left by age
-                state = path.stat()
-                found.append(_File(path, state.st_ino, state.st_mtime_ns))
-        return found
-
-
-class _File(NamedTuple):
-    path: Path
-    inode: int
-    written: int

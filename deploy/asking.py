@@ -13,9 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dashboards.settings import is_address
 from sensor.durable import write_whole
 
 REQUESTS = "requests"
+
+
+class AskError(ValueError):
+    """What is asked for cannot be sent; the message says how to ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,14 @@ def requests(folder: Path) -> list[Request]:
         except (OSError, ValueError, KeyError, TypeError):
             continue  # half-written, or just done
     return found
+
+
+def check_addresses(period: str, to: Sequence[str]) -> None:
+    """Raises AskError for one that is none, and for any where no period is named: what is due has its readers."""
+    if wrong := next((text for text in to if not is_address(text)), None):
+        raise AskError(f"{wrong[:60]!r} is not a mail address; write it as head@school.example")
+    if to and not period:
+        raise AskError("what is due goes to those that are set; name the week or the term that others are to get")
 
 
 def ask_for(folder: Path, period: str, to: Sequence[str]) -> Request:

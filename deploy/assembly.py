@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.feeds.reading import Memory
     from pipeline.feeds.status import FeedsFacts
     from pipeline.feeds.text import FeedFile
+    from pipeline.identity import Bindings
     from pipeline.school import School
 
 
@@ -85,31 +86,37 @@ def assemble(
     """Everything a judgement needs besides traffic. `remark` is told what the school's files and feeds lack: it makes
     minutes unknown, but is no error. `memory` spares reading feeds again that have not changed. `seen`: what a sensor
     saw of ARP, NDP and DHCP. Raises SchoolError."""
-    from pipeline.assess import Assessor
     from pipeline.identity import load_bindings
-    from pipeline.profile import load_profile
-    from pipeline.pseudonym import Pseudonyms
     from pipeline.school import LACKING
     from pipeline.sitechecks import site_facts
     from pipeline.sites import Standing
-    from sensor.catalogue import load_catalogue
 
-    settings = files.settings
     try:
-        catalogue = load_catalogue(settings.sensor.services, settings.sensor.exempt_sites)
-        profile = load_profile(settings.school.policy_profile, files.folder)
-        bindings = load_bindings(files.school, settings.feeds, files.folder, memory, seen)
-        keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
-        assessor = Assessor(files.school, catalogue, profile, bindings, keys)
+        bindings = load_bindings(files.school, files.settings.feeds, files.folder, memory, seen)
+        judge = judge_of(files, bindings)
     except (ValueError, OSError) as error:
         raise SchoolError(str(error)) from error
     lacking = [f"{feed}: there is no such file, so nobody is known by it; correct [feeds]" for feed in bindings.missing]
-    register = site_facts(files.school, profile, catalogue.services, date.today()).sites
+    register = site_facts(files.school, judge.profile, judge.catalogue.services, date.today()).sites
     refused = [str(lack) for state in register if state.standing is Standing.REFUSED for lack in state.lacks]
     absent = [f"{name}: there is no such file, so {LACKING[name]}" for name in files.school.missing]
     for text in (*absent, *lacking, *bindings.problems, *refused):
         remark(text)
-    return assessor
+    return judge
+
+
+def judge_of(files: SchoolFiles, bindings: Bindings | None = None) -> Assessor:
+    """What judges by a school's files; without bindings minutes of which it is known whose they are. Raises ValueError,
+    OSError."""
+    from pipeline.assess import Assessor
+    from pipeline.profile import load_profile
+    from pipeline.pseudonym import Pseudonyms
+    from sensor.catalogue import load_catalogue
+
+    settings = files.settings
+    catalogue = load_catalogue(settings.sensor.services, settings.sensor.exempt_sites)
+    profile = load_profile(settings.school.policy_profile, files.folder)
+    return Assessor(files.school, catalogue, profile, bindings, Pseudonyms.of_school(settings.school))
 
 
 def feeds_facts(given: Path) -> FeedsFacts | None:

@@ -46,7 +46,7 @@ def desk_at(files: SchoolFiles, people: tuple[Person, ...], actor: Actor, store:
     from pipeline.pseudonym import Pseudonyms
 
     settings = files.settings
-    keys = Pseudonyms(settings.school.pseudonym_keys) if settings.school.mode == "pseudonymous" else None
+    keys = Pseudonyms.of_school(settings.school)
     tracer = AlertTracer(
         settings.alerts.folder, files.school, lambda: load_bindings(files.school, settings.feeds, files.folder)
     )

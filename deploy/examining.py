@@ -77,8 +77,8 @@ def _grafana(path: Path | None) -> tuple[Finding, ...]:
 def _privacy(path: Path) -> tuple[Finding, ...]:
     """The findings on privacy, of a school that can be read; what cannot be read is said by the settings' finding."""
     from deploy.assembly import read_school
-    from deploy.commands._desk import trail_of
     from deploy.commands.notice import facts_of_school
+    from deploy.desk import trail_of
     from pipeline.privacy_health import PRIVACY, privacy_facts
 
     try:

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from pydantic import ValidationError
 
-from deploy.acts import ACTS, SORTS, Result
+from deploy.acts import ACTS, Result
 from deploy.assembly import read_school, settings_path
 from deploy.changes import account
-from deploy.stores import meant
+from deploy.stores import on_own_servers, owning
 from deploy.work import Asked, JobError, Work
 from pipeline.door import RemoteStore
-from pipeline.opening import owned
-from pipeline.store import StoreBusy, StoreError
+from pipeline.store import StoreBusy
 
 if TYPE_CHECKING:
     from pipeline.jobs import Doer, Tell, Who
@@ -32,19 +31,16 @@ def have_done(given: Path, store_path: Path | None, name: str, asked: Mapping[st
     Raises StoreBusy if that one does no jobs, and whatever the job raises."""
     files = read_school(given)
     what = _checked(name, {**asked, "school": str(files.path.resolve())})
-    settings = meant(store_path, files.settings.store)
-    if settings.servers and (owner := RemoteStore(files.settings.sensor.spool, None)).listens():
-        return owner.have_done(name, what.model_dump(mode="json"), tell)
-    try:
-        with owned(settings, make=False) as store:
-            return ACTS[name](Work(files, store, {"account": account()}, tell), what)
-    except StoreBusy as busy:
-        owner = RemoteStore(busy.path, busy.holder)
+    owner = RemoteStore(files.settings.sensor.spool, None)
+    if not (on_own_servers(store_path, files.settings.store) and owner.listens()):
         try:
-            owner.query("SELECT 1")
-        except StoreError:
-            raise busy from None  # it has no door for us
-        return owner.have_done(name, what.model_dump(mode="json"), tell)
+            with owning(store_path, files.settings.store, make=False) as store:
+                return ACTS[name].do(Work(files, store, {"account": account()}, tell), what)
+        except StoreBusy as busy:
+            owner = RemoteStore(busy.path, busy.holder)
+            if not owner.listens():
+                raise  # it has no door for us
+    return owner.have_done(name, what.model_dump(mode="json"), tell)
 
 
 class Bench(Protocol):
@@ -71,7 +67,7 @@ def doers(given: Path, bench: Bench) -> Mapping[str, Doer]:
                 raise JobError(f"the process that has the store works for {own}, not for {what.school}; name that one")
             bench.take_up()
             try:
-                return ACTS[name](bench.work(who, tell), what)
+                return ACTS[name].do(bench.work(who, tell), what)
             finally:
                 bench.changed()
 
@@ -83,7 +79,7 @@ def doers(given: Path, bench: Bench) -> Mapping[str, Doer]:
 def _checked(name: str, asked: Mapping[str, object]) -> Asked:
     """What is asked of a job. Raises JobError naming what is wrong."""
     try:
-        return SORTS[name].model_validate(asked)
+        return ACTS[name].shape.model_validate(asked)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "it"

@@ -18,20 +18,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import click
 import uvicorn
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from deploy.acts import remove_old
+from deploy.acts import retain
 from deploy.alerting import Alerting
 from deploy.assembly import SchoolFiles, SchoolWatch, read_school
 from deploy.changes import note_changes
+from deploy.desk import trail_of
 from deploy.detecting import live_detector
 from deploy.jobs import doers
 from deploy.keeping import Keeping
@@ -39,7 +39,6 @@ from deploy.pages import PagesServer, app_of, config_of, listen, open_accounts, 
 from deploy.reporting import Reporting
 from deploy.sensing import Sensing
 from deploy.work import Work
-from pipeline.audit import AuditTrail
 from pipeline.ingest import Ingest
 from pipeline.pause import pause_at
 from pipeline.store import Store, StoreError
@@ -77,7 +76,7 @@ class Owner:
         self._watch = watch
         self._settings = settings
         self._assessor = assessor
-        self._trail = AuditTrail(files.folder / settings.privacy.audit)
+        self._trail = trail_of(files)
         self._path = files.path
         self._paused = False
         self._store = store
@@ -153,11 +152,10 @@ class Owner:
 
     def _retain(self) -> None:
         """Removes what is too old, and finishes what was cut short."""
-        problems: Sequence[object]
         try:
-            problems = cast(list[object], remove_old(self._bench(self._watch.files), None)["problems"])
+            problems = retain(self._bench(self._watch.files)).problems
         except (OSError, ValueError) as error:
-            problems = (error,)
+            problems = (str(error),)
         for problem in problems:
             click.echo(f"schoolgate: retention failed: {problem}; data are older than the notice says", err=True)
 
@@ -268,19 +266,16 @@ class Owner:
                 click.echo(f"schoolgate: no pages: {error}", err=True)
 
 
-class _Both(AbstractContextManager[object]):
+class _Both:
     """Two locks, one after the other, as often as wanted."""
 
     def __init__(self, first: threading.Lock, second: threading.Lock) -> None:
         self._first, self._second = first, second
 
-    def __enter__(self) -> object:
+    def __enter__(self) -> None:
         self._first.acquire()
         self._second.acquire()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._second.release()
         self._first.release()

@@ -24,6 +24,7 @@ from dashboards.queries import ask
 from dashboards.report_health import note_state
 from dashboards.schedule import (
     SCHEDULED,
+    TermError,
     When,
     due_terms,
     due_weeks,
@@ -58,6 +59,7 @@ from pipeline.issued import (
 from pipeline.issued import put as put_delivery
 
 if TYPE_CHECKING:
+    from dashboards.settings import ReportSettings
     from deploy.assembly import SchoolFiles
     from pipeline.store import Store
 
@@ -195,13 +197,8 @@ class Reporting:
     def _keep(self, issue: Issue) -> None:
         keep(self._store, self._school, issue)
         click.echo(f"schoolgate: report of {issue.period}, version {issue.issue}, issued", err=True)
-        if self._readers(issue.period) and issue.basis.get(SCHEDULED):
+        if readers_of(self._files.settings.report, issue.period) and issue.basis.get(SCHEDULED):
             self._post(issue, "")
-
-    def _readers(self, period: str) -> tuple[str, ...]:
-        """Addresses that get the report of a period without asking for it."""
-        settings = self._files.settings.report
-        return (is_term(period) and settings.terms_to) or settings.to
 
     def _post(self, issue: Issue, copy: str) -> None:
         now = int(self._now())
@@ -218,9 +215,13 @@ class Reporting:
                 (self._folder / REQUESTS / f"{request.id}.json").unlink(missing_ok=True)
                 continue
             issue = issue_of(self._store, self._school, request.period)
-            if issue is None or issue.left_out or self._early(issue):
-                issue = self._made(press, request.period, issue)
-                self._keep(issue)
+            try:
+                if issue is None or issue.left_out or self._early(issue):
+                    issue = self._made(press, request.period, issue)
+                    self._keep(issue)
+            except TermError as error:  # the calendar is another one by now; others must not wait for it
+                click.echo(f"schoolgate: the report that was asked for: {error}", err=True)
+                continue
             self._post(issue, request.id)
 
     def _early(self, issue: Issue) -> bool:
@@ -258,10 +259,11 @@ class Reporting:
 
     def _complete(self) -> None:
         """An issue that was cut off before its delivery was written gets one."""
+        settings = self._files.settings.report
         known = {(one.period, one.issue) for one in deliveries(self._store, self._school)}
         for issue in issues(self._store, self._school):
             late = self._now() - issue.made > GIVE_UP_S or issue.left_out or not issue.basis.get(SCHEDULED)
-            if self._readers(issue.period) and not late and (issue.period, issue.issue) not in known:
+            if readers_of(settings, issue.period) and not late and (issue.period, issue.issue) not in known:
                 self._post(issue, "")
 
     def _send(self, delivery: Delivery) -> Delivery:
@@ -296,9 +298,14 @@ class Reporting:
     def _letter(self, delivery: Delivery) -> EmailMessage | Result:
         """The mail of a delivery, or why there is none."""
         settings = self._files.settings.report
-        to: Sequence[str] = self._readers(delivery.period)
+        to: Sequence[str] = readers_of(settings, delivery.period)
         if delivery.copy:
             asked = [request for request in requests(self._folder) if request.id == delivery.copy]
             to = asked[0].to or to if asked else ()
         issue = issue_of(self._store, self._school, delivery.period, delivery.issue)
         return letter_of(settings, self._school, to, delivery, issue)
+
+
+def readers_of(settings: ReportSettings, period: str) -> tuple[str, ...]:
+    """Addresses that get the report of a period without asking for it."""
+    return (is_term(period) and settings.terms_to) or settings.to

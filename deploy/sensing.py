@@ -98,10 +98,7 @@ class WorkerProcess:
         self.take_ring()
         with contextlib.suppress(OSError):
             os.kill(self._process.pid or 0, HAND_OVER)
-        self._process.join(PATIENCE_S)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+        self._wait(self._process)
         self.start()
 
     def _drop_ring(self) -> None:
@@ -113,26 +110,28 @@ class WorkerProcess:
         if self._process:
             self._process.terminate()
 
-    def stop(self) -> bool:
-        """Wait until it has written what it holds; False if it had to be killed."""
-        if self._process is None:
-            return True
-        self._process.terminate()
-        self._process.join(PATIENCE_S)
-        well = not self._process.is_alive()
-        if not well:
-            self._process.kill()
-            self._process.join()
-        self.take_ring()
-        self._drop_ring()
-        return well
+    def stop(self) -> None:
+        """Wait until it has written what it holds, and let its ring go."""
+        if self._process:
+            self._process.terminate()
+            self._wait(self._process)
+            self.take_ring()
+            self._drop_ring()
+
+    def _wait(self, process: BaseProcess) -> None:
+        """Until it has ended; it is killed if it takes too long."""
+        process.join(PATIENCE_S)
+        if process.is_alive():
+            process.kill()
+            process.join()
+            click.echo(f"schoolgate: {self} did not stop in time; what it held is lost", err=True)
 
 
 class Sensing:
     """All workers of one interface. As soon as they are started, packets are kept. May be called from any thread."""
 
     def __init__(self, settings: SensorSettings, interface: str) -> None:
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         alone = WorkerPlan(settings, interface, settings.spool, interface)
         self._workers = [WorkerProcess(plan) for plan in _plans(alone, settings.workers, os.getpid())]
 
@@ -180,14 +179,10 @@ class Sensing:
     def stop(self) -> None:
         """Let all write what they hold, and wait for it."""
         with self._lock:
-            self._stop()
-
-    def _stop(self) -> None:
-        for worker in self._workers:
-            worker.ask_to_stop()
-        for worker in self._workers:
-            if not worker.stop():
-                click.echo(f"schoolgate: {worker} did not stop in time; what it held is lost", err=True)
+            for worker in self._workers:
+                worker.ask_to_stop()
+            for worker in self._workers:
+                worker.stop()
 
 
 def _plans(alone: WorkerPlan, workers: int, group: int) -> list[WorkerPlan]:

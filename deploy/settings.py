@@ -10,7 +10,7 @@ import difflib
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -19,9 +19,9 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 
 from dashboards.settings import PageSettings, ReportSettings
-from deploy.toml_lines import Key, key_lines
 from pipeline.alerts.settings import AlertSettings
 from pipeline.settings import FeedSettings, PrivacySettings, SchoolSettings, StoreSettings
+from pipeline.toml_lines import Key, key_lines, line_of
 from sensor.settings import Refusal, SegmentRule, SensorSettings, Table
 
 FILE_NAME = "schoolgate.toml"
@@ -79,7 +79,7 @@ def load_settings(path: Path) -> Settings:
         for detail in error.errors(include_url=False):
             refusals.extend(_explain(detail))
     if refusals:
-        found = sorted((_line(lines, at), _dotted(at), f"{wrong}; {mend}") for wrong, mend, at in refusals)
+        found = sorted((line_of(lines, at), _dotted(at), f"{wrong}; {mend}") for wrong, mend, at in refusals)
         raise SettingsError("\n".join(f"{path}:{line}: {key}: {text}" for line, key, text in found))
     settings = _absolute(settings, path.absolute().parent)
     services = path.absolute().parent / OWN_SERVICES
@@ -182,11 +182,6 @@ def _nearest(at: Key) -> str:
     if near := difflib.get_close_matches(name, known, 1):
         return f"did you mean {near[0]}?"
     return f"remove it; known here: {', '.join(known)}"
-
-
-def _line(lines: Mapping[Key, int], at: Key) -> int:
-    """The line of a key, or of the nearest table around it that is there."""
-    return next((lines[at[:length]] for length in range(len(at), 0, -1) if at[:length] in lines), 1)
 
 
 # --- walking the tables

@@ -6,7 +6,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from dashboards.standing import Standing, standing_of
-from pipeline.audit import AuditError, AuditTrail
+from deploy.desk import trail_of
+from pipeline.audit import AuditError
 from pipeline.sitechecks import site_facts
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def standing_in(files: SchoolFiles, first: date, last: date | None = None) -> St
 
     settings, last = files.settings, last or first + timedelta(days=6)
     try:
-        entries = AuditTrail(files.folder / settings.privacy.audit).verify().entries
+        entries = trail_of(files).verify().entries
         profile = load_profile(settings.school.policy_profile, files.folder)
         services = load_catalogue(settings.sensor.services, settings.sensor.exempt_sites).services
         sites = site_facts(files.school, profile, services, last)

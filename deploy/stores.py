@@ -39,6 +39,12 @@ def meant(given: Path | None, settings: StoreSettings | None) -> StoreSettings:
     return StoreSettings(path=given)
 
 
+def on_own_servers(given: Path | None, settings: StoreSettings) -> bool:
+    """Is the store that is meant the one on the servers that the school's settings name? Nobody holds those: the door
+    of the process that works with them is in the spool's folder."""
+    return bool(settings.servers) and meant(given, settings).servers == settings.servers
+
+
 def of_school(given: Path) -> str:
     """The school whose rows a backup of this store holds: on servers that of the settings; '' for all that it has."""
     if given.is_file() and given.suffix == ".toml":

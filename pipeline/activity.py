@@ -133,8 +133,8 @@ class _Seen:
     """What there is in each unit: the site's side; contact with the site or the interface; bytes and flows that count
     (E2), whether content is among them, how many flows of content there are; all requests; how many another page led
     to; whether there is a widget, or the line that only the service's own pages hold open; the person's own requests to
-    the site, to site or interface, for content, and all of these; whether the service was opened anew, and that late in
-    the minute; and whether a page of the site came up."""
+    the site, to site or interface, for content, and all of these; whether all to the site come again minute by minute;
+    whether the service was opened anew, and that late in the minute; and whether a page of the site came up."""
 
     site: Side
     contact: Mask
@@ -154,6 +154,7 @@ class _Seen:
     own_contact: I64
     own_content: I64
     own: I64
+    again: Mask
     opened: Mask
     opens_late: Mask
     page: Mask
@@ -204,6 +205,7 @@ def _see(units: Units, others: Traffic, limits: Limits) -> _Seen:
         own_contact=requests((site.asked | interface.asked) & own),
         own_content=requests(shown & own),
         own=requests(asked & own),
+        again=recurring(units.before(site.asked), site.asked, units.after(site.asked)),
         opened=began < NEVER,
         opens_late=(began < NEVER) & (began >= MINUTE_MS - doubt.just_before_s * 1000),
         page=(site.opened < NEVER) & (site.down >= doubt.beside_bytes),
@@ -218,9 +220,8 @@ def _surely(units: Units, seen: _Seen, limits: Limits) -> Mask:
     looks = (seen.own_content >= 1) & (units.around(seen.own_contact) >= 1) & (units.around(seen.down) >= least)
     looks &= units.around(seen.own_content) >= np.where(site, doubt.site_looks, doubt.app_looks)
     pictured = limits.pictured[units.service]
-    again = recurring(units.before(seen.site.asked), seen.site.asked, units.after(seen.site.asked))
     pages = (seen.own_site >= 1) & (units.around(seen.own_site) >= 2)
-    pages &= ~again | (seen.own_site >= 2)
+    pages &= ~seen.again | (seen.own_site >= 2)
     pages &= units.around(seen.site.down) >= doubt.page_bytes * units.around(seen.own_site)
     more = (seen.own_site >= 3) & (seen.own_content >= 1) & ~seen.framed
     reads = np.where(pictured, more & (seen.site.down >= 3 * doubt.page_bytes * seen.own_site), pages)
@@ -230,7 +231,7 @@ def _surely(units: Units, seen: _Seen, limits: Limits) -> Mask:
     bursts = limits.client_bursts[units.service]
     asks = (seen.own_site - seen.led >= bursts) & (seen.quick | (bursts == 1)) & seen.quiet & ~seen.framed
     asks &= seen.site.down >= limits.answer_bytes[units.service] * seen.own_site
-    asks &= ~_background(units, seen.site, asks, seen.down + seen.up, again, doubt)
+    asks &= ~_background(units, seen, asks, doubt)
     came = units.before(seen.opened & (seen.down >= doubt.beside_bytes) & ((seen.led == 0) | seen.line))
     visits = came & (seen.own_site >= 2) & seen.quiet & ~seen.framed
     visits &= seen.site.down >= doubt.visit_bytes * seen.own_site
@@ -249,7 +250,7 @@ def _beside(units: Units, seen: _Seen, surely: Mask, limits: Limits) -> Mask:
     enough = seen.down >= doubt.beside_bytes
     alone = (seen.led <= own) | (seen.own_content >= 1) | (own >= 3)
     less = alone & (own >= 1) & enough
-    calls = _calls(units, seen.site, doubt)
+    calls = _calls(seen, doubt)
     less |= seen.quiet & (own >= 2) & (seen.down >= doubt.beside_answer_bytes * own) & ~calls
     between = (before | units.before(before)) & after
     asks = (own >= 1) & seen.quiet & (seen.down >= limits.answer_bytes[units.service] * own) & ~calls
@@ -260,21 +261,21 @@ def _beside(units: Units, seen: _Seen, surely: Mask, limits: Limits) -> Mask:
     return beside
 
 
-def _calls(units: Units, site: Side, doubt: Doubt) -> Mask:
+def _calls(seen: _Seen, doubt: Doubt) -> Mask:
     """E5: are the requests to the site small ones that come again minute by minute?"""
-    n = requests(site.asked)
-    calls: Mask = recurring(units.before(site.asked), site.asked, units.after(site.asked))
-    calls &= (n >= doubt.background_bursts - 1) & (site.largest < doubt.background_burst_bytes)
+    site, n = seen.site, requests(seen.site.asked)
+    calls: Mask = seen.again & (n >= doubt.background_bursts - 1) & (site.largest < doubt.background_burst_bytes)
     return calls & (site.down < doubt.background_answer_bytes * n)
 
 
-def _background(units: Units, site: Side, which: Mask, size: I64, again: Mask, doubt: Doubt) -> Mask:
-    """E5: of the units in `which`: small requests by the clock or that come `again` minute by minute, or flows long
-    open that carry next to nothing."""
+def _background(units: Units, seen: _Seen, which: Mask, doubt: Doubt) -> Mask:
+    """E5: of the units in `which`: small requests by the clock or that come again minute by minute, or flows long open
+    that carry next to nothing."""
     background = np.zeros(len(which), bool)
     rows = np.flatnonzero(which)
     if not len(rows):
         return background
+    site, size = seen.site, seen.down + seen.up
     minutes, asked = doubt.slow_flow_min, site.asked
     slow = rows[units.sum_back(size, rows, minutes) < doubt.slow_bytes_per_s * 60 * minutes]
     slow = slow[units.sum_back((site.opened < NEVER).astype(np.int64), slow, minutes + 1) == 0]
@@ -284,7 +285,7 @@ def _background(units: Units, site: Side, which: Mask, size: I64, again: Mask, d
     small &= size[rows] < doubt.background_answer_bytes * requests(asked[rows])
     rows = rows[small]
     around = [units.before(asked)[rows], asked[rows], units.after(asked)[rows]]
-    background[rows] |= again[rows] & (requests(asked[rows]) >= doubt.background_bursts)
+    background[rows] |= seen.again[rows] & (requests(asked[rows]) >= doubt.background_bursts)
     background[rows] |= steady(around, doubt.background_bursts - 1, doubt.background_percent)
     return background
 

@@ -27,6 +27,7 @@ import pyarrow as pa
 
 from pipeline import backup_files as files
 from pipeline.backup_files import Backup, BackupError, Piece
+from pipeline.retag import half_retagged
 from pipeline.schema import BY_NAME, DATABASE, TABLES, VERSION, Table
 from pipeline.store import Store
 from pipeline.windows import batch_key
@@ -156,13 +157,7 @@ def half_stored(store: Store, school: str = "") -> list[str]:
         f"SELECT id FROM {DATABASE}.contest FINAL {where} AND status = 'upheld' AND applied = 0", params
     ).rows:
         found.append(f"contest {name}")
-    for (day,) in store.query(
-        f"SELECT DISTINCT day FROM {DATABASE}.minute_mark {condition} "
-        "GROUP BY school, day, pseudonym, minute, service HAVING uniqExact(revision) > 1",
-        params,
-    ).rows:
-        found.append(f"marks of {day}")
-    return found
+    return found + [f"marks of {day}" for day in half_retagged(store, school)]
 
 
 def torn(names: Iterator[tuple[str, str]]) -> dict[str, list[tuple[str, int]]]:

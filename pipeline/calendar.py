@@ -29,7 +29,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.rows import ANY, Bell, CalendarKind, CalendarRow, Span, Week
+from pipeline.rows import ANY, Bell, CalendarKind, CalendarRow, Duty, Lesson, Pattern, Span, Week
 from pipeline.school import School
 from pipeline.tables import DAY_MIN, zone_of
 
@@ -117,6 +117,12 @@ def school_day(school: School, day: date) -> SchoolDay:
     kind = next((word for sort, word in free if sort in kinds), kind)
     told = tuple(dict.fromkeys([*rows, *letters]))
     return SchoolDay(day, kind, covered, weeks, clash, _schedule(school, rows, day), hours, twilight, told)
+
+
+def holds(row: Duty | Lesson | Pattern, day: date, *weeks: Week) -> bool:
+    """Does a recurring row hold on a date whose week has one of these letters?"""
+    valid = row.weekday == day.isoweekday() and row.valid_from <= day <= row.valid_to
+    return valid and row.week in (Week.EVERY, *weeks)
 
 
 def bell_slots(school: School, on: SchoolDay, group: str) -> tuple[Slot, ...]:

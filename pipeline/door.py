@@ -226,10 +226,8 @@ def read_store(path: Path) -> ChdbStore | RemoteStore:
         return open_store(path)
     except StoreBusy as busy:
         remote = RemoteStore(busy.path, busy.holder)
-        try:
-            remote.query("SELECT 1")
-        except StoreError:
-            raise busy from None
+        if not remote.listens():
+            raise
         return remote
 
 

@@ -37,16 +37,17 @@ class StoreError(ValueError):
 
 
 class StoreBusy(StoreError):
-    """Another process holds the store; `holder` is its process id, where it is known; `who` and `stop` are words."""
+    """Another process holds the store; `holder` is its process id, where it is known; `held` and `stop` are words."""
 
     def __init__(self, path: Path, holder: int | None) -> None:
         self.path = path
         self.holder = holder
-        who = self.who = "another process" if holder is None else f"process {holder}{_command(holder)}"
-        stop = self.stop = "stop it" if holder is None else f"stop it (kill {holder})"
+        who = "another process" if holder is None else f"process {holder}{_command(holder)}"
+        self.held = f"{path}: the store is held by {who}"
+        self.stop = "stop it" if holder is None else f"stop it (kill {holder})"
         super().__init__(
-            f"{path}: the store is held by {who}, and only one process at a time can hold it; "
-            f"use the pages that it serves, wait until it ends, or {stop}"
+            f"{self.held}, and only one process at a time can hold it; "
+            f"use the pages that it serves, wait until it ends, or {self.stop}"
         )
 
 

@@ -15,7 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.rules import ASIDE_ROLES, CONTENT_ROLES, INTERFACE_ROLES, PUSH_ROLES, SITE_ROLES
-from pipeline.traffic import I64, NEVER, Part, Traffic, groups_of, merge
+from pipeline.traffic import I64, NEVER, Part, Traffic, add_up, groups_of, merge
+from pipeline.units import second_of
 from pipeline.windows import WINDOW_MIN, start_of
 from sensor.words import Evidence, Segment
 
@@ -123,21 +124,19 @@ def _gather_some(batch: pa.RecordBatch, clients: Clients, scope: Scope) -> tuple
 
     first = ints("first_ms")
     begun: npt.NDArray[np.bool_] = batch.column("first_of_flow").to_numpy(zero_copy_only=False)[rows]
-    asked = np.where(elsewhere[rows], np.left_shift(1, np.minimum(first // 1000, 59)), ints("burst_seconds"))
-    traffic = Traffic(
-        **keys,
-        up=np.add.reduceat(ints("bytes_up"), starts),
-        down=np.add.reduceat(ints("bytes_down"), starts),
-        first=np.minimum.reduceat(first, starts),
-        last=np.maximum.reduceat(ints("last_ms"), starts),
-        named=np.bitwise_or.reduceat(np.left_shift(1, evidence[rows].astype(np.int64)), starts),
-        note=np.zeros(len(starts), np.int64),
-        flows=np.diff(starts, append=len(rows)),
-        opened=np.minimum.reduceat(np.where(begun, first, NEVER), starts),
-        asked=np.bitwise_or.reduceat(asked, starts),
-        largest=np.maximum.reduceat(ints("burst_largest"), starts),
-    )
-    return traffic, counts
+    columns = {
+        "up": ints("bytes_up"),
+        "down": ints("bytes_down"),
+        "first": first,
+        "last": ints("last_ms"),
+        "named": np.left_shift(1, evidence[rows].astype(np.int64)),
+        "note": np.zeros(len(rows), np.int64),
+        "flows": np.ones(len(rows), np.int64),
+        "opened": np.where(begun, first, NEVER),
+        "asked": np.where(elsewhere[rows], second_of(first), ints("burst_seconds")),
+        "largest": ints("burst_largest"),
+    }
+    return add_up(keys, starts, columns.__getitem__), counts
 
 
 def _mapped(batch: pa.RecordBatch, name: str, code: Callable[[str], int]) -> npt.NDArray[np.int32]:

@@ -112,8 +112,6 @@ def _episodes_seen(use: Use, counts: Mask, at_least: int, confident: int) -> tup
     how much these speak for it."""
     long, confidence = np.zeros(len(use), bool), np.full(len(use), Confidence.LOW.code, np.int8)
     rows = np.flatnonzero(counts)
-    if not len(rows):
-        return long, confidence
     low, high = _seen(use, rows)
 
     def seen(what: Mask) -> Mask:

@@ -34,7 +34,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.bells import Times, Where
-from pipeline.calendar import DayKind, SchoolDay, school_day
+from pipeline.calendar import DayKind, SchoolDay, holds, school_day
 from pipeline.cells import (
     BREAK,
     BREAK_NO_ROTA,
@@ -59,7 +59,7 @@ from pipeline.cells import (
     TEACHING,
     UNCLEAR,
 )
-from pipeline.rows import Activity, Duty, DutyKind, Lesson, Pattern, SlotKind, Staff, StaffRole, Week
+from pipeline.rows import Activity, Duty, DutyKind, Lesson, SlotKind, Staff, StaffRole, Week
 from pipeline.school import School
 from pipeline.sheet import Mask, Sheet, Source, TracedSheet, blank, minutes_of
 from pipeline.swaps import NOTHING_TAKEN, Taken
@@ -159,12 +159,11 @@ def _week(rota: Rota, person: int, staff: Staff, week: Week, freed: Freed) -> Sh
     if not hours.leads:
         sheet.doubt(hours.paid & ~times.clear, NO_BELLS, "bells.csv")
 
-    duties = [
-        (duty, times.place(duty.when)) for duty in rota.school.duties_of.get(person, ()) if _holds(rota, duty, week)
-    ]
+    mine = [duty for duty in rota.school.duties_of.get(person, ()) if holds(duty, rota.on.day, week)]
+    duties = [(duty, times.place(duty.when)) for duty in mine]
     _breaks(sheet, rota, times, hours, [duty for duty, where in duties if where is None])
     booked = [(duty, where) for duty, where in duties if where is not None]
-    held = [row for row in rota.school.lessons_of.get(person, ()) if _holds(rota, row, week)]
+    held = [row for row in rota.school.lessons_of.get(person, ()) if holds(row, rota.on.day, week)]
     lessons = [(row, where) for row in held if (where := times.place(row.slot)) is not None]
     for lesson, where in lessons:
         if lesson.activity is Activity.RELEASED and not hours.off:
@@ -182,12 +181,6 @@ def _week(rota: Rota, person: int, staff: Staff, week: Week, freed: Freed) -> Sh
         for span in rota.on.twilight:
             sheet.paint(minutes_of(span), INSET, *rota.on.rows)
     return sheet
-
-
-def _holds(rota: Rota, row: Duty | Lesson | Pattern, week: Week) -> bool:
-    """Does a recurring row hold on this date, if its week is `week`?"""
-    on = rota.on.day
-    return row.weekday == on.isoweekday() and row.valid_from <= on <= row.valid_to and row.week in (Week.EVERY, week)
 
 
 def _book(sheet: Sheet, hours: Hours, where: Where, cell: int, freed: Mask, row: Duty | Lesson) -> None:
@@ -236,7 +229,7 @@ class Hours:
         patterns = rota.school.patterns_of.get(person, ())
         valid = [row for row in patterns if row.valid_from <= rota.on.day <= row.valid_to]
         self._rota = rota
-        self.today = [row for row in valid if _holds(rota, row, week)]
+        self.today = [row for row in valid if holds(row, rota.on.day, week)]
         self.leads = staff.role is StaffRole.LEADERSHIP
         self.known = bool(valid)
         self.off = not self.today if valid else rota.on.day.isoweekday() > 5

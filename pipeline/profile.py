@@ -22,6 +22,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from pipeline.sites import SiteRules
+from pipeline.toml_lines import key_lines, line_of
 from pipeline.words import Outcome, State
 from sensor.words import Action, Kind
 
@@ -285,28 +286,12 @@ def _toml_line(message: str, text: str) -> int:
 def _message(error: pydantic.ValidationError, text: str, source: str) -> str:
     """The first fault of a validation as one line of text that names key and line."""
     fault = error.errors()[0]
-    where = [str(part) for part in fault["loc"]]
-    key = ".".join(where)
-    what = fault["msg"].removeprefix("Value error, ")
-    if not key:
-        key, _, what = what.partition(": ")
-        where = key.split(".")
+    at, what = fault["loc"], fault["msg"].removeprefix("Value error, ")
+    if not at:
+        named, _, what = what.partition(": ")
+        at = tuple(named.split("."))
     mend = {
         "extra_forbidden": "remove it, or correct its spelling",
         "missing": "add it",
     }.get(fault["type"], "correct its value")
-    return f"{source}:{_line_of(text, where)}: {key}: {what}; {mend}"
-
-
-def _line_of(text: str, where: list[str]) -> int:
-    """The line of a key: the last of its parts that is found, each searched for below the one before."""
-    lines = text.splitlines()
-    at = 0
-    for part in where:
-        if part.isdigit():  # the n-th [[table]] of the name before; or a place in a list, which has no line of its own
-            same = [n for n, line in enumerate(lines) if line.startswith("[[") and line.strip() == lines[at].strip()]
-            at = same[int(part)] if int(part) < len(same) else at
-            continue
-        pattern = re.compile(rf'^\s*(\[+\s*)?"?{re.escape(part)}"?\s*[\]=]')
-        at = next((n for n in range(at, len(lines)) if pattern.match(lines[n])), at)
-    return at + 1
+    return f"{source}:{line_of(key_lines(text), at)}: {'.'.join(map(str, at))}: {what}; {mend}"

@@ -16,10 +16,14 @@ import threading
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from pipeline.rows import CalendarRow
 from pipeline.terms import term_at
 from sensor.durable import write_whole
+
+if TYPE_CHECKING:
+    from pipeline.settings import SchoolSettings
 
 _KEY_BYTES = 32
 _SHOWN = 12  # hexadecimal digits of a pseudonym: two of 10,000 people meet with a chance of 2 in 10 million
@@ -37,6 +41,11 @@ class Pseudonyms:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._keys = _read(path)
+
+    @classmethod
+    def of_school(cls, settings: SchoolSettings) -> Self | None:
+        """Those of a school; None in aggregate mode, where nothing is kept under any."""
+        return cls(settings.pseudonym_keys) if settings.mode == "pseudonymous" else None
 
     def of(self, term: str, staff_id: str) -> str:
         """The pseudonym of a person in a term. Raises PseudonymError if a new key cannot be kept."""

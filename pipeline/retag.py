@@ -1,8 +1,7 @@
 """Re-tagging: past minutes judged anew after the school has corrected its files, as a job that somebody starts.
 
-Theory of operation. Minute marks (pipeline.marks) are read day by day and judged by the files that are in force now:
-the same places and the same order of decision as for fresh traffic. Minutes that were allowed are not kept by person,
-so no correction makes them anything else, and what a contest has withdrawn stays withdrawn.
+Theory of operation. Minute marks (pipeline.marks) are read day by day and judged by the files that are in force now
+(pipeline.rejudge). What a contest has withdrawn stays withdrawn.
 What changes is stored in steps that may be cut short anywhere. First all marks of the people concerned, under the next
 `revision`, in one insert: the old and the new marks side by side are the plan, and everything else is computed from
 them (pipeline.rebook): former outcomes into `mark_former`, rows that correct the sums, the episodes. Each insert has a
@@ -23,27 +22,19 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from functools import cache, partial
 
-import numpy as np
-
-from pipeline.activity import Use
 from pipeline.assess import Assessor
 from pipeline.contest import Status, contests, pieces_of
 from pipeline.contest import settle as settle_contests
-from pipeline.evidence import Findings
 from pipeline.native import Values
-from pipeline.rebook import Mark, Withdrawn, booking, episode_rows, revised
-from pipeline.restriction import restricted
+from pipeline.rebook import Mark, Withdrawn, booking, episode_rows
+from pipeline.rejudge import judged_anew
 from pipeline.schema import BY_NAME, DATABASE, VERSIONS
 from pipeline.store import Store
-from pipeline.traffic import I64, Codes
-from pipeline.users import note_of
 from pipeline.whycells import outside_rules
-from pipeline.words import Activity, Allowed, Grade, Outcome, Reason, State
 
 _COLUMNS = tuple(f.name for f in fields(Mark))
 _FORMER = tuple(name for name in BY_NAME["mark_former"].types if name in _COLUMNS)
 _NOBODY_ELSE: AbstractContextManager[object] = nullcontext()
-_STATES, _ANSWERS, _OUTCOMES, _REASONS = tuple(State), tuple(Allowed), tuple(Outcome), tuple(Reason)
 Move = tuple[str, str]
 
 
@@ -91,62 +82,21 @@ def retag(
 
 def settle(store: Store, school: str, now: Callable[[], float] = time.time) -> int:
     """Finishes what was cut short; returns of how many days."""
+    days = half_retagged(store, school)
+    for day in days:
+        _finish(store, school, day, now)
+    return len(days)
+
+
+def half_retagged(store: Store, school: str = "") -> list[date]:
+    """The days, of a school or of all, of which a mark is kept in two revisions: not all that follows is stored."""
+    of = "WHERE school = {school:String} " if school else ""
     found = store.query(
-        f"SELECT DISTINCT day FROM {DATABASE}.minute_mark WHERE school = {{school:String}} "
-        "GROUP BY day, pseudonym, minute, service HAVING uniqExact(revision) > 1 ORDER BY day",
+        f"SELECT DISTINCT day FROM {DATABASE}.minute_mark {of}"
+        "GROUP BY school, day, pseudonym, minute, service HAVING uniqExact(revision) > 1 ORDER BY day",
         {"school": school},
     )
-    for (day,) in found.rows:
-        assert isinstance(day, date)
-        _finish(store, school, day, now)
-    return len(found.rows)
-
-
-def judged_anew(judge: Assessor, marks: Sequence[Mark]) -> tuple[list[Mark], Counter[str]]:
-    """These marks (of a day, all that are kept) by the files in force now, and why some could not be judged. The marks
-    of a person's minute change together or not at all."""
-    whose = _whose(judge)
-    services = {service: code for code, service in enumerate(judge.scope.services)}
-    left: Counter[str] = Counter()
-    old_ones = {mark.pseudonym for mark in marks if mark.kept is None}
-    rows: list[tuple[int, int, int, Mark]] = []
-    apart = _restricted(judge, marks[0].day) if marks else set()
-    for mark in marks:
-        if mark.pseudonym in old_ones:
-            left["kept by an older version, which kept too little of them"] += 1
-        elif mark.pseudonym not in whose:
-            left["of people who are no longer on the staff list, or whose key is gone"] += 1
-        elif whose[mark.pseudonym] in apart:
-            left["of people of whom nothing may be kept that day"] += 1
-        elif mark.service not in services:
-            left["of services that are no longer in the catalogue"] += 1
-        else:
-            rows.append((whose[mark.pseudonym], services[mark.service], mark.minute // 60, mark))
-    if not rows:
-        return [], left
-    rows.sort(key=lambda row: row[:3])
-    found = judge.judged(_use(rows))
-    changed = {rows[n][3].moment for n in np.flatnonzero(_differs(found, [row[3] for row in rows])).tolist()}
-    chosen = np.array([n for n, row in enumerate(rows) if row[3].moment in changed], np.int64)
-    told = judge.teller.told(found.take(chosen), [rows[n][3].source for n in chosen.tolist()]) if len(chosen) else []
-    anew = [row[3] for row in rows]
-    for n, row in zip(chosen.tolist(), told, strict=True):
-        anew[n] = revised(anew[n], row, judge.versions)
-    return anew, left
-
-
-def _differs(found: Findings, marks: Sequence[Mark]) -> Codes:
-    """Which marks are judged otherwise than they were."""
-    now = zip(
-        found.of.state.tolist(), found.of.allowed.tolist(), found.outcome.tolist(), found.reason.tolist(), strict=True
-    )
-    return np.array([mark.judged != _judged(*codes) for mark, codes in zip(marks, now, strict=True)], np.int8)
-
-
-@cache
-def _judged(state: int, allowed: int, outcome: int, reason: int) -> tuple[str, str, str, str]:
-    words = _STATES[state], _ANSWERS[allowed], _OUTCOMES[outcome], _REASONS[reason]
-    return words[0].value, words[1].value, words[2].value, words[3].value
+    return [day for (day,) in found.rows if isinstance(day, date)]
 
 
 def _retag_day(
@@ -227,50 +177,6 @@ def _former(school: str, old: Sequence[Mark], new: Sequence[Mark], at: int) -> t
     columns["became"] = [became[mark.key].outcome for mark in gone]
     columns["became_timetable"] = [became[mark.key].timetable for mark in gone]
     return columns, sum(became[mark.key].outcome != mark.outcome for mark in gone)
-
-
-def _use(rows: Sequence[tuple[int, int, int, Mark]]) -> Use:
-    """Marks as minutes of use, sorted by person, service and minute."""
-    kept = [mark.kept for *_, mark in rows]
-    who, service, minute = (np.array([row[at] for row in rows], np.int64) for at in range(3))
-    same = np.concatenate(([False], (who[1:] == who[:-1]) & (service[1:] == service[:-1])))
-    joined = same & np.array([fact is not None and fact.joined for fact in kept])
-
-    freshly = [fact is not None and fact.fresh for fact in kept]
-
-    def numbers(name: str) -> I64:
-        return np.array([getattr(fact, name) for fact in kept], np.int64)
-
-    return Use(
-        who=who,
-        service=service,
-        minute=minute,
-        activity=np.full(len(rows), Activity.ACTIVE.code, np.int8),
-        episode=np.cumsum(~joined).astype(np.int64) - 1,
-        up=numbers("up"),
-        down=numbers("down"),
-        bursts=numbers("bursts"),
-        supported=numbers("supported") > 0,
-        led=numbers("led") > 0,
-        named=numbers("named"),
-        note=np.array([note_of(Grade(row[3].grade).code, fresh) for row, fresh in zip(rows, freshly, strict=True)]),
-    )
-
-
-def _whose(judge: Assessor) -> dict[str, int]:
-    """The person behind each pseudonym of the staff, of every term whose key is kept."""
-    keys = judge.teller.pseudonyms
-    return {
-        pseudonym: person
-        for person, one in enumerate(judge.school.staff)
-        for pseudonym in keys.terms_of(one.staff_id).values()
-    }
-
-
-def _restricted(judge: Assessor, day: date) -> set[int]:
-    """People of whom nothing may be kept on a day."""
-    people = np.arange(len(judge.school.staff))
-    return set(people[restricted(people, np.full(len(people), day.toordinal()), judge.school.restrictions)].tolist())
 
 
 def _withdrawn(store: Store, school: str, day: date, people: set[str]) -> tuple[list[Withdrawn], set[str]]:

@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from pipeline.ages import DAYS, HELD_AT_MOST, MONTHS_14, Age
@@ -86,19 +87,19 @@ def enforce(
     at = int(now())
     clock = LocalClock(school.settings.zone)
     today = datetime.fromtimestamp(at, UTC).astimezone(zone_of(school.settings.zone)).date()
-    rules: list[Callable[[], Proof]] = []
+    rules: dict[str, Callable[[], Proof]] = {}
     if spool is not None:
-        rules.append(lambda: _spool(spool, at - SPOOL_S))
-    rules += [_rule(store, school, table, today, clock) for table in DAYS]
-    rules.append(lambda: Proof("audit", KEEP_DAYS, at - KEEP_DAYS * 86_400, removed=trail.prune()))
+        rules["spool"] = partial(_spool, spool, at - SPOOL_S)
+    rules |= {table: partial(_table, store, school, table, today, clock) for table in DAYS}
+    rules["audit"] = lambda: Proof("audit", KEEP_DAYS, at - KEEP_DAYS * 86_400, removed=trail.prune())
     if keys is not None:
-        rules.append(lambda: _keys(keys, school, today, clock))
+        rules["pseudonym_keys"] = partial(_keys, keys, school, today, clock)
     if alerts is not None and alerts.is_dir():
-        rules += [lambda: _alerts(alerts, at), lambda: _alert_clients(alerts, at)]
+        rules |= {"alert_outbox": partial(_alerts, alerts, at), "alert_client": partial(_alert_clients, alerts, at)}
     if backups is not None and backups.is_dir():
-        rules.append(lambda: _backups(store, school, backups, today, at))
+        rules["backups"] = partial(_backups, store, school, backups, today, at)
     proofs = []
-    for what, rule in zip(_names(spool, keys, alerts, backups), rules, strict=True):
+    for what, rule in rules.items():
         try:
             proofs.append(rule())
         except (ValueError, OSError, sqlite3.Error) as error:
@@ -110,16 +111,6 @@ def enforce(
     entry = trail.add(ENFORCED, {}, result=result, details=details)
     _keep(store, school.settings.id, proofs, at, (entry.n, entry.hash))
     return outcome
-
-
-def _names(spool: Path | None, keys: Pseudonyms | None, alerts: Path | None, backups: Path | None) -> list[str]:
-    named = [*(["spool"] if spool else []), *DAYS, "audit", *(["pseudonym_keys"] if keys else [])]
-    named += ["alert_outbox", "alert_client"] if alerts is not None and alerts.is_dir() else []
-    return named + (["backups"] if backups is not None and backups.is_dir() else [])
-
-
-def _rule(store: Store, school: School, table: str, today: date, clock: LocalClock) -> Callable[[], Proof]:
-    return lambda: _table(store, school, table, today, clock)
 
 
 def _table(store: Store, school: School, table: str, today: date, clock: LocalClock) -> Proof:

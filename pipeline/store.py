@@ -190,10 +190,8 @@ class ChdbStore:
 
     def _forget_phantoms(self, table: str) -> bool:
         """Did the table believe that it has a batch of which it has no part? See `batchlog`."""
-        where = f"database = '{schema.DATABASE}' AND name = {schema.quoted(table)}"
-        paths = self._told(f"SELECT data_paths[1] FROM system.tables WHERE {where}")
         try:
-            found = any(batchlog.mend(Path(str(path))) for (path,) in paths)
+            found = batchlog.mend(self.path / "data" / schema.DATABASE / table)
         except OSError as error:
             what = f"the memory of batches cannot be kept ({error.strerror})"
             raise StoreError(f"{self.path}: {what}; make room") from None

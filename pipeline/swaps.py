@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.rows import ALL, Dated, Duty, ExceptionKind, Week, When
+from pipeline.calendar import holds
+from pipeline.rows import ALL, Dated, Duty, ExceptionKind, When
 from pipeline.sheet import Mask, blank
 
 if TYPE_CHECKING:
-    from pipeline.calendar import SchoolDay
     from pipeline.precedence import Rota
+
+
+_TOGETHER_S = 3600
 
 
 class Taken(NamedTuple):
@@ -32,7 +35,6 @@ class Taken(NamedTuple):
         return bool(self.named) or bool(self.unnamed.any())
 
 
-_TOGETHER_S = 3600
 NOTHING_TAKEN = Taken({}, blank())
 
 
@@ -40,7 +42,7 @@ def taken_from_nobody(rota: Rota) -> Taken:
     """Duties that more people took over (duty_swap_to) on a date than others are recorded to have given away
     (duty_swap_from) in any of the swap's minutes, within an hour of each other's entering. Whose duty was taken over is
     not known then. A swap without a place may be anywhere."""
-    names = {duty.when for duty in rota.school.duties if _holds(duty, rota.on)}
+    names = {duty.when for duty in rota.school.duties if holds(duty, rota.on.day, *rota.on.weeks)}
     named: dict[When, Mask] = {}
     unnamed = blank()
     swaps: dict[ExceptionKind, list[tuple[Dated, Mask]]] = {ExceptionKind.SWAP_TO: [], ExceptionKind.SWAP_FROM: []}
@@ -69,10 +71,3 @@ def taken_from_nobody(rota: Rota) -> Taken:
 def _together(one: Dated, other: Dated) -> bool:
     """May two rows be halves of one swap? Not if it is known that they were not entered together."""
     return one.entered is None or other.entered is None or abs(one.entered - other.entered) <= _TOGETHER_S
-
-
-def _holds(duty: Duty, on: SchoolDay) -> bool:
-    """Does a row of the rota hold on this date, or in one of the weeks that it may belong to?"""
-    if duty.weekday != on.day.isoweekday() or not duty.valid_from <= on.day <= duty.valid_to:
-        return False
-    return duty.week in (Week.EVERY, *on.weeks)

@@ -9,6 +9,7 @@ This module knows no rules, names, addresses, calendars or time zones; minutes c
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Self
@@ -22,10 +23,12 @@ Mask = npt.NDArray[np.bool_]
 
 MINUTE_MS = 60_000
 NEVER = 1 << 30  # milliseconds: later than any packet
-_ADDED = ("up", "down", "flows")
-_LEAST = ("first", "opened")
-_GREATEST = ("last", "largest", "note")
-_JOINED = ("named", "asked")
+_SUMS = {
+    **dict.fromkeys(("up", "down", "flows"), np.add),
+    **dict.fromkeys(("first", "opened"), np.minimum),
+    **dict.fromkeys(("last", "largest", "note"), np.maximum),
+    **dict.fromkeys(("named", "asked"), np.bitwise_or),
+}
 
 
 class Part(IntEnum):
@@ -103,15 +106,17 @@ def groups_of(who: I64, service: I64, minute: I64, part: I64) -> tuple[I64, I64,
     return order, starts, keys
 
 
+def add_up(keys: Mapping[str, I64], starts: I64, column: Callable[[str], I64]) -> Traffic:
+    """One row for each group of `groups_of`; `column`: any other column of Traffic, its rows in the groups' order."""
+    return Traffic(**keys, **{name: sums.reduceat(column(name), starts) for name, sums in _SUMS.items()})
+
+
 def merge(rows: Traffic) -> Traffic:
     """Adds up rows with the same who, service, minute and part; sorts by these. Their order does not matter."""
     if not len(rows):
         return rows
-    order, starts, merged = groups_of(rows.who, rows.service, rows.minute, rows.part)
-    for names, reduce in ((_ADDED, np.add), (_LEAST, np.minimum), (_GREATEST, np.maximum), (_JOINED, np.bitwise_or)):
-        for name in names:
-            merged[name] = reduce.reduceat(getattr(rows, name)[order], starts)
-    return Traffic(**merged)
+    order, starts, keys = groups_of(rows.who, rows.service, rows.minute, rows.part)
+    return add_up(keys, starts, lambda name: getattr(rows, name)[order])
 
 
 def without_idle_openings(rows: Traffic, services: int) -> Traffic:

@@ -66,9 +66,7 @@ class Units:
 
     def around(self, values: I64) -> I64:
         """Of each unit the sum of the values of its minute and of the two beside it."""
-        total = values.copy()
-        total[1:] += np.where(self.beside, values[:-1], 0)
-        total[:-1] += np.where(self.beside, values[1:], 0)
+        total: I64 = self.before(values) + values + self.after(values)
         return total
 
     def elsewhere(self, others: Traffic) -> tuple[I64, I64]:

@@ -15,7 +15,6 @@ from sensor.durable import write_whole
 
 if TYPE_CHECKING:
     from deploy.assembly import SchoolFiles
-    from pipeline.audit import AuditTrail
     from pipeline.desk import Desk
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -40,13 +39,6 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 OUT = click.option("--out", type=click.Path(path_type=Path), help="File to write; else standard output.")
 
 
-def trail_of(files: SchoolFiles) -> AuditTrail:
-    """The school's audit trail."""
-    from deploy import desk
-
-    return desk.trail_of(files)
-
-
 @contextmanager
 def desk_of(
     folder: Path, named: str, action: str, store_path: Path | None = None, *, with_store: bool
@@ -67,7 +59,7 @@ def desk_of(
 def note_look(files: SchoolFiles, named: str | None, action: str, subjects: Sequence[str], **details: object) -> None:
     """Writes down that somebody is about to see what concerns one person, where it is said who asks: by `--as`, or by
     an account in the access file. A school that keeps a trail has such looks in it whoever asks."""
-    from deploy.desk import access_of
+    from deploy.desk import access_of, trail_of
     from pipeline.access import Actor, Refused, find_actor
 
     path, trail, me = files.folder / files.settings.privacy.access, trail_of(files), account()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.commands._desk import SCHOOL, trail_of
+from deploy.commands._desk import SCHOOL
 from deploy.commands._say import failing_well
 
 if TYPE_CHECKING:
@@ -45,18 +45,16 @@ def _opened(folder: Path) -> Iterator[tuple[SchoolFiles, Accounts]]:
             yield files, accounts
 
 
-def _note(files: SchoolFiles, action: str, login: str, **details: object) -> None:
-    from deploy.changes import account
-
-    trail_of(files).add(f"account.{action}", {"account": account()}, details={"login": login, **details})
-
-
 @contextmanager
-def _changing(folder: Path, action: str, login: str) -> Iterator[Accounts]:
-    """The accounts, for one act that is in the audit trail when it is done."""
+def _changing(folder: Path, action: str, login: str, **details: object) -> Iterator[tuple[SchoolFiles, Accounts]]:
+    """The same, for one act that is in the audit trail when it is done."""
+    from deploy.changes import account
+    from deploy.desk import trail_of
+
     with _opened(folder) as (files, accounts):
-        yield accounts
-        _note(files, action, login)
+        yield files, accounts
+        who = {"account": account()}
+        trail_of(files).add(f"account.{action}", who, details={"login": login, **details})
 
 
 @command.command("add")
@@ -73,12 +71,11 @@ def add(login: str, role: str, name: str, folder: Path) -> None:
     \b
     Example:  schoolgate account add sam --role network_manager --name "Sam Rees" --school /etc/schoolgate
     """
-    with _opened(folder) as (files, accounts):
+    with _changing(folder, "added", login, role=role, name=name) as (files, accounts):
         from pipeline.access import Role
 
         _refuse_strangers(files, role, name, login)
         password = accounts.add(login, name, Role(role))
-        _note(files, "added", login, role=role, name=name)
     _tell(login, password)
 
 
@@ -110,12 +107,11 @@ def role_(login: str, role: str, folder: Path) -> None:
     \b
     Example:  schoolgate account role sam --role installer --school /etc/schoolgate
     """
-    with _opened(folder) as (files, accounts):
+    with _changing(folder, "role", login, role=role) as (files, accounts):
         from pipeline.access import Role
 
         _refuse_strangers(files, role, accounts.find(login).name, login)
         accounts.set_role(login, Role(role))
-        _note(files, "role", login, role=role)
     click.echo(f"{login} is {role} now.")
 
 
@@ -128,7 +124,7 @@ def reset(login: str, folder: Path) -> None:
     \b
     Example:  schoolgate account reset sam --school /etc/schoolgate
     """
-    with _changing(folder, "reset", login) as accounts:
+    with _changing(folder, "reset", login) as (_, accounts):
         password = accounts.reset(login)
     _tell(login, password)
 
@@ -142,21 +138,18 @@ def remove(login: str, folder: Path) -> None:
     \b
     Example:  schoolgate account remove sam --school /etc/schoolgate
     """
-    with _changing(folder, "removed", login) as accounts:
+    with _changing(folder, "removed", login) as (_, accounts):
         accounts.remove(login)
     click.echo(f"The account {login} is removed.")
 
 
 def _refuse_strangers(files: SchoolFiles, role: str, name: str, login: str) -> None:
     """Raises AccessError or Refused unless access.csv has the person, with that role, and for that account."""
-    from pipeline.access import AccessError, find_actor, read_access
+    from deploy.desk import access_of
+    from pipeline.access import find_actor
 
-    if role == "installer":
-        return
-    path = files.folder / files.settings.privacy.access
-    if not path.is_file():
-        raise AccessError(path.name, 1, f"there is no such file in {path.parent}", "list there who may ask and approve")
-    find_actor(read_access(path.read_bytes(), files.school.numbers, path.name), f"{role}/{name}", login)
+    if role != "installer":
+        find_actor(access_of(files), f"{role}/{name}", login)
 
 
 def _tell(login: str, password: str) -> None:

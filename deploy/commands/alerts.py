@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.commands._desk import JSON, SCHOOL, trail_of
+from deploy.commands._desk import JSON, SCHOOL
 from deploy.commands._say import fail, failing_well
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ def ack(alert_id: str, folder: Path, by: str, note: str) -> None:
 
     with _opened(folder) as (files, outbox):
         from deploy.changes import account
+        from deploy.desk import trail_of
 
         if not by.strip() or len(by) > 100 or len(note) > 1000:
             fail("say who takes notice in 1 to 100 characters, and what was done in at most 1000")

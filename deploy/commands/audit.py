@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deploy.changes import account
-from deploy.commands._desk import AS, JSON, SCHOOL, STORE, desk_of, trail_of
+from deploy.commands._desk import AS, JSON, SCHOOL, STORE, desk_of
 from deploy.commands._say import fail, failing_well, note
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def verify(folder: Path, store_path: Path | None, as_json: bool) -> None:
     """
     with failing_well():
         from deploy.assembly import read_school
+        from deploy.desk import trail_of
 
         files = read_school(folder)
         trail = trail_of(files)
@@ -162,6 +163,7 @@ def summary(folder: Path, month: datetime | None, as_json: bool) -> None:
         from dataclasses import asdict
 
         from deploy.assembly import read_school
+        from deploy.desk import trail_of
         from pipeline.auditsummary import month_before, summarise
         from pipeline.tables import zone_of
 

@@ -60,7 +60,7 @@ def command(
             found = export(store, info, table, first.date(), last.date(), exact=exact)
         if files is not None:
             from deploy.changes import account
-            from deploy.commands._desk import trail_of
+            from deploy.desk import trail_of
 
             told = {"table": table, "from": f"{first:%Y-%m-%d}", "to": f"{last:%Y-%m-%d}", "exact": exact}
             trail_of(files).add("export.written", {"account": account()}, details=told)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.commands._desk import OUT, SCHOOL, desk_of, put_out, trail_of
+from deploy.commands._desk import OUT, SCHOOL, desk_of, put_out
 from deploy.commands._say import fail, failing_well
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def facts_of_school(files: SchoolFiles) -> Facts:
 
 def say_currency(files: SchoolFiles, facts: Facts, document: str) -> None:
     """Say whether a document is current; exit status 1 if it is not."""
+    from deploy.desk import trail_of
     from pipeline.notice import ISSUED, SIGNED, Currency, currency
 
     found = currency(trail_of(files).entries(), ISSUED if document == "notice" else SIGNED, facts.version)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,16 +84,15 @@ def _to_itself(path: Path) -> Iterator[Store]:
     from deploy.stores import owning
     from pipeline.store import StoreBusy
 
-    with ExitStack() as stack:
-        try:
-            store = stack.enter_context(owning(path))
-        except StoreBusy as busy:
-            fail(
-                f"{busy.path}: the store is held by {busy.who}. Replay into one of its own (--store NEW) and look at "
-                f"that (schoolgate serve --store NEW --port 8351), or {busy.stop} first",
-                3,
-            )
-        yield store
+    try:
+        with owning(path) as store:
+            yield store
+    except StoreBusy as busy:
+        fail(
+            f"{busy.held}. Replay into one of its own (--store NEW) and look at that "
+            f"(schoolgate serve --store NEW --port 8351), or {busy.stop} first",
+            3,
+        )
 
 
 def _sense(

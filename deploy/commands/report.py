@@ -16,6 +16,7 @@ from deploy.commands._store import ABOUT
 if TYPE_CHECKING:
     from dashboards.language import Language
     from dashboards.report import Told
+    from dashboards.schools import SchoolInfo
     from deploy.assembly import SchoolFiles
     from pipeline.store import Store
     from pipeline.terms import Term
@@ -110,6 +111,13 @@ def _reading(files: SchoolFiles | None, store_path: Path | None) -> Iterator[Sto
         yield store
 
 
+def _school(store: Store, files: SchoolFiles | None, id_: str | None) -> SchoolInfo:
+    """The school that is named, else the one whose files are given, else the store's first."""
+    from dashboards.schools import find_school
+
+    return find_school(store, id_ or (files.settings.school.id if files else None))
+
+
 def _now(
     store: Store,
     files: SchoolFiles | None,
@@ -121,12 +129,12 @@ def _now(
 ) -> Told:
     """The report of a period as the store has it now."""
     import time
+    from datetime import datetime
 
     from dashboards.report import tell
-    from dashboards.schools import find_school
     from dashboards.week import monday_of, week_of, week_view
 
-    info = find_school(store, school or (files.settings.school.id if files else None))
+    info = _school(store, files, school)
     contact = contact or (files.settings.report.contact if files else "")
     if term:
         from dashboards.term import tell_term, term_view
@@ -134,9 +142,7 @@ def _now(
         assert files is not None
         found = _term(files, term)
         return tell_term(term_view(store, info, found, files.school), lang, contact)
-    from datetime import date
-
-    chosen = week or week_of(date.fromtimestamp(time.time()))
+    chosen = week or week_of(datetime.fromtimestamp(time.time(), info.tz).date())
     standing = None
     if files:
         from deploy.standing import standing_in
@@ -157,10 +163,9 @@ def _issued(
     """A report as it was issued."""
     from dashboards.report import Told
     from dashboards.schedule import period_of
-    from dashboards.schools import find_school
     from pipeline.issued import issue_of
 
-    info = find_school(store, school or (files.settings.school.id if files else None))
+    info = _school(store, files, school)
     period = week or (period_of(_term(files, term)) if term and files else "")
     found = issue_of(store, info.id, period, number)
     if found is None:
@@ -198,22 +203,20 @@ def _send(
     """Sends by ourselves, or leaves it to the process that has the store."""
     from dashboards.mail import PROBLEMS
     from dashboards.schedule import period_of
-    from dashboards.settings import is_address
     from deploy.acts import SEND
-    from deploy.asking import ask_for
+    from deploy.asking import ask_for, check_addresses
     from deploy.commands._say import note
     from deploy.jobs import have_done
-    from deploy.reporting import Reporting
+    from deploy.reporting import Reporting, readers_of
     from deploy.stores import owning
     from pipeline.engine import StoreBusy
 
     assert files is not None
     settings = files.settings.report
-    if wrong := next((text for text in to if not is_address(text)), None):
-        fail(f"{wrong[:60]!r} is not a mail address; write it as head@school.example")
-    if not to and not settings.to:
+    period = period_of(_term(files, term)) if term else week or ""
+    check_addresses(period, to)
+    if not (to or readers_of(settings, period) or (not period and settings.terms_to)):
         fail("nobody is set to send it to; set report.to in the settings, or give --to")
-    period = period_of(_term(files, term)) if term else week
     try:
         with owning(store_path, files.settings.store) as store:
             asked = ask_for(settings.folder, period, to) if period else None
@@ -221,7 +224,7 @@ def _send(
             tried = reporting.work()
             reporting.close()
     except StoreBusy:
-        have_done(files.path, store_path, SEND, {"period": period or "", "to": to}, note)
+        have_done(files.path, store_path, SEND, {"period": period, "to": to}, note)
         click.echo("The process that has the store sends it now; see: schoolgate report --list")
         return
     for one in tried:
@@ -237,11 +240,10 @@ def _list(files: SchoolFiles | None, store_path: Path | None, school: str | None
     from datetime import UTC, datetime
 
     from dashboards.mail import PROBLEMS
-    from dashboards.schools import find_school
     from pipeline.issued import deliveries, issues
 
     with _reading(files, store_path) as store:
-        info = find_school(store, school or (files.settings.school.id if files else None))
+        info = _school(store, files, school)
         known, sent = issues(store, info.id), deliveries(store, info.id)
     rows = []
     for one in known:

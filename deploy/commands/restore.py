@@ -52,7 +52,7 @@ def command(folder: Path, store_path: Path | None, check: bool) -> None:
                 done = restore.restore_folder(backup, settings.path, time.time())
             except StoreBusy as busy:
                 fail(
-                    f"{busy.path}: the store is held by {busy.who}, and a backup goes into an empty one only. Stop "
+                    f"{busy.held}, and a backup goes into an empty one only. Stop "
                     "Schoolgate (systemctl stop schoolgate), move the folder away, restore, start it again; or restore "
                     "into a new folder and look at that (schoolgate serve --store NEW --port 8351)",
                     3,

@@ -78,7 +78,7 @@ def command(path: Path, interface: str | None, store_path: Path | None, no_pages
         sensing.start(patience_s=2.0)  # before all that takes longer: packets are kept from now on
         try:
             from deploy.owner import Owner
-            from deploy.stores import owning
+            from deploy.stores import on_own_servers, owning
             from pipeline.door import Door
             from pipeline.jobs import Jobs
 
@@ -88,7 +88,7 @@ def command(path: Path, interface: str | None, store_path: Path | None, no_pages
                 store = _patiently(lambda: stack.enter_context(owning(store_path, settings.store, jobs=jobs)), stopping)
                 if store is None:
                     return
-                if settings.store.servers:
+                if on_own_servers(store_path, settings.store):
                     stack.enter_context(Door(None, jobs, settings.sensor.spool))
                 owner = Owner(
                     store, assessor, watch, card, sensing, jobs, stopping, with_pages=not no_pages, finish=finish

@@ -75,7 +75,7 @@ def prepare(path: Path) -> None:
                 ((version,),) = store.query(f"SELECT max(version) FROM {DATABASE}.schema_version").rows
             if version != VERSION:
                 fail(
-                    f"{busy.path}: the store is held by {busy.who}, with tables of schema {version}; start that "
+                    f"{busy.held}, with tables of schema {version}; start that "
                     f"process anew (systemctl restart schoolgate) to bring them up to {VERSION}",
                     3,
                 )

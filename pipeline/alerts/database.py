@@ -105,11 +105,11 @@ def writing(database: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     database.execute("BEGIN IMMEDIATE")
     try:
         yield database
+        database.execute("COMMIT")
     except BaseException:
         if database.in_transaction:  # SQLite has ended it already where the disk failed
             database.execute("ROLLBACK")
         raise
-    database.execute("COMMIT")
 
 
 def message_of(row: sqlite3.Row) -> Message:

@@ -14,8 +14,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from deploy.alerting import HOLD_S, Alerting, UploadFiles
+from deploy.alerting import Alerting
 from deploy.assembly import assemble, read_school
+from deploy.unit_files import HOLD_S, UnitFiles
 from pcaps.sample_school.facts import HERE
 from pipeline.alerts.outbox import Outbox
 from pipeline.assess import Assessor
@@ -188,7 +189,7 @@ def test_a_report_that_cannot_be_sent_is_told_on_the_channels_that_live(world: W
 
 
 def test_files_leave_some_minutes_after_all_of_them_is_told(tmp_path: Path) -> None:
-    files = UploadFiles(tmp_path)
+    files = UnitFiles(tmp_path)
     path = spool(tmp_path, "1", edits(1, at=AT))
     (tmp_path / "uploads-0.arrow").write_bytes(b"half of")
     assert [table.num_rows for table in files.fresh()] == [1]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,6 +124,27 @@ def test_the_governors_report_comes_once_when_a_term_is_over_and_weeks_do_not_wa
     assert [part.get_filename() for part in governors.iter_attachments()] == ["social-media-term-2026-09-01-v2-en.pdf"]
     kept = looked_up(folder, lambda store: [i.issue for i in issues(store, SCHOOL) if i.period.startswith("term/")])
     assert kept == [1, 2]
+
+
+def test_governors_who_alone_are_set_get_a_term_that_is_sent_by_hand(
+    made: Made, mail: MailSink, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = made(port=mail.port, to=[], terms_to=["governors@school.example"])
+    with pytest.raises(SystemExit):
+        schoolgate(["report", "--send", "--term", "Autumn 2026", "--config", str(folder)])
+    assert "term/2026-09-01, version 1: sent" in capsys.readouterr().out
+    assert [str(message["To"]) for _, message in mail.got] == ["governors@school.example"]
+
+
+def test_a_request_for_a_term_that_has_left_the_calendar_keeps_no_other_report_back(
+    made: Made, mail: MailSink, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = made(port=mail.port)
+    ask_for(folder / "reports", "term/2025-01-06", ["chair@school.example"])
+    assert tick(folder, BEFORE) == ["sent"]
+    assert subjects(mail) == ["2026-W45"]
+    assert "2025-01-06 lies in no term of calendar.csv" in capsys.readouterr().err
+    assert len(requests(folder / "reports")) == 1, "it waits for the calendar to be mended"
 
 
 def test_without_the_setting_no_term_is_issued(made: Made, mail: MailSink) -> None:
@@ -286,6 +308,7 @@ class Holder:
         ({"period": "term/../../x"}, "is no term"),
         ({"to": ["head@school.example\nBcc: x@y.example"]}, "is not a mail address"),
         ({"to": ["a@b.example"] * 21}, "to: "),
+        ({"to": ["a@b.example"]}, "name the week or the term"),
         ({"folder": "/etc"}, "folder: "),
     ],
 )
@@ -333,10 +356,27 @@ def test_a_request_is_left_for_the_process_that_has_the_store(
     assert len(mail.got) == 2
 
 
+def test_the_week_of_a_preview_is_that_of_the_schools_clock(
+    made: Made, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = made(to=[])
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    monkeypatch.setattr(time, "time", lambda: at(2026, 6, 15, 0, 30))  # a Monday; in UTC it is Sunday
+    try:
+        with pytest.raises(SystemExit):
+            schoolgate(["report", "--preview", "--config", str(folder)])
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert "2026-W25" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--send", "--to", "nobody"], "'nobody' is not a mail address"),
+        (["--send", "--to", "a@b.example"], "name the week or the term"),
         (["--send"], "nobody is set to send it to"),
         (["--week", "2026-W99"], "is not an ISO week"),
         (["--term", "Lent"], "calendar.csv has Autumn 2026"),

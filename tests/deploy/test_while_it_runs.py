@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from deploy.assembly import read_school
 from deploy.commands import run
 from deploy.jobs import have_done
+from deploy.stores import on_own_servers
 from pipeline.backup import back_up
 from pipeline.door import Door, RemoteStore
 from pipeline.jobs import Jobs
@@ -213,8 +215,19 @@ def test_where_the_store_is_on_servers_run_is_asked_at_its_spool(tmp_path: Path)
     (school / "spool").mkdir()
     jobs = Jobs()
     jobs.start({"retag": lambda asked, who, tell: {"days": [], "kept": [], "told": dict(asked)}})
+    elsewhere = tmp_path / "elsewhere.toml"
+    elsewhere.write_text(SETTINGS + '[store]\nservers = ["127.0.0.1:2"]\n')
+    own = read_school(school).settings.store
+    assert [on_own_servers(given, own) for given in (None, school / "schoolgate.toml", elsewhere, tmp_path)] == [
+        True,
+        True,
+        False,
+        False,
+    ], "with another store `run` has no door there either"
     with Door(None, jobs, school / "spool"):
         done = have_done(school, None, "retag", {"import_id": "7"}, print)
+        with pytest.raises(StoreError, match=r"127\.0\.0\.1:2"):
+            have_done(school, elsewhere, "retag", {}, print)
         with pytest.raises(StoreError, match="not a question"):
             RemoteStore(school / "spool", None).query("SELECT 1")
     jobs.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -393,3 +394,14 @@ def test_another_process_that_looks_and_goes_loses_nothing_of_ours(tmp_path: Pat
     (tmp_path / "link.sqlite").symlink_to(path)
     with pytest.raises(OSError, match="link"):
         open_private(tmp_path / "link.sqlite", tables)
+
+
+def test_a_commit_that_fails_does_not_stop_all_that_comes_after_it(tmp_path: Path) -> None:
+    tables = "CREATE TABLE a (n PRIMARY KEY); CREATE TABLE b (n REFERENCES a DEFERRABLE INITIALLY DEFERRED)"
+    with closing(open_private(tmp_path / "some.sqlite", tables)) as database:
+        database.execute("PRAGMA foreign_keys = ON")
+        with pytest.raises(sqlite3.IntegrityError), writing(database):
+            database.execute("INSERT INTO b VALUES (1)")  # which SQLite refuses at the very end
+        with writing(database):
+            database.execute("INSERT INTO a VALUES (2)")
+        assert [tuple(row) for row in database.execute("SELECT n FROM a UNION ALL SELECT n FROM b")] == [(2,)]

@@ -15,7 +15,8 @@ from pipeline.backup import half_stored
 from pipeline.contest import ContestReason, Status, decide, open_contest
 from pipeline.ingest import Ingest
 from pipeline.rebook import episode_rows
-from pipeline.retag import _marks, judged_anew, marked_days, retag, settle
+from pipeline.rejudge import judged_anew
+from pipeline.retag import _marks, marked_days, retag, settle
 from pipeline.school import School
 from pipeline.store import ChdbStore, StoreError, open_store
 from pipeline.telling import rows_of

@@ -7,7 +7,7 @@ import tomllib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.toml_lines import Key, key_lines
+from pipeline.toml_lines import Key, key_lines
 
 
 def test_every_shape_of_statement() -> None:

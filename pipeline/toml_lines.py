@@ -8,7 +8,7 @@ that was read last, stands there. It knows nothing of what the keys mean.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 Key = tuple[str | int, ...]  # as ("segment", 1, "vlans", 0): keys, and positions in arrays
 
@@ -35,6 +35,11 @@ def key_lines(text: str) -> dict[Key, int]:
                 lines.setdefault(key[:length], begin)
         begin, statement = number + 1, ""
     return lines
+
+
+def line_of(lines: Mapping[Key, int], key: Key) -> int:
+    """The line of a key, or of the nearest table around it that is there."""
+    return next((lines[key[:length]] for length in range(len(key), 0, -1) if key[:length] in lines), 1)
 
 
 def _header(found: dict[str, object], latest: dict[Key, int]) -> Key:
