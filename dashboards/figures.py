@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from dashboards import words
 from dashboards.hiding import Shown, shown
@@ -133,8 +132,3 @@ def shares_of(counts: Mapping[str, int], whole: Shown) -> list[tuple[str, str]]:
     parts = [(name, int(cell.about)) for name, cell in cells.items() if cell.plain]
     total = max(int(whole.about), sum(n for _, n in parts)) if whole.plain else 0
     return shares(sorted(parts, key=lambda part: (-part[1], part[0])), total)
-
-
-def iso(day: date) -> str:
-    """The key of a day among `Figures.days`."""
-    return day.isoformat()

@@ -60,11 +60,6 @@ class Tables:
         return next(iter(self.tables.values())).total
 
 
-def suppress(rows: Rows, step: int = STEP, before: Mapping[str, Shown] | None = None) -> Table:
-    """A table with its row totals, column totals and grand total. `step` 1: counts are exact."""
-    return together({"": rows}, step=step, before=before).tables[""]
-
-
 def together(
     tables: Mapping[str, Rows],
     overlaps: Rows | None = None,
@@ -75,7 +70,8 @@ def together(
 
     Where rows add up to less than the other table's, the rest is one row more that is not shown. `overlaps`: a further
     table whose rows overlap: each column's rows cover its total, and none is more than it. `before`: `shown` of the
-    issue before, whose readers may put both side by side. Raises ValueError for more than two tables.
+    issue before, whose readers may put both side by side. `step` 1: counts are exact. Raises ValueError for more than
+    two tables.
     """
     if not 1 <= len(tables) <= 2:
         raise ValueError("one table, or two with the same column totals")

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboards.figures import shares_of
-from dashboards.hiding import Shown, shown, withheld
-from dashboards.suppression import Rows, Tables, pieces, suppress, together, within
+from dashboards.hiding import STEP, Shown, shown, withheld
+from dashboards.suppression import Rows, Table, Tables, pieces, together, within
 
 SMALL_COUNTS = st.one_of(st.integers(0, 7), st.integers(0, 30))
 FAR = 60
@@ -224,22 +224,27 @@ def test_nor_from_an_issue_and_those_before_it(
                 assert can_differ(name, value, both, sums), f"{name} must be {value}"
 
 
+def alone(rows: Rows, step: int = STEP) -> Table:
+    """A table that shares no totals with another."""
+    return together({"": rows}, step=step).tables[""]
+
+
 def test_small_counts_are_shown_as_less_than_five_and_the_rest_is_rounded() -> None:
-    table = suppress({"Mon": {"outside": 3, "allowed": 42}, "Tue": {"outside": 12, "allowed": 0}})
+    table = alone({"Mon": {"outside": 3, "allowed": 42}, "Tue": {"outside": 12, "allowed": 0}})
     assert [table.cells[d][o].text for d in ("Mon", "Tue") for o in ("outside", "allowed")] == ["< 5", "40", "10", "0"]
     assert table.total.text == "55"
     assert (table.column_totals["outside"].text, table.row_totals["Mon"].text) == ("15", "45")
 
 
 def test_exact_counts_need_a_second_cell_withheld() -> None:
-    table = suppress({"teaching": {"x": 3}, "support": {"x": 8}, "other": {"x": 20}}, step=1)
+    table = alone({"teaching": {"x": 3}, "support": {"x": 8}, "other": {"x": 20}}, step=1)
     assert [table.cells[r]["x"].text for r in ("teaching", "support", "other")] == ["< 5", "–", "20"]
     assert table.total.text == "31"
 
 
 def test_rounding_alone_would_give_it_away() -> None:
     """5 + < 5 + < 5 = 5 leaves each hidden cell nothing but 1."""
-    table = suppress({"r": {"x": 5, "y": 1, "z": 1}})
+    table = alone({"r": {"x": 5, "y": 1, "z": 1}})
     assert (table.cells["r"]["x"].text, table.total.text) != ("5", "5")
 
 
@@ -251,5 +256,5 @@ def test_shares_do_not_tell_small_parts() -> None:
 
 
 def test_what_is_drawn_is_made_of_what_is_shown() -> None:
-    table = suppress({"r": {"x": 43, "y": 2}})
+    table = alone({"r": {"x": 43, "y": 2}})
     assert (table.cells["r"]["x"].about, table.cells["r"]["y"].about) == (45.0, 2.5)
