@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from dashboards import words
@@ -100,7 +100,8 @@ class Press:
 
     def _why(self, before: Issue) -> list[Said]:
         """Causes, by questions that cost little."""
-        this: dict[str, object] = {"school": self.school.id, "from_": before.day, "to": _last(before)}
+        last = date.fromisoformat(str(before.basis["last"]))
+        this: dict[str, object] = {"school": self.school.id, "from_": before.day, "to": last}
         versions, paused = ask(self.store, "week_versions", **this), ask_one(self.store, "week_paused", **this)
         observed = ask(self.store, "week_observed", **this)
         return causes_of(before.basis, basis_of(versions, paused, observed))
@@ -138,12 +139,6 @@ def mail_of(told: Iterable[Told]) -> dict[str, str]:
         "text": "\n\n".join(one.text for one in every),
         "html": "<hr>".join(one.mail for one in every),
     }
-
-
-def _last(issue: Issue) -> object:
-    from datetime import date
-
-    return date.fromisoformat(str(issue.basis["last"]))
 
 
 def causes_of(before: Mapping[str, object], after: Mapping[str, object]) -> list[Said]:
