@@ -23,10 +23,11 @@ import pyarrow.parquet as pq
 
 from dashboards.figures import OUTCOMES, OUTSIDE, merged
 from dashboards.hiding import Shown
-from dashboards.queries import Row, ask
+from dashboards.queries import ask
 from dashboards.schools import SchoolInfo
 from dashboards.suppression import pieces, within
-from dashboards.week import Counted, week_of, weeks_of
+from dashboards.week import week_of
+from dashboards.weeks import Counted, weeks_of
 from pipeline.words import Outcome
 
 if TYPE_CHECKING:
@@ -78,14 +79,13 @@ def export(store: Store, school: SchoolInfo, table: str, first: date, last: date
 def _weeks(store: Store, school: SchoolInfo, week: Counted, exact: bool) -> Iterator[Line]:
     cells: dict[str, Shown | int] = {"total": week.figures.total, **week.figures.outcomes}
     if exact:
-        rows = _by_day(store, school, week)
-        cells = {name: sum(int(row[name]) for row in rows) for name in ("total", *OUTCOMES)}
+        cells = {name: sum(int(row[name]) for row in week.by_day) for name in ("total", *OUTCOMES)}
     yield {"week": week_of(week.monday)}, cells
 
 
 def _days(store: Store, school: SchoolInfo, week: Counted, exact: bool) -> Iterator[Line]:
     table = week.figures.tables.tables["days"]
-    for row in _by_day(store, school, week):
+    for row in week.by_day:
         day = row["day"]
         cells: dict[str, Shown | int] = {name: int(row[name]) for name in ("total", *OUTCOMES)}
         if not exact:
@@ -96,7 +96,7 @@ def _days(store: Store, school: SchoolInfo, week: Counted, exact: bool) -> Itera
 def _groups(store: Store, school: SchoolInfo, week: Counted, exact: bool) -> Iterator[Line]:
     names = merged(school.group_sizes)
     sums: dict[str, dict[str, Shown | int]] = {}
-    for row in ask(store, "days_by_group", **_time(school, week)) if exact else ():
+    for row in week.by_group if exact else ():
         if name := names.get(row["people"]):  # groups under ten people are never shown
             cells = sums.setdefault(name, {})
             for column in ("total", *OUTCOMES):
@@ -108,7 +108,7 @@ def _groups(store: Store, school: SchoolInfo, week: Counted, exact: bool) -> Ite
 
 def _kinds(store: Store, school: SchoolInfo, week: Counted, exact: bool) -> Iterator[Line]:
     sums: dict[str, dict[str, Shown | int]] = {}
-    for row in ask(store, "days_by_kind", **_time(school, week)) if exact else ():
+    for row in week.by_kind if exact else ():
         cells = sums.setdefault(row["kind"], {"total": 0, OUTSIDE: 0})
         for column in cells:
             cells[column] = int(str(cells[column])) + int(row[column])
@@ -118,7 +118,7 @@ def _kinds(store: Store, school: SchoolInfo, week: Counted, exact: bool) -> Iter
 
 def _services(store: Store, school: SchoolInfo, week: Counted, exact: bool) -> Iterator[Line]:
     """Minutes of each service: nothing more, because services overlap each other and their kinds."""
-    rows = ask(store, "week_services", **_time(school, week))
+    rows = ask(store, "week_services", school=school.id, from_=week.monday, to=week.last)
     names: dict[str, list[str]] = {}
     for row in rows:
         names.setdefault(row["kind"], []).append(row["service"])
@@ -126,9 +126,9 @@ def _services(store: Store, school: SchoolInfo, week: Counted, exact: bool) -> I
     cells: Mapping[str, Shown | int] = sums
     if not exact:
         kinds: Counter[str] = Counter()
-        for row in ask(store, "days_by_kind", **_time(school, week)):
+        for row in week.by_kind:
             kinds[row["kind"]] += max(0, int(row["total"]))
-        whole = sum(max(0, int(row[o])) for row in _by_day(store, school, week) for o in OUTCOMES)
+        whole = sum(max(0, int(row[o])) for row in week.by_day for o in OUTCOMES)
         groups = [(mine, kinds[kind], week.figures.kinds[kind]["total"]) for kind, mine in names.items()]
         cells = within(sums, [*groups, (list(sums), whole, week.figures.total)])
     for row in rows:
@@ -138,11 +138,9 @@ def _services(store: Store, school: SchoolInfo, week: Counted, exact: bool) -> I
 
 def _reasons(store: Store, school: SchoolInfo, week: Counted, exact: bool) -> Iterator[Line]:
     """Why minutes are unknown. Their sum is published with the outcomes."""
-    sums: dict[str, int] = {}
-    for row in week.reasons:
-        sums[row["reason"]] = sums.get(row["reason"], 0) + max(0, int(row["total"]))
+    sums = week.by_reason
     cells: Mapping[str, Shown | int] = sums if exact else pieces(sums, week.figures.outcomes[Outcome.UNKNOWN])
-    for reason in sorted(sums, key=lambda name: (-sums[name], name)):
+    for reason in sums:
         yield {"week": week_of(week.monday), "reason": reason}, {"minutes": cells[reason]}
 
 
@@ -165,14 +163,6 @@ _TABLES: Mapping[str, Callable[[Store, SchoolInfo, Counted, bool], Iterator[Line
     }
 )
 TABLES = tuple(_TABLES)
-
-
-def _time(school: SchoolInfo, week: Counted) -> dict[str, object]:
-    return {"school": school.id, "from_": week.monday, "to": week.last}
-
-
-def _by_day(store: Store, school: SchoolInfo, week: Counted) -> list[Row]:
-    return ask(store, "week_by_day", **_time(school, week))
 
 
 def _written(lines: Sequence[Line]) -> Export:

@@ -24,7 +24,7 @@ from dashboards.said import Said
 from dashboards.schools import SchoolInfo
 from dashboards.trust import Coverage, coverage_of, seen
 from dashboards.usual import PastWeek
-from dashboards.week import Counted, weeks_of
+from dashboards.weeks import Counted, weeks_of
 from pipeline.terms import Term, terms
 
 if TYPE_CHECKING:

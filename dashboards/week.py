@@ -1,9 +1,8 @@
 """One school week as the report tells it: how much could be seen, what happened, what is usual, what changed.
 
-It asks the store and puts the answers together; what may be published of them is decided in dashboards.figures, how far
-they can be trusted in dashboards.trust, and what they may be compared with in dashboards.usual. A week is Monday to
-Friday, and the weekend's days only where bells rang on them. What is told is `Said` in no language yet. It knows no
-HTML, and nothing of a school's files: see dashboards.standing.
+It asks the store and puts the answers together; the figures are those of dashboards.weeks, and what they may be
+compared with is decided in dashboards.usual. What is told is `Said` in no language yet. It knows no HTML, and nothing
+of a school's files: see dashboards.standing.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from dashboards import words
-from dashboards.figures import OUTCOMES, OUTSIDE, Figures, figures_of, published, shares_of
+from dashboards.figures import OUTSIDE, Figures, shares_of
 from dashboards.health import NAMED_AT_LEAST
 from dashboards.hiding import SMALL, Shown, shown
 from dashboards.queries import Row, ask, ask_one
 from dashboards.said import Said, counted
 from dashboards.schools import SchoolInfo
-from dashboards.trust import Coverage, classified_of, coverage_of, expected, observed_share, seen
+from dashboards.trust import Coverage, expected, observed_share, seen
 from dashboards.usual import PastWeek, Usual, usual_of
-from pipeline.issued import published as issued
+from dashboards.weeks import weeks_of
 from pipeline.words import Outcome, Reason
 
 if TYPE_CHECKING:
@@ -35,31 +34,6 @@ WEEKS_BACK = 8
 
 class WeekError(ValueError):
     """A text that names no ISO week."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """A week's published figures and what is known of how it was seen, with the answers behind that, day by day."""
-
-    monday: date
-    last: date
-    figures: Figures
-    coverage: Coverage
-    days: tuple[Row, ...]
-    covered: tuple[Row, ...]
-    reasons: tuple[Row, ...]
-    free: tuple[Row, ...] = ()
-
-    def hours(self, staff: int) -> float:
-        """Staff-hours that were observed; 0 if nobody knows how many staff there are."""
-        return float(staff) * sum(int(min(day["fives"], expected(day))) for day in seen(self.days)) / 12
-
-    def past(self, staff: int) -> PastWeek:
-        """The week's rates: minutes in 100 observed staff-hours, or per school day if staff are not known."""
-        there = len(seen(self.days))
-        by = self.hours(staff) / 100 or max(there, 1)
-        rates = {outcome: self.figures.outcomes[outcome].about / by for outcome in OUTCOMES}
-        return PastWeek(self.monday, rates, there, self.coverage.observed, self.coverage.classified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,35 +107,6 @@ def week_of(day: date) -> str:
     return f"{year}-W{week:02}"
 
 
-def weeks_of(store: Store, school: SchoolInfo, first: date, last: date) -> list[Counted]:
-    """The weeks from one Monday to another of which anything is known, and the last one in any case. Of those that
-    were issued nothing is told that gives away, beside the issue, what it hid. Raises StoreError."""
-    before = {monday: figures_of(shown) for monday, shown in issued(store, school.id, first, last).items()}
-    back: dict[str, object] = {"school": school.id, "from_": first, "to": last + timedelta(days=6)}
-    names = "week_by_day days_by_group days_by_kind week_observed coverage_week week_reasons sorts_of_day"
-    parts = [_by_week(ask(store, name, **back)) for name in names.split()]
-    found = []
-    for n in range((last - first).days // 7 + 1):
-        monday = first + timedelta(weeks=n)
-        bells = parts[3].get(monday, [])
-        end = max([monday + timedelta(days=4), *(row["day"] for row in bells)])
-        by_day, by_group, by_kind, days, covered, reasons, sorts = (
-            [row for row in part.get(monday, []) if row["day"] <= end] for part in parts
-        )
-        if monday == last or by_day or seen(days):
-            figures = published(by_day, by_group, by_kind, school.group_sizes, before.get(monday))
-            classified = classified_of(figures.total, figures.outcomes[Outcome.UNKNOWN])
-            free = [row for row in sorts if row["kind"] in words.FREE]
-            known = {row["day"] for row in days} | {row["day"] for row in free if row["kind"] != "inset"}
-            partial = sum(day.weekday() < 5 for day in known) < 5
-            missing = any(row["reason"] == Reason.DUTY_DATA_MISSING for row in reasons)
-            coverage = coverage_of(days, covered, classified, missing, partial)
-            found.append(
-                Counted(monday, end, figures, coverage, tuple(days), tuple(covered), tuple(reasons), tuple(free))
-            )
-    return found
-
-
 def week_view(store: Store, school: SchoolInfo, iso_week: str) -> WeekView:
     """The week as it stands in the store. Raises WeekError, StoreError."""
     monday = monday_of(iso_week)
@@ -185,7 +130,7 @@ def week_view(store: Store, school: SchoolInfo, iso_week: str) -> WeekView:
         figures=week.figures,
         observed=frozenset(row["day"] for row in seen(week.days)) | {date.fromisoformat(d) for d in week.figures.days},
         people=_people(store, week.figures, this),
-        reasons=tuple(shares_of(dict(_sums(week.reasons)), week.figures.outcomes[Outcome.UNKNOWN])),
+        reasons=tuple(shares_of(week.by_reason, week.figures.outcomes[Outcome.UNKNOWN])),
         past=past,
         usual=usual,
         not_compared=not_compared,
@@ -194,29 +139,15 @@ def week_view(store: Store, school: SchoolInfo, iso_week: str) -> WeekView:
         contests=ask_one(store, "contests_decided", **this, zone=school.zone),
         retention=ask_one(store, "retention_kept", **this),
         changes=(*_free(week.free), *_changes(versions, week.days, week.reasons), *_kept_out(paused)),
-        actions=_actions(week.reasons, week.coverage),
+        actions=_actions(week.by_reason, week.coverage),
         basis=basis_of(versions, paused, week.days),
     )
-
-
-def _by_week(rows: Iterable[Row]) -> dict[date, list[Row]]:
-    weeks: dict[date, list[Row]] = {}
-    for row in rows:
-        weeks.setdefault(row["day"] - timedelta(days=row["day"].weekday()), []).append(row)
-    return weeks
 
 
 def _people(store: Store, figures: Figures, this: Mapping[str, object]) -> Shown | None:
     """People with an episode, rounded; None where none is kept although there were minutes."""
     n = ask_one(store, "week_people", **this)["people"]
     return shown(n) if n or not figures.outcomes[OUTSIDE].high else None
-
-
-def _sums(reasons: Sequence[Row]) -> list[tuple[str, int]]:
-    sums: dict[str, int] = {}
-    for row in reasons:
-        sums[row["reason"]] = sums.get(row["reason"], 0) + row["total"]
-    return sorted(sums.items(), key=lambda item: (-item[1], item[0]))
 
 
 def basis_of(versions: Sequence[Row], paused: Row, observed: Sequence[Row]) -> dict[str, object]:
@@ -285,12 +216,12 @@ def _kept_out(row: Row) -> Iterable[Said]:
         )
 
 
-def _actions(reasons: Sequence[Row], coverage: Coverage) -> tuple[Said, ...]:
+def _actions(reasons: Mapping[str, int], coverage: Coverage) -> tuple[Said, ...]:
     """At most three things to do, the most rewarding first; never about a person."""
     actions = []
     if coverage.observed is not None and coverage.observed < 0.95:
         actions.append("See when the sensor was off or the mirror port silent (schoolgate doctor).")
-    for reason, minutes in _sums(reasons):
+    for reason, minutes in reasons.items():
         if minutes >= SMALL and reason in words.MENDS:
             actions.append(words.MENDS[Reason(reason)])
     if coverage.readable is not None and coverage.readable < NAMED_AT_LEAST:
