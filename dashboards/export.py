@@ -141,7 +141,8 @@ def _reasons(store: Store, school: SchoolInfo, week: Counted, exact: bool) -> It
     sums = week.by_reason
     cells: Mapping[str, Shown | int] = sums if exact else pieces(sums, week.figures.outcomes[Outcome.UNKNOWN])
     for reason in sums:
-        yield {"week": week_of(week.monday), "reason": reason}, {"minutes": cells[reason]}
+        if reason in cells:
+            yield {"week": week_of(week.monday), "reason": reason}, {"minutes": cells[reason]}
 
 
 def _coverage(store: Store, school: SchoolInfo, week: Counted, exact: bool) -> Iterator[Line]:

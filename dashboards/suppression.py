@@ -96,7 +96,8 @@ def together(
 
 
 def pieces(counts: Mapping[str, int], whole: Shown, step: int = STEP) -> dict[str, Shown]:
-    """Parts that add up to a number of which `whole` is published elsewhere."""
+    """Parts that add up to a number of which `whole` is published elsewhere. Where that they are there would say too
+    much already, as of two parts of one minute each, they are left out."""
     total = sum(counts.values())
     network = [Figure("", "out", "in", total), *(Figure(f"cell/{part}", "in", "out", n) for part, n in counts.items())]
     known = (
@@ -104,16 +105,19 @@ def pieces(counts: Mapping[str, int], whole: Shown, step: int = STEP) -> dict[st
     )  # else taken as known: more is hidden then
     try:
         found = protect(network, step, bounds={"": known})
+        cells = {part: found[f"cell/{part}"] for part in counts}
     except Exposed:
-        return {part: withheld() if n > 0 else shown(0) for part, n in counts.items()}
-    cells = {part: found[f"cell/{part}"] for part in counts}
+        cells = {part: withheld() if n > 0 else shown(0) for part, n in counts.items()}
 
     def stuck() -> bool:
         up = total + 1 > whole.high or any(cells[part].high > n for part, n in counts.items())
         down = total - 1 < whole.low or any(cells[part].low < n for part, n in counts.items())
         return not (up and down)
 
-    while stuck() and (most := _largest(cells, counts)):
+    while stuck():
+        most = _largest(cells, counts)
+        if not most:
+            return {part: cell for part, cell in cells.items() if cell.plain}
         cells[most] = withheld()
     return cells
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboards.figures import shares_of
-from dashboards.hiding import STEP, Shown, shown, withheld
+from dashboards.hiding import OPEN, STEP, WITHHELD, Shown, shown, withheld
 from dashboards.suppression import Rows, Table, Tables, pieces, together, within
 
 SMALL_COUNTS = st.one_of(st.integers(0, 7), st.integers(0, 30))
@@ -179,6 +179,7 @@ def test_nor_from_the_parts_of_kinds_and_outcomes_beside_them(
     parts = within(services, [*groups, whole])
     whys = pieces(reasons, found.column_totals["x"])
     ranges, sums, true = knowledge({"days": rows}, found, kinds)
+    whys = {name: whys.get(name, Shown(WITHHELD, 0, OPEN)) for name in reasons}  # as if it were not there
     for name, cell in (*parts.items(), *whys.items()):
         ranges[f"p/{name}"], true[f"p/{name}"] = (cell.low, min(cell.high, FAR * 4)), {**services, **reasons}[name]
     sums.append(((("c/x", -1), *((f"p/{name}", 1) for name in reasons)), True))
@@ -222,6 +223,14 @@ def test_nor_from_an_issue_and_those_before_it(
         for name, value in true.items():
             if 0 < value < 5 and both[name][0] < both[name][1]:
                 assert can_differ(name, value, both, sums), f"{name} must be {value}"
+
+
+def test_parts_that_say_how_many_there_are_at_least_are_left_out() -> None:
+    """Of seven minutes at most, five are allowed: two unknown reasons leave nothing but 2."""
+    assert pieces({"a": 1, "b": 1}, shown(2)) == {}
+    assert shares_of({"a": 1, "b": 1}, shown(2)) == []
+    assert pieces({"a": 1, "b": 0}, shown(1)) == {"a": shown(1), "b": shown(0)}
+    assert set(pieces({"a": 2, "b": 1}, shown(3))) == {"a", "b"}
 
 
 def alone(rows: Rows, step: int = STEP) -> Table:
