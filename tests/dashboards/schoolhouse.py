@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,13 @@ class Schoolhouse:
         session = self.accounts.session(word)
         assert session
         return session.enrolling
+
+
+def text_of(client: TestClient, path: str) -> str:
+    """A page that is there, as it reads."""
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    return unescape(answer.text)
 
 
 def token(page: str) -> str:

@@ -27,7 +27,7 @@ from pipeline.access import Role
 from pipeline.store import ChdbStore
 from pipeline.words import Outcome
 from tests.dashboards.sample_store import DAY, MONDAY, SCHOOL, SUMMER, TERM, WEEK, local
-from tests.dashboards.schoolhouse import Schoolhouse
+from tests.dashboards.schoolhouse import Schoolhouse, text_of
 
 LATER = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -37,12 +37,6 @@ def manager(house: Schoolhouse) -> Iterator[TestClient]:
     house.clock.at = LATER
     with house.client(Role.NETWORK_MANAGER) as client:
         yield client
-
-
-def text_of(client: TestClient, path: str) -> str:
-    answer = client.get(path)
-    assert answer.status_code == 200, answer.text
-    return unescape(answer.text)
 
 
 # --- Week

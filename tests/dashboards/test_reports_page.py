@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from html import unescape
 
 import pytest
 from playwright.sync_api import Browser, expect
-from starlette.testclient import TestClient
 
 from dashboards.export import export
 from dashboards.hiding import WITHHELD
@@ -24,7 +22,7 @@ from pipeline.issued import PENDING, Delivery, Issue, keep, put
 from pipeline.store import ChdbStore
 from tests.dashboards.browser import CHROMIUM, Theme, looking, serving
 from tests.dashboards.sample_store import DAY, SCHOOL, TERM, WEEK
-from tests.dashboards.schoolhouse import Schoolhouse
+from tests.dashboards.schoolhouse import Schoolhouse, text_of
 
 SUNDAY = datetime(2026, 11, 22, 12, tzinfo=UTC)
 READERS = (Role.HEAD, Role.DPO, Role.CHAIR)
@@ -49,16 +47,10 @@ def ours(house: Schoolhouse, issued: Issue) -> Schoolhouse:
     return house
 
 
-def page_of(client: TestClient, path: str) -> str:
-    answer = client.get(path)
-    assert answer.status_code == 200, answer.text
-    return unescape(answer.text)
-
-
 @pytest.mark.parametrize("role", READERS)
 def test_readers_find_each_report_as_it_was_issued(ours: Schoolhouse, issued: Issue, role: Role) -> None:
     client = ours.client(role)
-    listed = page_of(client, "/reports")
+    listed = text_of(client, "/reports")
     assert "2026-W46" in listed
     assert "Week 2026-W45 had no report: Half term." in listed
     assert "waits to be sent again: no connection to the mail server" in listed
@@ -72,9 +64,9 @@ def test_readers_find_each_report_as_it_was_issued(ours: Schoolhouse, issued: Is
 
 def test_a_week_that_is_not_issued_is_for_the_network_manager_alone(ours: Schoolhouse) -> None:
     path = f"/reports/page?period={WEEK}&lang=en"
-    assert f"week {WEEK}" in page_of(ours.client(Role.NETWORK_MANAGER), path)
+    assert f"week {WEEK}" in text_of(ours.client(Role.NETWORK_MANAGER), path)
     for role in READERS:
-        assert WEEK not in page_of(ours.client(role), "/reports")
+        assert WEEK not in text_of(ours.client(role), "/reports")
         assert ours.client(role).get(path).status_code == 404
     assert ours.client(Role.INSTALLER).get("/reports").status_code == 403
     assert ours.client(Role.STAFF).get(path).status_code == 403
@@ -82,13 +74,13 @@ def test_a_week_that_is_not_issued_is_for_the_network_manager_alone(ours: School
 
 def test_a_term_is_told_as_it_stands_by_its_whole_weeks(ours: Schoolhouse) -> None:
     client = ours.client(Role.HEAD)
-    assert TERM in page_of(client, "/reports")
+    assert TERM in text_of(client, "/reports")
     ours.clock.at = datetime(2026, 11, 18, 12, tzinfo=UTC)  # in the middle of a week
-    told = page_of(client, "/reports/page?period=term/2026-09-01&lang=en")
+    told = text_of(client, "/reports/page?period=term/2026-09-01&lang=en")
     assert "For the governors: Ysgol Enghraifft, Autumn 2026" in told
     assert "Sunday 15 November 2026" in told
     assert "Term by term" in told
-    assert welsh()["For the governors"] in page_of(client, "/reports/page?period=term/2026-09-01&lang=cy")
+    assert welsh()["For the governors"] in text_of(client, "/reports/page?period=term/2026-09-01&lang=cy")
 
 
 @pytest.mark.parametrize(
@@ -123,23 +115,23 @@ def test_who_reads_reports_sees_no_minutes_on_other_pages(ours: Schoolhouse, sto
         client = ours.client(role)
         for path in ("/week", "/services", "/day.json", f"/why?day={DAY}", f"/?day={DAY}", "/day/events"):
             assert client.get(path).status_code == 403, path
-        health = page_of(client, f"/health?day={DAY}")
+        health = text_of(client, f"/health?day={DAY}")
         told = health.partition('id="stages"')[2].partition('id="checks"')[0]
         for number in (*exact, unknown):
             assert not re.search(rf"\b{number} minutes?\b", told)
         assert "minutes left out" not in told
         assert "about 85 %" in told or "about " in told
-    manager = page_of(ours.client(Role.NETWORK_MANAGER), f"/health?day={DAY}")
+    manager = text_of(ours.client(Role.NETWORK_MANAGER), f"/health?day={DAY}")
     assert f"{unknown} minutes unknown" in manager
 
 
 def test_each_page_of_minutes_says_for_whom_they_are(ours: Schoolhouse) -> None:
     client = ours.client(Role.NETWORK_MANAGER)
     for path in ("/", "/week", "/services"):
-        assert "Exact minutes, for the network manager; reports and exports hide small numbers." in page_of(
+        assert "Exact minutes, for the network manager; reports and exports hide small numbers." in text_of(
             client, path
         )
-    assert "Who sees which numbers" in page_of(ours.client(), "/method")
+    assert "Who sees which numbers" in text_of(ours.client(), "/method")
 
 
 def test_what_an_issue_withheld_stays_so_in_every_later_report_and_export(store: ChdbStore, school: SchoolInfo) -> None:
