@@ -76,7 +76,7 @@ def test_it_is_fast() -> None:
 
 
 def _seconds(intervals: Intervals, asked: np.ndarray, minutes: np.ndarray) -> float:
-    start = time.perf_counter()
+    start = time.process_time()  # not moved by what else the machine does
     found = intervals.find(asked, minutes)
     assert (found >= 0).mean() > 0.8
-    return time.perf_counter() - start
+    return time.process_time() - start
