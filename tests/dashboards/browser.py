@@ -22,7 +22,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from dashboards.settings import PageSettings
 from deploy.pages import PagesServer, config_of
@@ -63,6 +63,7 @@ class Seen:
 
     def check(self) -> None:
         """No complaint, no violation of the content policy, no horizontal scrolling."""
+        self._whole()
         told = self.complaints + self.page.evaluate("window.violations")
         assert not told, "\n".join(told)
         wide = self.page.evaluate(_TOO_WIDE)
@@ -74,6 +75,7 @@ class Seen:
 
     def accessible(self) -> None:
         """axe-core finds nothing serious or critical. Its script goes in by the debugger, past the content policy."""
+        self._whole()
         self.page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text("utf-8") + "; undefined")
         found = self.page.evaluate(_AXE)
         assert not found, "\n".join(found)
@@ -81,10 +83,20 @@ class Seen:
     def keep(self, name: str) -> None:
         """Keeps a picture if asked to."""
         if folder := os.environ.get("SCHOOLGATE_SCREENSHOTS"):
+            self._whole()
             Path(folder).mkdir(parents=True, exist_ok=True)
             theme = "dark" if self.page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") else "light"
             width = self.page.evaluate("window.innerWidth")
             self.page.screenshot(path=Path(folder) / f"{name}-{width}-{theme}.png", full_page=True)
+
+    def _whole(self) -> None:
+        """Waits for what belongs to the page: words can be read while the sheet that makes them fit is on its way."""
+        self.page.wait_for_load_state()
+
+    def _failed(self, request: Request) -> None:
+        """Takes down a request that did not succeed, but for what the browser gave up because the page was left."""
+        if request.failure != "net::ERR_ABORTED":
+            self.complaints.append(f"failed: {request.url} {request.failure}")
 
 
 @contextmanager
@@ -122,6 +134,6 @@ def looking(
     seen = Seen(context.new_page())
     seen.page.on("console", lambda m: seen.complaints.append(f"{m.type}: {m.text}"))
     seen.page.on("pageerror", lambda e: seen.complaints.append(str(e)))
-    seen.page.on("requestfailed", lambda r: seen.complaints.append(f"failed: {r.url}"))
+    seen.page.on("requestfailed", seen._failed)
     yield seen
     context.close()
