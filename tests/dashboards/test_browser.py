@@ -109,9 +109,12 @@ def test_the_chart_tells_what_is_under_the_pointer(lit: Seen, address: str) -> N
 
 def test_the_chart_follows_the_window(lit: Seen, address: str) -> None:
     lit.open(f"{address}/?day={DAY}", DRAWN)
+    chart = lit.page.locator("#chart")
+    before = chart.evaluate("chart => chart.clientWidth")
     lit.page.set_viewport_size({"width": 600, "height": 900})
-    width = lit.page.evaluate("document.getElementById('chart').clientWidth")
-    expect(lit.page.locator("#chart .uplot")).to_have_js_property("clientWidth", width)
+    expect(chart).not_to_have_js_property("clientWidth", before)
+    width = chart.evaluate("chart => chart.clientWidth")
+    expect(chart.locator(".uplot")).to_have_js_property("clientWidth", width)
     lit.check()
 
 
