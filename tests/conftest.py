@@ -1,4 +1,7 @@
-"""The sample day, drawn once for all tests that begin with its capture."""
+"""For all tests: property tests do not look at the clock, and the sample day is drawn once.
+
+A machine with other work may stand still for a moment in any example; that says nothing of what is tested.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 SCALE = 0.1  # of pupils, guests and noise: staff and what they do stay whole
 
 
