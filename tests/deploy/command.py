@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+PATIENCE_S = 600  # a command may compile the kernel first
 SCRIPT = Path(sys.executable).with_name("schoolgate")
 Contents = dict[str, list[dict[str, Any]]]
 Done = subprocess.CompletedProcess[str]
@@ -38,7 +39,7 @@ json.dump([(of.exit_code, of.stdout, of.stderr) for of in results], sys.stdout)
 def schoolgate(*words: object, **options: Any) -> Done:
     """Runs `schoolgate WORDS...` to its end, whatever its exit status."""
     command = [str(SCRIPT), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, **options)
 
 
 def schoolgate_well(*words: object) -> Done:
@@ -62,6 +63,6 @@ def contents(store: Path) -> Contents:
 
 def _python(code: str, *words: str, stdin: str = "") -> str:
     command = [sys.executable, "-c", code, *words]
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, cwd=ROOT)
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=PATIENCE_S, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return done.stdout

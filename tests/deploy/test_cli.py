@@ -546,11 +546,11 @@ def test_a_busy_store_is_read_through_its_owner_only(store: Path, school: Path, 
             assert (done.returncode, done.stdout) == (3, ""), words
             assert done.stderr.startswith(f"schoolgate: {store}: the store is held by process {holder.pid} (")
             assert f"stop it (kill {holder.pid})" in done.stderr
-        with contextlib.closing(socket.create_connection(("127.0.0.1", int(where[1])), 10)) as page:
+        with contextlib.closing(socket.create_connection(("127.0.0.1", int(where[1])), 150)) as page:
             page.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
             assert page.recv(4096).startswith(b"HTTP/1.1 200")
         holder.send_signal(signal.SIGTERM)
-        assert holder.wait(20) == 0
+        assert holder.wait(150) == 0
     assert schoolgate_well(*report).stdout == through_the_door
 
 

@@ -66,7 +66,7 @@ for _ in range(2):
         print(*(store.query(f"SELECT count() FROM schoolgate.{t}").rows for t in ("coverage", "bell")))
 """
     process = python(script, tmp_path / "store")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=150)
     assert (process.returncode, out, err) == (0, "[(1,)] [(1,)]\n" * 2, "")
 
 
@@ -109,21 +109,21 @@ def test_a_second_process_is_told_who_holds_the_store_and_what_to_do(tmp_path: P
     assert holder.stdout is not None
     assert holder.stdout.readline() == "open\n"
     second = python(TRY, path)
-    out, err = second.communicate(timeout=60)
+    out, err = second.communicate(timeout=150)
     assert (second.returncode, out) == (1, f"{holder.pid}\n")
     assert err.count("\n") == 1
     assert f"{path}: the store is held by process {holder.pid} ({sys.executable} -c" in err
     assert f"wait until it ends, or stop it (kill {holder.pid})" in err
-    holder.communicate(timeout=60)
+    holder.communicate(timeout=150)
     third = python(TRY, path)
-    assert third.communicate(timeout=60) == ("free\n", "")
+    assert third.communicate(timeout=150) == ("free\n", "")
 
 
 def test_processes_that_open_at_once_are_one_owner_and_clear_refusals(tmp_path: Path) -> None:
     path = tmp_path / "store"
     processes = [python(TRY, path) for _ in range(3)]
     for process in processes:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=150)
         opened = out == "free\n" and (not err or "Cannot lock file" in err)  # the engine's own word when it had to wait
         assert opened or "the store is held by" in err, (out, err)
 
@@ -137,7 +137,7 @@ for name in "abab":
     with open_store(Path(sys.argv[1], name)) as store:
         print(store.query("SELECT count() FROM schoolgate.schema_version").rows)
 """
-    out, err = python(script, tmp_path).communicate(timeout=60)
+    out, err = python(script, tmp_path).communicate(timeout=150)
     assert (out, err) == ("[(1,)]\n" * 4, "")
 
 
@@ -158,7 +158,7 @@ os.wait()
 print(store.query("SELECT 1").rows)
 """
     process = python(script, tmp_path / "store")  # ends without closing: that must be harmless, too
-    assert process.communicate(timeout=60) == ("True\nTrue\n[(1,)]\n", "")
+    assert process.communicate(timeout=150) == ("True\nTrue\n[(1,)]\n", "")
     assert process.returncode == 0
 
 
@@ -177,7 +177,7 @@ for path in sys.argv[1:]:
     (tmp_path / "letters" / "mine.txt").write_text("keep me")
     (tmp_path / "file").write_text("")
     paths = [tmp_path / "letters", tmp_path / "file", tmp_path / "what?", Path("/proc/nothing/here")]
-    out, err = python(script, *paths).communicate(timeout=60)
+    out, err = python(script, *paths).communicate(timeout=150)
     lines = out.splitlines()
     assert [line.split(": ")[0] for line in lines] == list(map(str, paths)), err
     assert "holds something else" in lines[0]

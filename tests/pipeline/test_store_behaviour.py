@@ -332,7 +332,7 @@ def test_readers_see_whole_batches_while_the_owner_inserts(store: Store, school:
         store.insert("coverage", coverage(school, [1] * size), f"{school}/{number}")
     written.set()
     for reader in readers:
-        reader.join(60)
+        reader.join(150)
     assert not wrong
     assert seen
     assert {count % size for count in seen} == {0}

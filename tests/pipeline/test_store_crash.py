@@ -69,7 +69,7 @@ def test_a_killed_writer_loses_nothing_and_doubles_nothing(tmp_path: Path, ackno
     while acknowledged < acknowledgements:
         acknowledged = int(writer.stdout.readline()) + 1
     writer.kill()
-    rest, _ = writer.communicate(timeout=60)
+    rest, _ = writer.communicate(timeout=150)
     acknowledged = max([acknowledged, *(int(line) + 1 for line in rest.splitlines())])
     check = subprocess.run(
         [sys.executable, "-c", CHECK, path, str(acknowledged)], cwd=ROOT, capture_output=True, text=True
