@@ -137,10 +137,12 @@ def within(
             high = sum(cells[part].high for part in mine)
             stuck = total < whole.high and high <= total
             above = [part for part in mine if total > whole.low and cells[part].low >= total]
-            others = [part for part in mine if part != pinned[0]] if pinned else above or mine if stuck or above else []
-            if most := _largest(cells, {part: counts[part] for part in others}):
-                cells[most] = withheld()
-                again = True
+            others = [part for part in mine if part != pinned[0]] if pinned else []
+            for choice in (others, above, mine if stuck else []):
+                if most := _largest(cells, {part: counts[part] for part in choice}):
+                    cells[most] = withheld()
+                    again = True
+                    break
     return cells
 
 
@@ -162,21 +164,33 @@ def _unsaid(figure: Figure, old: Shown | None) -> Shown:
 
 def _overlapping(rows: Rows, totals: Mapping[str, int], loose: Iterable[str], step: int) -> Cells:
     """What is shown of rows that overlap. A hidden cell is pinned down where the others fall short of the total: then
-    the largest other is withheld. In columns whose total is `loose` all are."""
+    the largest other is withheld, and where that is not enough, as no cell is more than its row's own total, that one.
+    In columns whose total is `loose` all are."""
     cells = {row: {column: shown(n, step) for column, n in counts.items()} for row, counts in rows.items()}
-    for column in _columns({"": rows}):
-        key = _key(column)
-        counts = {row: n for row in rows if (n := rows[row].get(column, 0)) > 0}
-        for row in counts if key in loose else ():
-            cells[row][column] = withheld()
-        for row in sorted(counts):
-            while not cells[row][column].plain:
-                here = {r: cells[r][column] for r in counts}
-                most = _largest(here, {r: n for r, n in counts.items() if r != row})
-                if not most or not _pinned(row, here, counts, totals[key]):
-                    break  # if nothing is left to withhold it is the total, which moves
-                cells[most][column] = withheld()
+    used = {column: [row for row in sorted(rows) if rows[row].get(column, 0) > 0] for column in _columns({"": rows})}
+    for column in used:
+        for row in used[column] if _key(column) in loose else ():
+            cells[row] |= {name: withheld() for name in (column, "total") if name in cells[row]}
+    again = True
+    while again:
+        again = False
+        for column, row in [(column, row) for column, names in used.items() for row in names]:
+            here = {r: _at_most_its_total(cells[r], column) for r in used[column]}
+            if here[row].plain or not _pinned(row, here, here, totals[_key(column)]):
+                continue
+            for name in (column, "total"):  # if nothing is left to withhold it is the total, which moves
+                others = {r: rows[r][name] for r in here if r != row and name in rows[r]}
+                if most := _largest({r: cells[r][name] for r in others}, others):
+                    cells[most][name] = withheld()
+                    again = True
+                    break
     return cells
+
+
+def _at_most_its_total(row: Mapping[str, Shown], column: str) -> Shown:
+    """A cell with the range that is left of it beside its row's total."""
+    cell = row[column]
+    return Shown(cell.text, cell.low, min(cell.high, row.get("total", cell).high))
 
 
 def _key(column: str) -> str:
@@ -194,7 +208,7 @@ def _covering(cells: Cells, totals: Mapping[str, int]) -> dict[str, tuple[int, i
     """What rows that overlap say about the totals: at least the largest of them, at most all of them together."""
     found: dict[str, tuple[int, int]] = {}
     for column in dict.fromkeys(column for row in cells.values() for column in row):
-        column_cells = [row[column] for row in cells.values() if column in row]
+        column_cells = [_at_most_its_total(row, column) for row in cells.values() if column in row]
         low, high = max(c.low for c in column_cells), sum(c.high for c in column_cells)
         if high < OPEN and low <= totals[_key(column)] <= high:
             found[_key(column)] = low, high

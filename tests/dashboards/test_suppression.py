@@ -233,6 +233,19 @@ def test_parts_that_say_how_many_there_are_at_least_are_left_out() -> None:
     assert set(pieces({"a": 2, "b": 1}, shown(3))) == {"a", "b"}
 
 
+def test_a_kind_is_not_told_by_its_own_total() -> None:
+    """28 minutes, 7 of them not outside: 21 are, 4 of them the second kind's, as the first has 17 in all at most."""
+    days = {"r": {"x": 0, "y": 6}, "s": {"x": 21, "y": 1}}
+    kinds = {"k": {"x": 17, "total": 17}, "l": {"x": 4, "total": 11}}
+    found = together({"days": days}, kinds)
+    assert not found.overlaps["l"]["x"].plain
+    assert_hidden(*knowledge({"days": days}, found, kinds))
+
+
+def test_the_only_service_of_a_kind_does_not_tell_the_total_that_is_withheld() -> None:
+    assert within({"a": 4}, [(["a"], 4, withheld())]) == {"a": withheld()}
+
+
 def alone(rows: Rows, step: int = STEP) -> Table:
     """A table that shares no totals with another."""
     return together({"": rows}, step=step).tables[""]
