@@ -119,26 +119,28 @@ class VersionedFile:
         if history and (history[-1].exists, history[-1].sha256) == (content is not None, _hash(content)):
             return history[-1]
         if not history:
-            return self._record(content, "as it was found", None)
-        return self._record(content, BY_HAND, history[-1].number)
+            return self._enter(self._next(content, "as it was found", None))
+        return self._enter(self._next(content, BY_HAND, history[-1].number))
 
     def _become(self, content: bytes | None, did: str, before: int | None) -> Version:
-        number = len(self.history())
+        version = self._next(content, did, before)
         if content is not None:
-            write_whole(self._copy(number), content)
             write_whole(self.path, content, like=self.path)
         else:
             self.path.unlink(missing_ok=True)
             sync_folder(self.path.parent)
-        return self._record(content, did, before)
+        return self._enter(version)
 
-    def _record(self, content: bytes | None, did: str, before: int | None) -> Version:
-        history = self.history()
+    def _next(self, content: bytes | None, did: str, before: int | None) -> Version:
+        """The next version: its copy is kept, and the journal does not know it yet."""
+        number, now = len(self.history()), datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         if content is not None:
-            write_whole(self._copy(len(history)), content)
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        version = Version(len(history), now, did, content is not None, _hash(content), before)
-        lines = [json.dumps(asdict(known)) for known in (*history, version)]
+            write_whole(self._copy(number), content)
+        return Version(number, now, did, content is not None, _hash(content), before)
+
+    def _enter(self, version: Version) -> Version:
+        """The same, once it is in the journal."""
+        lines = [json.dumps(asdict(known)) for known in (*self.history(), version)]
         write_whole(self.folder / "journal.jsonl", ("\n".join(lines) + "\n").encode())
         return version
 
