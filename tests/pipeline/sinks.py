@@ -18,6 +18,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope, Session
 
 PATIENCE_S = 150.0
+PATIENT = f"cto={PATIENCE_S}&rto={PATIENCE_S}"
+"""In an address: how long the sender waits for a connection and for an answer, instead of four seconds."""
 
 
 def wait_for(condition: Callable[[], object], what: str = "") -> None:
@@ -33,7 +35,7 @@ class MailSink(Controller):
 
     def __init__(self) -> None:
         self.got: list[tuple[float, EmailMessage]] = []
-        super().__init__(self, hostname="127.0.0.1", port=0)
+        super().__init__(self, hostname="127.0.0.1", port=0, ready_timeout=PATIENCE_S)
 
     async def handle_DATA(self, server: object, session: Session, envelope: Envelope) -> str:
         content = envelope.content
@@ -51,7 +53,7 @@ class MailSink(Controller):
 
     @property
     def url(self) -> str:
-        return f"mailto://127.0.0.1:{self.port}?mode=insecure&from=gate@school.example&to=it@school.example"
+        return f"mailto://127.0.0.1:{self.port}?mode=insecure&from=gate@school.example&to=it@school.example&{PATIENT}"
 
     def texts(self) -> list[tuple[str, str]]:
         return [(str(message["Subject"]), text_of(message)) for _, message in self.got]
@@ -85,7 +87,7 @@ class Hook(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def url(self, secret: str = "s3cret") -> str:
-        return f"json://user:{secret}@127.0.0.1:{self.server_address[1]}/hook"
+        return f"json://user:{secret}@127.0.0.1:{self.server_address[1]}/hook?{PATIENT}"
 
 
 class _Handler(BaseHTTPRequestHandler):
