@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import glob
+import random
 import shutil
 import signal
 import socket
@@ -39,12 +40,15 @@ def lacking(cluster: bool = False) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody uses just now."""
+    """Ports of loopback that nobody uses just now, below those that connections are given while a server starts."""
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+        ports: set[int] = set()
+        while len(ports) < count:
+            port = random.randrange(10_000, 32_000)
+            with contextlib.suppress(OSError):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                ports.add(port)
+        return list(ports)
 
 
 @dataclass
