@@ -61,14 +61,13 @@ def facts_of(settings: ReportSettings, now: float) -> ReportFacts:
 
 def _trouble(settings: ReportSettings) -> str:
     path: Path | None = settings.password_file
-    readers = settings.to or settings.terms_to
-    if readers and path is not None:
+    if path is not None:
         try:
             if path.stat().st_mode & 0o077:
                 return f"Others can read {path}; run: chmod 600 {path}"
         except OSError as error:
             return f"{path} cannot be read ({error.strerror}); correct report.password_file"
-    if readers and settings.user and settings.tls == "none" and settings.host not in ("localhost", "127.0.0.1", "::1"):
+    if settings.user and settings.tls == "none" and settings.host not in ("localhost", "127.0.0.1", "::1"):
         return "The mail server's password travels unencrypted; set report.tls to starttls or tls"
     return ""
 
