@@ -5,18 +5,15 @@ python -m tests.deploy.report_victim FOLDER NOW STEP
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from deploy import letters, reporting
 from deploy.stores import owning
 from tests.deploy.posting import files_of
+from tests.killing import Step, kill_at
 
-STEPS: dict[str, tuple[Any, str, bool]] = {  # name -> module, its function, whether the end comes after it
+STEPS: dict[str, Step] = {
     "after_issue": (reporting, "keep", True),
     "after_delivery": (reporting, "put_delivery", True),
     "before_sending": (letters, "hand_over", False),
@@ -24,21 +21,8 @@ STEPS: dict[str, tuple[Any, str, bool]] = {  # name -> module, its function, whe
 }
 
 
-def arm(step: str) -> None:
-    """The process ends at this step."""
-    module, name, after = STEPS[step]
-    function: Callable[..., Any] = getattr(module, name)
-
-    def killed(*args: Any, **named: Any) -> Any:
-        if after:
-            function(*args, **named)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    setattr(module, name, killed)
-
-
 def main(folder: Path, now: float, step: str) -> None:
-    arm(step)
+    kill_at(STEPS[step])
     letters.pdf_of = lambda page: b"%PDF-"
     files = files_of(folder)
     with owning(None, files.settings.store) as store:

@@ -5,13 +5,9 @@ python -m tests.pipeline.alert_victim FOLDER STEP NAME=URL...
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pydantic import SecretStr
 
@@ -19,9 +15,10 @@ from pipeline.alerts.channels import AppriseChannel
 from pipeline.alerts.outbox import Outbox
 from pipeline.alerts.sender import Lock, Sender
 from pipeline.alerts.settings import Address
+from tests.killing import Step, kill_at
 from tests.pipeline.alarming import Alarm, Desk
 
-STEPS = {  # name -> class, method, whether the end comes after it
+STEPS: dict[str, Step] = {
     "before_add": (Outbox, "add", False),
     "after_add": (Outbox, "add", True),
     "before_tell": (Outbox, "tell", False),
@@ -33,26 +30,9 @@ STEPS = {  # name -> class, method, whether the end comes after it
 }
 
 
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def arm(step: str) -> None:
-    """The process ends at this step."""
-    owner, name, after = STEPS[step]
-    method: Callable[..., Any] = getattr(owner, name)
-
-    def killed(*args: Any, **named: Any) -> Any:
-        if after:
-            method(*args, **named)
-        die()
-
-    setattr(owner, name, killed)
-
-
 def main(folder: Path, step: str, addresses: list[Address]) -> None:
     if step in STEPS:
-        arm(step)
+        kill_at(STEPS[step])
     assert Lock(folder).take()
     desk = Desk(folder, now=time.time())
     desk.alerts.edit(Alarm(), desk.now)
