@@ -25,10 +25,11 @@ def pages(site: Site) -> list[Page]:
     site.closing.append(live.close)
 
     async def today(request: Request) -> Response:
+        school = await run_in_threadpool(site.school, request)
+        latest = day_of(request) in (None, site.now().astimezone(school.tz).date())
+        mark = await run_in_threadpool(live.mark, school) if latest else ""  # first: what comes meanwhile is told
         view = await run_in_threadpool(_view, site, request)
         others = await run_in_threadpool(schools, site.store)
-        latest = day_of(request) in (None, site.now().astimezone(view.school.tz).date())
-        mark = await run_in_threadpool(live.mark, view.school) if latest else ""
         return site.page(request, "day.html", current="today", view=view, schools=others, mark=mark)
 
     async def day_json(request: Request) -> Response:

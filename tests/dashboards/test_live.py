@@ -8,11 +8,15 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
 import uvicorn
+from starlette.testclient import TestClient
 
+from dashboards import today
+from dashboards.day import DayView, day_view
 from dashboards.live import MOST, Live
 from dashboards.schools import SchoolInfo, find_school
 from dashboards.web import make_app
@@ -67,6 +71,22 @@ def test_schools_do_not_mix(live: Live, store: ChdbStore, school: SchoolInfo) ->
     before = live.mark(summer)
     arrive(store, TODAY.date(), "08:10", 3)
     assert live.mark(summer) == before != live.mark(school)
+
+
+def test_what_comes_while_the_page_is_made_is_told_afterwards(
+    live: Live, store: ChdbStore, school: SchoolInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*asked: Any) -> DayView:
+        view = day_view(*asked)
+        arrive(store, TODAY.date(), "08:15", 3)
+        return view
+
+    before = live.mark(school)
+    monkeypatch.setattr(today, "day_view", slow)
+    with TestClient(make_app(store, now=lambda: TODAY), base_url="http://127.0.0.1:8350") as client:
+        page = client.get(f"/?school={SCHOOL}").text
+    assert f"seen={before}" in page
+    assert live.mark(school) != before
 
 
 def test_streams_are_bounded_and_all_end_together(live: Live, school: SchoolInfo) -> None:
