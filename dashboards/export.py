@@ -27,7 +27,7 @@ from dashboards.queries import ask
 from dashboards.schools import SchoolInfo
 from dashboards.suppression import pieces, within
 from dashboards.week import week_of
-from dashboards.weeks import Counted, weeks_of
+from dashboards.weeks import Counted, by_reason, weeks_of
 from pipeline.words import Outcome
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _services(store: Store, school: SchoolInfo, week: Counted, exact: bool) -> I
 
 def _reasons(store: Store, school: SchoolInfo, week: Counted, exact: bool) -> Iterator[Line]:
     """Why minutes are unknown. Their sum is published with the outcomes."""
-    sums = week.by_reason
+    sums = by_reason(week.reasons)
     cells: Mapping[str, Shown | int] = sums if exact else pieces(sums, week.figures.outcomes[Outcome.UNKNOWN])
     for reason in sums:
         if reason in cells:

@@ -7,7 +7,6 @@ comes from `week`, as in the report. It formats for people but knows no HTML; no
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -18,7 +17,8 @@ from dashboards.day import OUTCOMES, days_with_data
 from dashboards.health import FIVE
 from dashboards.queries import Row, ask
 from dashboards.schools import SchoolInfo
-from dashboards.week import WeekView, monday_of, week_of, week_view
+from dashboards.week import ComparedWeek, compared_week, monday_of, week_of
+from dashboards.weeks import by_reason
 
 if TYPE_CHECKING:
     from pipeline.store import Store
@@ -73,7 +73,7 @@ class HeatView:
     reason, the most frequent first; `unknown_on`: each with the days on which there were some; `day_totals`: None of a
     day of which nothing was seen."""
 
-    week: WeekView
+    week: ComparedWeek
     show: str
     days: tuple[date, ...]
     lines: tuple[Line, ...]
@@ -99,11 +99,8 @@ def heat_view(store: Store, school: SchoolInfo, week: str | None, show: str, now
     lines = _lines(school, days, used, bells, seen, show, now)
     seen_days = {time.astimezone(school.tz).date() for time in seen}
     unknown = ask(store, "week_reasons", **span)
-    reasons: Counter[str] = Counter()
-    for row in unknown:
-        reasons[row["reason"]] += row["total"]
     return HeatView(
-        week=week_view(store, school, week),
+        week=compared_week(store, school, week),
         show=show,
         days=days,
         lines=lines,
@@ -111,7 +108,7 @@ def heat_view(store: Store, school: SchoolInfo, week: str | None, show: str, now
         previous=max((w for w in known if w < week), default=""),
         following=min((w for w in known if w > week), default=""),
         totals={name: sum(row[name] for row in used) for name in SHOWN},
-        reasons=tuple(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
+        reasons=tuple(by_reason(unknown).items()),
         unknown_on=frozenset((row["reason"], row["day"]) for row in unknown),
     )
 

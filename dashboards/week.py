@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from dashboards.said import Said, counted
 from dashboards.schools import SchoolInfo
 from dashboards.trust import Coverage, expected, observed_share, seen
 from dashboards.usual import PastWeek, Usual, usual_of
-from dashboards.weeks import weeks_of
+from dashboards.weeks import Counted, by_reason, weeks_of
 from pipeline.words import Outcome, Reason
 
 if TYPE_CHECKING:
@@ -37,33 +37,32 @@ class WeekError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class WeekView:
-    """Everything the report shows of a week. `missing_days` are weekdays of which the store has no bells, `school_days`
-    counts days with bells that were seen. `staff`: people of whom the minutes are, 0 if that is not known. `basis`:
-    what the figures rest on. `people`: with an episode outside allowed times, None if that is not known."""
+class ComparedWeek:
+    """A week beside those before it, as far as they may be compared. `staff`: people of whom the minutes are, 0 if that
+    is not known."""
 
     school: SchoolInfo
     iso_week: str
-    monday: date
-    last: date
-    letters: tuple[str, ...]
-    missing_days: tuple[date, ...]
-    school_days: int
-    coverage: Coverage
-    figures: Figures
-    observed: frozenset[date]
-    people: Shown | None
-    reasons: tuple[tuple[str, str], ...]
+    counted: Counted
     past: tuple[PastWeek, ...]
     usual: Mapping[str, Usual]
     not_compared: Said | None
-    edits: tuple[tuple[Shown, Row], ...]
-    ignored: Row
-    contests: Row
-    retention: Row
-    changes: tuple[Said, ...]
-    actions: tuple[Said, ...]
-    basis: Mapping[str, object]
+
+    @property
+    def monday(self) -> date:
+        return self.counted.monday
+
+    @property
+    def last(self) -> date:
+        return self.counted.last
+
+    @property
+    def coverage(self) -> Coverage:
+        return self.counted.coverage
+
+    @property
+    def figures(self) -> Figures:
+        return self.counted.figures
 
     @property
     def staff(self) -> int:
@@ -78,6 +77,27 @@ class WeekView:
         """Nothing was observed in the week."""
         nothing = not self.figures.total.high and self.coverage.readable is None
         return nothing and not self.coverage.observed
+
+
+@dataclass(frozen=True, slots=True)
+class WeekView(ComparedWeek):
+    """Everything the report shows of a week. `missing_days` are weekdays of which the store has no bells, `school_days`
+    counts days with bells that were seen. `basis`: what the figures rest on. `people`: with an episode outside allowed
+    times, None if that is not known."""
+
+    letters: tuple[str, ...]
+    missing_days: tuple[date, ...]
+    school_days: int
+    observed: frozenset[date]
+    people: Shown | None
+    reasons: tuple[tuple[str, str], ...]
+    edits: tuple[tuple[Shown, Row], ...]
+    ignored: Row
+    contests: Row
+    retention: Row
+    changes: tuple[Said, ...]
+    actions: tuple[Said, ...]
+    basis: Mapping[str, object]
 
     @property
     def holiday(self) -> bool:
@@ -107,39 +127,37 @@ def week_of(day: date) -> str:
     return f"{year}-W{week:02}"
 
 
-def week_view(store: Store, school: SchoolInfo, iso_week: str) -> WeekView:
-    """The week as it stands in the store. Raises WeekError, StoreError."""
+def compared_week(store: Store, school: SchoolInfo, iso_week: str) -> ComparedWeek:
+    """The week as it stands in the store, beside those before it. Raises WeekError, StoreError."""
     monday = monday_of(iso_week)
     weeks = weeks_of(store, school, monday - timedelta(weeks=WEEKS_BACK), monday)
-    week = weeks[-1]
     past = tuple(one.past(school.group_sizes.get("all", 0)) for one in weeks)
-    usual, not_compared = usual_of(past[-1], past[:-1])
+    return ComparedWeek(school, iso_week, weeks[-1], past, *usual_of(past[-1], past[:-1]))
+
+
+def week_view(store: Store, school: SchoolInfo, iso_week: str) -> WeekView:
+    """The week as it stands in the store. Raises WeekError, StoreError."""
+    compared = compared_week(store, school, iso_week)
+    week, monday = compared.counted, compared.monday
+    unknown = by_reason(week.reasons)
     this: dict[str, object] = {"school": school.id, "from_": monday, "to": week.last}
     versions = ask(store, "week_versions", **this)
     paused = ask_one(store, "week_paused", **this)
     known = {row["day"] for row in (*week.days, *week.free)}
     return WeekView(
-        school=school,
-        iso_week=iso_week,
-        monday=monday,
-        last=week.last,
+        **{one.name: getattr(compared, one.name) for one in fields(compared)},
         letters=tuple(sorted({row["week"] for row in week.days if row["week"]})),
         missing_days=tuple(day for n in range(5) if (day := monday + timedelta(days=n)) not in known),
         school_days=len(seen(week.days)),
-        coverage=week.coverage,
-        figures=week.figures,
         observed=frozenset(row["day"] for row in seen(week.days)) | {date.fromisoformat(d) for d in week.figures.days},
         people=_people(store, week.figures, this),
-        reasons=tuple(shares_of(week.by_reason, week.figures.outcomes[Outcome.UNKNOWN])),
-        past=past,
-        usual=usual,
-        not_compared=not_compared,
+        reasons=tuple(shares_of(unknown, week.figures.outcomes[Outcome.UNKNOWN])),
         edits=tuple((shown(row["alerts"], step=1), row) for row in ask(store, "week_edits", **this)),
         ignored=ask_one(store, "week_ignored", **this),
         contests=ask_one(store, "contests_decided", **this, zone=school.zone),
         retention=ask_one(store, "retention_kept", **this),
         changes=(*_free(week.free), *_changes(versions, week.days, week.reasons), *_kept_out(paused)),
-        actions=_actions(week.by_reason, week.coverage),
+        actions=_actions(unknown, week.coverage),
         basis=basis_of(versions, paused, week.days),
     )
 

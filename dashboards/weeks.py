@@ -43,14 +43,6 @@ class Counted:
     reasons: tuple[Row, ...]
     free: tuple[Row, ...]
 
-    @property
-    def by_reason(self) -> dict[str, int]:
-        """Why minutes are unknown: those of each reason, the most first."""
-        sums: Counter[str] = Counter()
-        for row in self.reasons:
-            sums[row["reason"]] += max(0, int(row["total"]))
-        return dict(sorted(sums.items(), key=lambda item: (-item[1], item[0])))
-
     def hours(self, staff: int) -> float:
         """Staff-hours that were observed; 0 if nobody knows how many staff there are."""
         return float(staff) * sum(int(min(day["fives"], expected(day))) for day in seen(self.days)) / 12
@@ -61,6 +53,14 @@ class Counted:
         by = self.hours(staff) / 100 or max(there, 1)
         rates = {outcome: self.figures.outcomes[outcome].about / by for outcome in OUTCOMES}
         return PastWeek(self.monday, rates, there, self.coverage.observed, self.coverage.classified)
+
+
+def by_reason(rows: Iterable[Row]) -> dict[str, int]:
+    """Why minutes are unknown, of the answer of `week_reasons`: those of each reason, the most first."""
+    sums: Counter[str] = Counter()
+    for row in rows:
+        sums[row["reason"]] += max(0, int(row["total"]))
+    return dict(sorted(sums.items(), key=lambda item: (-item[1], item[0])))
 
 
 def weeks_of(store: Store, school: SchoolInfo, first: date, last: date) -> list[Counted]:
