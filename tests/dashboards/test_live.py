@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +23,7 @@ from deploy.pages import PagesServer
 from pipeline.store import ChdbStore
 from tests.dashboards import sample_store
 from tests.dashboards.sample_store import SCHOOL, arrive
+from tests.pipeline.sinks import wait_for
 
 TODAY = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 PATIENCE_S = 120
@@ -115,8 +115,7 @@ def test_a_server_with_an_open_stream_stops(store: ChdbStore) -> None:
     server = PagesServer(uvicorn.Config(app, port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
+    wait_for(lambda: server.started, "the server did not start")
     port = server.servers[0].sockets[0].getsockname()[1]
     with urlopen(f"http://127.0.0.1:{port}/day/events?school={SCHOOL}", timeout=PATIENCE_S) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
