@@ -18,7 +18,7 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.calendar import bell_slots, school_day
@@ -28,7 +28,8 @@ from pipeline.words import Allowed, Reason
 from tests.pipeline.schools import HEADERS, Tables, hhmm, loads, random_tables, school_of
 
 FREEDOM = np.array([1, 2, 0])  # of Allowed's codes: unknown, yes, no
-NO, UNKNOWN, CONFLICT = Allowed.NO.code, Allowed.UNKNOWN.code, Reason.CONFLICT.code
+NO, UNKNOWN = Allowed.NO.code, Allowed.UNKNOWN.code
+CONFLICT, BOUNDARY = Reason.CONFLICT.code, Reason.BOUNDARY.code
 seeds = st.integers(0, 2**32)
 
 
@@ -47,7 +48,9 @@ def text(table: str, cells: Mapping[str, str]) -> str:
 
 @settings(max_examples=120, deadline=None)
 @given(seeds, st.sampled_from([0, 5]))
+@example(294000270, 5)
 def test_another_duty_allows_no_minute_more(seed: int, margin: int) -> None:
+    """A duty of which nobody knows whether it is its week is doubt, and so are the minutes that the margin adds."""
     tables, day = random_tables(seed)
     rng = Random(seed)
     people = [row.split(",")[0] for row in tables["staff"]]
@@ -59,7 +62,7 @@ def test_another_duty_allows_no_minute_more(seed: int, margin: int) -> None:
     new = f"{rng.choice(people)},{rng.choice('*AB')},{day.isoweekday()},{when},{kind},,,"
     before = place_day(school_of(tables, margin), day)
     after = place_day(school_of({**tables, "duties": [*tables["duties"], new]}, margin), day)
-    assert (FREEDOM[after.allowed] <= FREEDOM[before.allowed]).all()
+    assert ((FREEDOM[after.allowed] <= FREEDOM[before.allowed]) | (after.reason == BOUNDARY)).all()
 
 
 @pytest.mark.parametrize("table", ["patterns", "bells", "calendar", "timetable", "duties", "exceptions"])
