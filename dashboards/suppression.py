@@ -184,7 +184,27 @@ def _overlapping(rows: Rows, totals: Mapping[str, int], loose: Iterable[str], st
                     cells[most][name] = withheld()
                     again = True
                     break
+        for row in _telling_the_rest(cells, totals):
+            cells[row]["total"] = withheld()
+            again = True
     return cells
+
+
+def _telling_the_rest(cells: Cells, totals: Mapping[str, int]) -> list[str]:
+    """Rows whose own total, without the columns that are shown of it, would say how much all other columns have: what
+    is left of it is at least that much, or what is left of all rows at most."""
+    left = {row: _left(row_cells) for row, row_cells in cells.items() if "total" in row_cells}
+    columns = {column for row in left for column in cells[row] if column != "total"}
+    rest = totals["total"] - sum(totals[_key(column)] for column in columns)
+    shown_rows = [row for row in left if 0 < cells[row]["total"].high < OPEN]
+    found = [row for row in shown_rows if left[row][0] >= rest > 0]
+    return found or (shown_rows if sum(high for _, high in left.values()) <= rest else [])
+
+
+def _left(row: Mapping[str, Shown]) -> tuple[int, int]:
+    """Between what a row's total leaves when the columns that are shown are taken off."""
+    others = [cell for column, cell in row.items() if column != "total"]
+    return row["total"].low - sum(cell.high for cell in others), row["total"].high - sum(cell.low for cell in others)
 
 
 def _at_most_its_total(row: Mapping[str, Shown], column: str) -> Shown:

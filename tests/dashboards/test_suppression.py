@@ -99,6 +99,12 @@ def knowledge(
             sums.append((((whole, 1), (f"o/{row}/{column}", -1)), False))
             sums.append((((f"o/{row}/total", 1), (f"o/{row}/x", -1)), False))
         sums.append((((whole, -1), *((f"o/{row}/{column}", 1) for row in overlaps or {})), False))
+    rest = (("total", 1), ("c/x", -1))
+    parts = [((f"o/{row}/total", 1), (f"o/{row}/x", -1)) for row in overlaps or {}]
+    for of_row in parts:  # no kind has more than all minutes that are not outside; together they have as many at least
+        sums.append(((*rest, *((name, -sign) for name, sign in of_row)), False))
+    if parts:
+        sums.append(((*((name, -sign) for name, sign in rest), *(term for of_row in parts for term in of_row)), False))
     return {n: (s.low, min(s.high, FAR * 4)) for n, s in shown.items()}, sums, true
 
 
@@ -239,6 +245,15 @@ def test_a_kind_is_not_told_by_its_own_total() -> None:
     kinds = {"k": {"x": 17, "total": 17}, "l": {"x": 4, "total": 11}}
     found = together({"days": days}, kinds)
     assert not found.overlaps["l"]["x"].plain
+    assert_hidden(*knowledge({"days": days}, found, kinds))
+
+
+def test_nor_by_what_its_total_leaves_for_other_outcomes() -> None:
+    """8 minutes at least are the second kind's, 4 at most of them outside: so 4 are not, and 4 is all there can be."""
+    kinds = {"k": {"x": 0, "total": 1}, "l": {"x": 4, "total": 8}}
+    days = {"r": {"x": 4, "y": 4}}
+    found = together({"days": days}, kinds)
+    assert found.overlaps["l"]["total"].text == "–"
     assert_hidden(*knowledge({"days": days}, found, kinds))
 
 
