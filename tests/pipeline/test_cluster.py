@@ -112,6 +112,8 @@ def test_with_all_dead_a_clear_message_and_nothing_lost(store: ServerStore, clus
     for process in cluster.replicas:
         process.start()
     come(lambda: _inserted(store, "dead", 2))
+    for process in cluster.replicas:
+        come(lambda process=process: held(process, "dead") == (2, 3))  # type: ignore[misc]
     assert totals(store, "dead") == (2, 3)
 
 
