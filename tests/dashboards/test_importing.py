@@ -262,7 +262,7 @@ def test_names_of_files_are_safe(name: str) -> None:
     assert not set(safe) & set("/\\\0\n\r")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=300), st.sampled_from(["timetable.csv", "x.csv", "a.ics", "GPU009.TXT", "duties.csv"]))
 def test_no_bytes_make_it_fail(tmp_path_factory: pytest.TempPathFactory, data: bytes, name: str) -> None:
     folder = tmp_path_factory.getbasetemp() / "fuzzed"
@@ -364,7 +364,7 @@ def until_over(client: TestClient, job: str) -> None:
 # --- what the timetable makes of a day
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 14), st.integers(0, 30), st.integers(0, 12))
 def test_no_state_of_fewer_than_ten_people_is_told(teaching: int, others: int, absent: int) -> None:
     people = [f"T{n},t{n},,teacher,1,,,," for n in range(max(teaching + others, absent, 1))]

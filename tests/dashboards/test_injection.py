@@ -63,7 +63,7 @@ def test_text_in_a_parameter_of_a_named_question_is_text(question: Query, store:
     others = {name: kind for name, kind in TYPED.findall(question.sql) if kind not in ("String", "Array(String)")}
 
     @given(evil)
-    @settings(max_examples=12, deadline=None)
+    @settings(max_examples=12)
     def stays_data(text: str) -> None:
         for name in texts:
             told = store.query(question.sql, values_of(question, **{name: text})).rows

@@ -7,7 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboards.schedule import (
@@ -121,7 +121,6 @@ def test_a_report_that_somebody_asked_for_changes_nothing_of_the_schedule(ysgol:
     assert periods(list(found)) == ["2026-W47"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 40 * 24 * 7), min_size=1, max_size=12))
 def test_whenever_the_machine_is_on_each_week_comes_once_and_in_order(ysgol: School, hours: list[int]) -> None:
     known: list[Issue] = issued(date(2026, 9, 14))

@@ -116,14 +116,14 @@ def assert_hidden(ranges: dict[str, Range], sums: list[Sum], true: dict[str, int
             assert can_differ(name, value, ranges, sums), f"{name} must be {value}"
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(rows_of("rst", "xyz"), st.sampled_from([1, 5]))
 def test_no_hidden_number_of_a_table_can_be_computed(rows: dict[str, dict[str, int]], step: int) -> None:
     found = together({"t": rows}, step=step)
     assert_hidden(*knowledge({"t": rows}, found))
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(rows_of("rst", "xyz"), st.data(), st.sampled_from([1, 5]))
 def test_nor_of_two_tables_with_the_same_totals(
     rows: dict[str, dict[str, int]], data: st.DataObject, step: int
@@ -138,7 +138,7 @@ def test_nor_of_two_tables_with_the_same_totals(
     assert_hidden(*knowledge(tables, together(tables, step=step)))
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(rows_of("rs", "xy"), st.data())
 def test_nor_with_a_table_whose_rows_overlap(rows: dict[str, dict[str, int]], data: st.DataObject) -> None:
     """Minutes of two kinds count in both; only one column and all minutes are shown of each kind."""
@@ -150,7 +150,7 @@ def test_nor_with_a_table_whose_rows_overlap(rows: dict[str, dict[str, int]], da
     assert_hidden(*knowledge({"days": rows}, found, kinds))
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(rows_of("rs", "xy"), st.data())
 def test_nor_of_all_tables_of_a_report_together(rows: dict[str, dict[str, int]], data: st.DataObject) -> None:
     minutes = {c: sum(row[c] for row in rows.values()) for c in "xy"}
@@ -162,7 +162,7 @@ def test_nor_of_all_tables_of_a_report_together(rows: dict[str, dict[str, int]],
     assert_hidden(*knowledge(tables, together(tables, kinds), kinds))
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(rows_of("rs", "xy"), st.data())
 def test_nor_from_the_parts_of_kinds_and_outcomes_beside_them(
     rows: dict[str, dict[str, int]], data: st.DataObject
@@ -206,7 +206,7 @@ def test_services_of_a_kind_do_not_give_each_other_away() -> None:
     assert [cell.text for cell in within({"a": 40, "b": 25}, [(["a", "b"], 50, shown(50))]).values()] == ["40", "25"]
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(rows_of("rst", "xy"), st.data(), st.sampled_from([1, 5]), st.integers(1, 3))
 def test_nor_from_an_issue_and_those_before_it(
     rows: dict[str, dict[str, int]], data: st.DataObject, step: int, corrections: int

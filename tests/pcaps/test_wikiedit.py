@@ -166,7 +166,7 @@ SECRET = b"\xaa"
 _pieces = st.lists(st.integers(1, 1400), min_size=1, max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sizes=st.lists(st.integers(17, 3000), min_size=1, max_size=8), cuts=_pieces, seed=st.integers(0, 2**32 - 1))
 def test_sizes_survive_and_secrets_do_not(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], cuts: list[int], seed: int

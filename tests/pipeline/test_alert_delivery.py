@@ -172,7 +172,7 @@ class Delivering(RuleBasedStateMachine):
 
 
 TestDelivering = Delivering.TestCase
-TestDelivering.settings = hypothesis_settings(max_examples=25, stateful_step_count=20, deadline=None)
+TestDelivering.settings = hypothesis_settings(max_examples=25, stateful_step_count=20)
 
 
 @pytest.mark.parametrize("step", range(5))

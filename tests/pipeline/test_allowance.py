@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.allowance import BY_CLAUSE, ProfilePlaces, allowed_anew
@@ -51,7 +51,6 @@ def test_answers_follow_the_profile(allow: frozenset[State], clock: str, becomes
     assert answer(plan.allowed, "T01", clock) is becomes
 
 
-@settings(deadline=None)
 @given(st.sets(st.sampled_from(SURE)).map(frozenset), st.integers(0, 30))
 def test_no_is_never_near_yes_and_what_lacks_data_stays_unknown(allow: frozenset[State], margin: int) -> None:
     plan = allowed_anew(PLAN, allow, margin)

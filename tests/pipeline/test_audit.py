@@ -95,7 +95,7 @@ def test_what_is_done_to_a_line_is_found_at_that_line(
     assert trail.verify().broken is not None, "the next entry hides it"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_no_changed_byte_goes_unnoticed(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     trail = filled(tmp_path_factory.mktemp("a") / "audit.jsonl", 3)

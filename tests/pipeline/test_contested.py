@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.feeds.contested import Seen, settle
@@ -155,7 +155,6 @@ TIMES = st.integers(0, 120).map(lambda n: 60.0 * n)
 SIGHTINGS = st.lists(st.tuples(TIMES, st.sampled_from([1, 2, 3]), st.sampled_from([1800.0, 3600.0])), max_size=25)
 
 
-@settings(deadline=None)
 @given(SIGHTINGS)
 def test_nothing_is_made_up_and_order_is_irrelevant(rows: list[tuple[float, int, float]]) -> None:
     """Each sighting stays, and never for shorter; what is added contests one at its very time."""
@@ -170,7 +169,6 @@ def test_nothing_is_made_up_and_order_is_irrelevant(rows: list[tuple[float, int,
     assert sorted((s.time, s.mac, s.end) for s in again) == sorted((s.time, s.mac, s.end) for s in settled)
 
 
-@settings(deadline=None)
 @given(SIGHTINGS)
 def test_between_two_sightings_of_a_card_no_other_has_the_address_alone(rows: list[tuple[float, int, float]]) -> None:
     own = [Seen(b"a" * 16, time, mac, time + hold, "f", n) for n, (time, mac, hold) in enumerate(rows)]

@@ -19,7 +19,7 @@ from tests.pipeline.schools import random_tables, school_of
 STATES, ANSWERS, REASONS = list(State), list(Allowed), list(Reason)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.booleans(), st.just(BY_CLAUSE) | st.frozensets(st.sampled_from(State)))
 def test_the_ranges_are_those_of_the_day_plan_and_every_row_exists(
     seed: int, recorded: bool, allow: frozenset[State]

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.assess import Assessor
@@ -134,7 +134,6 @@ def counted(rows: Mapping[str, list[object]], minutes: str) -> Counter[tuple[obj
     )
 
 
-@settings(deadline=None)
 @given(st.lists(row, max_size=12), st.lists(row, max_size=12))
 def test_the_difference_is_what_leads_from_one_to_the_other(
     old: list[tuple[object, ...]], new: list[tuple[object, ...]]

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.effect import Effect, Week, as_text, effects, last_week
@@ -123,7 +123,6 @@ def test_a_name_alone_changes_no_outcome() -> None:
     assert (found.changed, found.notes) == ((0, 0), ("no outcome changes",))
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(sorted(SERVICES)),
     st.sampled_from(Action),

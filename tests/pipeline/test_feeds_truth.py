@@ -102,14 +102,14 @@ def of(feeds: Feeds) -> Bindings:
     return bindings({key: (HEADS.get(key, "") + "".join(records)).encode() for key, records in feeds.items()})
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(FEEDS, st.randoms(use_true_random=False))
 def test_any_order_of_records_gives_the_same_bindings(feeds: Feeds, random: object) -> None:
     shuffled = {key: random.sample(records * 2, 2 * len(records)) for key, records in feeds.items()}  # type: ignore[attr-defined]
     assert day(of(shuffled)) == day(of(feeds)), "nor does it matter that a record is there twice"
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(FEEDS, st.data())
 def test_a_file_cut_anywhere_says_what_its_records_say_and_no_half_of_one(feeds: Feeds, data: st.DataObject) -> None:
     key = data.draw(st.sampled_from(sorted(feeds)))
@@ -129,7 +129,7 @@ def test_a_file_cut_anywhere_says_what_its_records_say_and_no_half_of_one(feeds:
     assert found.counts["broken_rows"] == 0, "what is torn is not broken"
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(FEEDS)
 def test_only_who_is_named_by_a_record_is_ever_bound_and_never_two_in_a_minute(feeds: Feeds) -> None:
     found = of(feeds)
@@ -141,7 +141,6 @@ def test_only_who_is_named_by_a_record_is_ever_bound_and_never_two_in_a_minute(f
 
 
 @given(CLOCKS, st.integers(0, 59), st.integers(0, 59))
-@settings(deadline=None)
 def test_two_people_in_a_minute_are_nobody(clock: str, off: int, on: int) -> None:
     off, on = sorted((off, on))
     rows = [
@@ -172,7 +171,6 @@ def test_overlay_agrees_with_asking_each_moment(raw: list[tuple[int, int]]) -> N
 
 
 @given(st.binary(max_size=300), st.sampled_from(["kea_leases", "logons", "isc_leases", "radius_detail", "neighbours"]))
-@settings(deadline=None)
 def test_any_bytes_are_read_or_refused(data: bytes, key: str) -> None:
     for head in (b"", HEADS.get(key, "").encode()):
         with suppress(FeedError):

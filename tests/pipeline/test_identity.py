@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.feeds.text import FeedError
@@ -345,7 +345,6 @@ EVENTS = st.lists(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(EVENTS)
 def test_nobody_is_named_without_a_log_on_that_nothing_ended(raw: list[tuple[int, int, str, str, str]]) -> None:
     raw.sort(key=lambda entry: entry[0])

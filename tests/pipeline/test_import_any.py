@@ -55,7 +55,7 @@ def test_the_good_files_are_good(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GOOD)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(data=st.data())
 def test_any_damage_is_read_or_refused(name: str, data: st.DataObject) -> None:
     files, present = GOOD[name]
@@ -71,7 +71,7 @@ def test_any_damage_is_read_or_refused(name: str, data: st.DataObject) -> None:
         imported({**files, which: whole[:start] + filler + tail}, present, **person(name))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=120), st.sampled_from(KINDS))
 def test_any_bytes_are_refused_or_read(data: bytes, kind: str) -> None:
     with suppress(ImportRefused):

@@ -265,7 +265,7 @@ def test_a_later_sequence_replaces_an_earlier_one() -> None:
     assert dates(later, earlier) == dates(earlier, later) == [("2026-11-03", "15:40", "16:40")]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sets(st.integers(0, 15)), st.sets(st.integers(0, 15)), st.lists(st.sampled_from("ab-"), min_size=16, max_size=16)
 )
@@ -284,7 +284,7 @@ def test_runs_say_exactly_what_the_dates_said(chosen: set[int], holidays: set[in
             assert sure == maybe == (day in wanted)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.sampled_from([*feed(MEETING).split("\r\n")[3:-2], "RRULE:FREQ=DAILY", "X:1", " x", "BEGIN:VALARM"])))
 def test_any_lines_give_rows_or_a_refusal(lines: list[str]) -> None:
     with suppress(ImportRefused):

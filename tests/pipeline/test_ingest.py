@@ -83,7 +83,7 @@ def run(judge: Assessor, store: MemoryStore, pieces: list[tuple[pa.Table, float]
     return ingest.finish()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 1 << 32))
 def test_cutting_and_grouping_do_not_matter(judge: Assessor, seed: int) -> None:
     slices, rng = traffic(seed), random.Random(seed)
@@ -96,7 +96,7 @@ def test_cutting_and_grouping_do_not_matter(judge: Assessor, seed: int) -> None:
     assert whole.sums("coverage", "metric", value="value") == cut.sums("coverage", "metric", value="value")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 1 << 32), st.integers(1, 9))
 def test_a_second_replay_changes_nothing(judge: Assessor, seed: int, gather_windows: int) -> None:
     store, rng = MemoryStore(), random.Random(seed)
@@ -110,7 +110,7 @@ def test_a_second_replay_changes_nothing(judge: Assessor, seed: int, gather_wind
     assert second.rows == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 1 << 32), st.integers(0, 40), st.booleans())
 def test_crashes_of_a_replay_leave_no_trace(judge: Assessor, seed: int, inserts: int, late: bool) -> None:
     """Killed twice, after any insert, and each time begun again, also with other groups of windows."""
@@ -160,7 +160,7 @@ class MemorySpool:
         del self.waiting[path]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1 << 32))
 def test_crashes_of_a_live_run_leave_no_trace(judge: Assessor, seed: int) -> None:
     """The owner dies again and again, after any insert; each time a new one begins with the files that are left."""
@@ -193,7 +193,7 @@ def of_worker(name: str, pieces: list[tuple[pa.Table, float]]) -> list[tuple[flo
     return [(until, t.replace_schema_metadata({**t.schema.metadata, b"sensor": name.encode()})) for t, until in pieces]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1 << 32))
 def test_windows_wait_for_all_workers(judge: Assessor, seed: int) -> None:
     """Two workers with clients of their own, each at its own pace, the owner dying now and then: as if it were one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.intervals import Intervals, halves
@@ -28,7 +28,6 @@ def tables(draw: st.DrawFn) -> tuple[list[bytes], list[list[tuple[int, int]]]]:
     return addresses, spans
 
 
-@settings(deadline=None)
 @given(tables(), st.lists(st.tuples(st.integers(0, 20), st.integers(0, 2**32 - 1)), max_size=40), st.randoms())
 def test_finds_what_a_plain_search_finds(table, questions, rng) -> None:  # type: ignore[no-untyped-def]
     addresses, spans = table

@@ -129,7 +129,7 @@ def traffic(draw: st.DrawFn) -> list[Slice]:
     return [replace(s, last=max(s.first, s.last)) for s in found]
 
 
-@settings(max_examples=70, deadline=None)
+@settings(max_examples=70)
 @given(traffic(), st.booleans())
 def test_fast_and_slow_judge_agree(pseudonyms: Pseudonyms, given_slices: list[Slice], dns_counts: bool) -> None:
     profile = replace(PROFILE, dns_named_flows=dns_counts)
@@ -157,7 +157,7 @@ def test_fast_and_slow_judge_agree(pseudonyms: Pseudonyms, given_slices: list[Sl
     assert marks.count("outside_allowed") == outside
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(traffic(), st.randoms(use_true_random=False))
 def test_order_and_cutting_of_slices_do_not_matter(
     pseudonyms: Pseudonyms, given_slices: list[Slice], rng: random.Random
@@ -175,7 +175,7 @@ def test_order_and_cutting_of_slices_do_not_matter(
     assert judge.rows(joined, clients, window_starts(joined, counts), counts) == assess(judge, given_slices)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(traffic(), st.integers(1, 5))
 def test_a_window_alone_has_the_rows_it_has_among_others(
     pseudonyms: Pseudonyms, given_slices: list[Slice], together: int
@@ -191,7 +191,7 @@ def test_a_window_alone_has_the_rows_it_has_among_others(
         assert judge.rows(traffic, clients, np.array(chunk, np.int64), counts) == {s: whole[s] for s in chunk}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(traffic(), st.lists(slices, max_size=10))
 def test_bytes_without_a_primary_never_make_a_minute_active(
     pseudonyms: Pseudonyms, given_slices: list[Slice], more: list[Slice]
@@ -207,7 +207,7 @@ def test_bytes_without_a_primary_never_make_a_minute_active(
         assert sums(before, table, *keys) == sums(after, table, *keys)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(traffic())
 def test_outside_allowed_only_when_not_allowed_and_surely_known(
     pseudonyms: Pseudonyms, given_slices: list[Slice]
@@ -227,7 +227,7 @@ def test_outside_allowed_only_when_not_allowed_and_surely_known(
 
 
 @pytest.mark.parametrize("grade", [Grade.C, Grade.D, Grade.NONE])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(traffic())
 def test_weak_identity_never_gives_outside_allowed(
     pseudonyms: Pseudonyms, grade: Grade, given_slices: list[Slice]
@@ -247,7 +247,7 @@ def active_use(minute: npt.NDArray[np.int64]) -> Use:
     return Use(zeros, zeros, minute, active, zeros, zeros, zeros, zeros, no, no, zeros + 0b10, zeros)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 1 << 32), st.integers(2, 4))
 def test_only_what_a_window_sees_makes_an_episode_long(seed: int, at_least: int) -> None:
     """E8 over one sparse episode with few minutes that count, against counting by hand."""

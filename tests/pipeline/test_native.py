@@ -62,9 +62,7 @@ def stored(session: Session, block: bytes) -> list[tuple[object, ...]]:
 
 
 @given(st.lists(st.tuples(*VALUES.values()), min_size=1, max_size=40))
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_chdb_reads_back_every_value_and_writes_the_same_bytes(
     session: Session, rows: list[tuple[object, ...]]
 ) -> None:

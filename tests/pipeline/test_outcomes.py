@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import pipeline
@@ -226,7 +226,6 @@ def test_a_minute_counts_once_for_all_services_by_its_gravest_outcome() -> None:
     }
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(0, 4), st.integers(1, 20)), max_size=30))
 def test_no_level_has_more_minutes_or_a_milder_outcome(made: list[tuple[int, int, int, int]]) -> None:
     rows = [(who, label, at, out) for (who, label, at), out in {(w, s, o % 3): o for w, s, o, _ in made}.items()]
@@ -246,7 +245,6 @@ def test_no_level_has_more_minutes_or_a_milder_outcome(made: list[tuple[int, int
     assert found.all.down.sum() == 2 * len(rows)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40), st.integers(0, 1 << 16))
 def test_no_group_and_no_difference_of_groups_has_fewer_than_ten_people(
     teachers: int, support: int, others: int, seed: int

@@ -21,7 +21,7 @@ def words(plan: DayPlan, person: int) -> list[tuple[str, str, str]]:
     return [(STATES[s].value, ANSWERS[a].value, REASONS[r].value) for s, a, r in triples]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(seeds, st.sampled_from([0, 5, 12]), st.sampled_from([True, True, True, False]))
 def test_the_fast_day_equals_the_slow_one(seed: int, margin: int, recorded: bool) -> None:
     tables, day = random_tables(seed)
@@ -33,7 +33,7 @@ def test_the_fast_day_equals_the_slow_one(seed: int, margin: int, recorded: bool
         assert not wrong, (staff, tables, day, wrong[0])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seeds)
 def test_every_minute_has_one_state_and_rows_have_no_gaps(seed: int) -> None:
     tables, day = random_tables(seed)

@@ -46,7 +46,7 @@ def text(table: str, cells: Mapping[str, str]) -> str:
     return ",".join(cells[name] for name in HEADERS[table].split(","))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(seeds, st.sampled_from([0, 5]))
 @example(294000270, 5)
 def test_another_duty_allows_no_minute_more(seed: int, margin: int) -> None:
@@ -66,7 +66,7 @@ def test_another_duty_allows_no_minute_more(seed: int, margin: int) -> None:
 
 
 @pytest.mark.parametrize("table", ["patterns", "bells", "calendar", "timetable", "duties", "exceptions"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=seeds)
 def test_a_missing_file_turns_no_minute_into_no(table: str, seed: int) -> None:
     tables, day = random_tables(seed)
@@ -78,7 +78,7 @@ def test_a_missing_file_turns_no_minute_into_no(table: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("table", ["patterns", "timetable", "duties", "calendar"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=seeds)
 def test_missing_rows_turn_no_minute_into_no(table: str, seed: int) -> None:
     tables, day = random_tables(seed)
@@ -89,7 +89,7 @@ def test_missing_rows_turn_no_minute_into_no(table: str, seed: int) -> None:
     assert not turned_into_no(before, after).any()
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(seeds)
 def test_a_missing_bell_turns_no_minute_of_its_group_into_no(seed: int) -> None:
     whole, day = random_tables(seed)
@@ -122,7 +122,7 @@ def those_whose_bell_it_was(school: School, other: School, day: date, row: int) 
             yield person
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seeds)
 def test_the_margin_only_makes_minutes_unknown(seed: int) -> None:
     tables, day = random_tables(seed)
@@ -131,7 +131,7 @@ def test_the_margin_only_makes_minutes_unknown(seed: int) -> None:
     assert ((sharp.allowed == blurred.allowed) | (blurred.allowed == UNKNOWN)).all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seeds)
 def test_the_order_of_rows_means_nothing(seed: int) -> None:
     tables, day = random_tables(seed)
@@ -141,7 +141,7 @@ def test_the_order_of_rows_means_nothing(seed: int) -> None:
     same([one, other], day)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seeds)
 def test_a_range_of_dates_in_two_rows_is_the_same_as_in_one(seed: int) -> None:
     tables, day = random_tables(seed)
@@ -176,7 +176,7 @@ def same(schools: Sequence[School], day: date) -> None:
 WORK, AWAY = ["cover", "meeting", "exam", "duty", "inset", "unclear"], ["absent", "trip", "home_working", "released"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seeds, st.sampled_from([WORK, AWAY]), st.booleans())
 def test_two_dated_records_that_contradict_each_other_are_unknown(seed: int, kinds: list[str], timed: bool) -> None:
     tables, day = ordinary_day(seed)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.profile import load_profile
@@ -128,7 +128,6 @@ def test_an_official_site_beside_a_doubtful_one_leaves_no_doubt() -> None:
     assert set(doubt) == {"T07"}
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 20), max_size=4),
     st.lists(st.integers(0, 20), max_size=4),

@@ -110,7 +110,7 @@ def test_arrays_of_numpy_are_columns_too(store: Store, school: str) -> None:
     ratio=st.floats(),
     maybe=st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_parameter_arrives_as_it_was(
     tested: EngineUnderTest,
     text: str,

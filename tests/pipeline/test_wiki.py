@@ -248,7 +248,7 @@ def test_every_cue_is_monotone() -> None:
             assert list(cue.edges) == sorted(cue.edges)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.floats(-3, 20), st.integers(-70_000, 17_000).filter(bool)), max_size=80),
     st.floats(0, 2),

@@ -309,7 +309,7 @@ def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
 CHANGE = st.tuples(st.integers(0, 5000), st.integers(0, 255))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(["pcap", "pcapng", "gz"]), st.lists(CHANGE, max_size=6), st.integers(0, 400))
 def test_changed_files_are_read_or_refused(kind: str, changes: list[tuple[int, int]], cut: int) -> None:
     data = bytearray({"pcap": pcap(PACKETS), "pcapng": pcapng(), "gz": gzip.compress(pcap(PACKETS))}[kind])
@@ -322,7 +322,7 @@ def test_changed_files_are_read_or_refused(kind: str, changes: list[tuple[int, i
     assert report.packets <= len(PACKETS) + 50
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.binary(max_size=300), st.sampled_from([pcap([]), pcapng_section(), pcapng_section(">") + pcapng_interface(">")])
 )

@@ -8,7 +8,7 @@ import string
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.catalogue import SHIPPED, Catalogue, CatalogueError, Hit, Match, Status, load_catalogue
@@ -268,7 +268,6 @@ def test_a_file_of_another_shape_is_refused(tmp_path: Path, content: bytes, wron
     assert wrong in str(caught.value)
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=200))
 def test_any_additions_are_taken_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = extra(tmp_path_factory.mktemp("extra"), "service,domain,match,role\n" + text)

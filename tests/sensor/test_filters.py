@@ -63,7 +63,7 @@ def test_the_kernel_would_take_them() -> None:
         check(program)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(pairs, port, port, st.booleans(), tunnels, ways, st.sampled_from(MIRROR), st.sampled_from([fanned, sent]))
 def test_all_of_a_client_goes_to_one_worker(
     pair: tuple[str, str],

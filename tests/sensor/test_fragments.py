@@ -264,7 +264,7 @@ def model(sent: list[Sent]) -> tuple[bytes | None, int]:
 fragments_sent = st.tuples(st.integers(0, 8), st.sampled_from([8, 16, 24, 40]), st.booleans(), st.integers(0, 255))
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(st.lists(fragments_sent, max_size=14))
 def test_any_fragments_of_one_datagram(sent: list[Sent]) -> None:
     expected, refused = model(sent)
@@ -279,7 +279,7 @@ def test_any_fragments_of_one_datagram(sent: list[Sent]) -> None:
     assert (reassembler.held, reassembler.completed + reassembler.expired) == (0, bool(sent))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.binary(max_size=80), max_size=30), st.booleans())
 def test_arbitrary_fragments(bodies: list[bytes], v6: bool) -> None:
     reassembler = Reassembler(max_datagrams=4, max_bytes=2000)

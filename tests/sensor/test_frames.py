@@ -253,7 +253,7 @@ def test_the_same_addresses_on_both_sides() -> None:
 ALL_LINKS = [0, 1, 9, 12, 14, 101, 108, 113, 228, 229, 276]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(ALL_LINKS), st.lists(st.binary(max_size=90), min_size=1, max_size=20))
 def test_arbitrary_frames(link: int, frames: list[bytes]) -> None:
     report = classify(pcap([Packet(ns(i), f) for i, f in enumerate(frames)], link=link))
@@ -267,7 +267,7 @@ SEEDS = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(SEEDS),
     st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=4),

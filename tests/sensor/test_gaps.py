@@ -121,7 +121,7 @@ def conversations(draw: st.DrawFn) -> list[Segment]:
     return kept
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(conversations(), st.sampled_from([(1000, 5000), (0xFFFFFFF0, 0xFFFFFFC0), (0x7FFFFFF0, 0)]))
 def test_what_is_lost_is_what_a_slow_model_misses(segments: list[Segment], isn: tuple[int, int]) -> None:
     follower, model = Follower(isn), Model()

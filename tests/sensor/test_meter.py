@@ -104,7 +104,7 @@ STEP = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.lists(STEP, max_size=25), min_size=1, max_size=4), st.integers(0, 59_999), st.integers(1, 7))
 def test_slices_against_a_slow_model(flows: list[list[tuple[int, bool, int]]], offset: int, chunk: int) -> None:
     talks, models = [], {}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor import layout, openings
@@ -137,7 +137,6 @@ def test_a_storm_of_openings_loses_none_below_the_cap(monkeypatch: pytest.Monkey
 moments = st.tuples(st.integers(1, 3), st.integers(0, 4_000_000_000), st.sampled_from([0, 10]))
 
 
-@settings(deadline=None)
 @given(st.lists(moments, max_size=40), st.randoms(use_true_random=False))
 def test_openings_against_a_slow_model(given_moments: list[tuple[int, int, int]], rng: Any) -> None:
     first: dict[tuple[int, int, int], int] = {}

@@ -59,7 +59,7 @@ def test_a_file_that_cannot_be_read_is_told() -> None:
 cell = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), max_size=8)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(cell, min_size=1, max_size=3), cell)
 def test_any_words_that_are_added_are_read_again(names: list[str], about: str) -> None:
     rows = [{**NEW, "domain": f"n{n}.example", "name": "x" + name, "kind": "forum"} for n, name in enumerate(names)]

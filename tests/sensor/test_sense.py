@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.bench import HEADER, pcap_state
@@ -38,7 +38,6 @@ def slow_segment(client: str, vlans: tuple[int, ...]) -> Segment:
     return known.pop() if len(known) == 1 else Segment.UNKNOWN
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(CLIENTS), st.lists(st.sampled_from([10, 20, 21, 99]), max_size=3)), max_size=20)
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.dhcp6 import DUID_LL
 from scapy.layers.inet import IP, UDP, fragment
@@ -288,7 +288,6 @@ def test_the_table_is_bounded_and_forgets(monkeypatch: pytest.MonkeyPatch) -> No
 # ------------------------------------------------------------------------------------------------------ hostile bytes
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     for read in (read_neighbour, read_lease):
@@ -298,7 +297,6 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
             continue
 
 
-@settings(deadline=None)
 @given(
     st.randoms(use_true_random=False),
     st.sampled_from([request(), solicitation(), advertisement(), ack(), lent6(relays=2)]),

@@ -297,7 +297,7 @@ def test_one_byte_segments_on_the_wire(data: bytes) -> None:
     assert [name for name, _, _ in names(talk.packets)] == ["www.one.example"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.tuples(st.integers(5, len(SHORT) - 1), st.integers(0, 255)), max_size=2), st.integers(6, len(SHORT) - 1)
 )

@@ -52,7 +52,7 @@ def test_rare_links(name: str, packet: Wrap, v6: bool) -> None:
     check(wrap(packet()), link=link, v6=v6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.sampled_from(sorted(OVER_IP)), min_size=2, max_size=4),
     st.sampled_from([None, *OVER_LINK]),
@@ -149,7 +149,7 @@ def test_what_is_no_tunnel_stays_a_datagram(frame: Layer) -> None:
     assert flow["bytes_up"] == len(bytes(frame)) - 14
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(TUNNEL_PORTS), st.booleans(), st.binary(max_size=120), st.binary(max_size=4))
 def test_anything_sent_to_the_port_of_a_tunnel(port: int, v6: bool, data: bytes, head: bytes) -> None:
     outer = IPv6(src=C6, dst=S6) if v6 else IP(src=C4, dst=S4)
@@ -158,7 +158,7 @@ def test_anything_sent_to_the_port_of_a_tunnel(port: int, v6: bool, data: bytes,
     assert all(flow["name"] is None for flow in report.flows)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from(sorted(OVER_IP)),
     st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=4),

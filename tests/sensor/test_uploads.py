@@ -82,7 +82,7 @@ def test_frames_merged_by_the_card_say_the_same() -> None:
     assert [shape(row) for row in finals(seen(packets_of(joined(visit()))))] == PLAIN
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 1 << 30), st.sampled_from([1448, 700]))
 def test_order_and_repetition_do_not_matter(seed: int, size: int) -> None:
     chance = random.Random(seed)
@@ -90,7 +90,7 @@ def test_order_and_repetition_do_not_matter(seed: int, size: int) -> None:
     assert [(row[0], row[1]) for row in map(shape, finals(seen(packets_of(spoiled))))] == [row[:2] for row in PLAIN]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 1 << 30))
 @example(256)  # the first packet of the upload and all of the next request are lost: no header is seen for 3 s
 def test_with_lost_packets_an_upload_is_still_a_unit_of_about_its_size(seed: int) -> None:

@@ -118,7 +118,7 @@ def test_whoever_is_killed_leaves_a_whole_file_and_a_way_back(
         assert file.read() == b"old"
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.lists(st.binary(max_size=20) | st.none(), max_size=8))
 def test_undo_is_a_stack(tmp_path_factory: pytest.TempPathFactory, steps: list[bytes | None]) -> None:
     """Any mixture of changes (bytes) and undos (None) does what a stack does."""

@@ -80,7 +80,7 @@ def test_what_was_read_ahead_of_one_buffer_is_not_believed_of_the_next() -> None
     assert walked(capture(second), state)[0] == listed(second)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(1, 3_000), st.integers(0, 40))
 def test_a_file_that_ends_anywhere_gives_its_whole_records(seed: int, count: int, cut: int) -> None:
     records = many(np.random.default_rng(seed), count)
