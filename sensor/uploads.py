@@ -104,6 +104,7 @@ class Uploads:
         sweep(small, 0, IDLE, CLOSED_IDLE)
         release(small, 0)
         self._pair(bytes(16), bytes(16))
+        self._segment(bytes(16), 0)
 
     # -- packets ------------------------------------------------------------------------------------------------
 
