@@ -26,7 +26,6 @@ from sensor.watch import (
     K_END,
     K_FACT,
     K_IN_BURST,
-    K_LOGGED,
     K_OPEN,
     K_PENDING,
     K_RTT,
@@ -37,7 +36,10 @@ from sensor.watch import (
     K_UNIT,
     K_USUAL,
     K_WIDE,
+    L_LOGGED,
     LOG,
+    LOG_SIZE,
+    LOG_TIME,
     LOOK_BACK,
     N_OPEN,
     N_RECORDS,
@@ -73,6 +75,7 @@ from sensor.watch import (
     WINDOW,
 )
 
+MICROSECOND = 1000
 LEAST_UPLOAD = 600  # bytes of a client's record
 FIRST_RECORDS, LEAST_FIRST = 4, 1000  # a connection's first ones carry settings, and headers that are new to the server
 WIDE = 6  # requests at once: a browser's
@@ -82,7 +85,7 @@ LARGE, LARGEST = -1000, -(1 << 30)  # a server's record that may count together 
 RUN_GAP = 50_000_000
 
 
-@kernel
+@inlined
 def _percentile(scratch, count, share):
     """Of the first `count` sorted numbers, by the nearest rank."""
     return scratch[min(count - 1, (share * count) // 100)] if count > 0 else 0
@@ -148,6 +151,24 @@ def release(w, u):
     w.count[N_OPEN] -= 1
 
 
+@inlined
+def log_record(w, c, time, size):
+    """Keep a record in the log of its connection."""
+    line = w.line[c]
+    w.log[c, line[L_LOGGED] % LOG] = (time // MICROSECOND & LOG_TIME) << LOG_SIZE | (size + (1 << LOG_SIZE >> 1))
+    line[L_LOGGED] += 1
+    w.count[N_RECORDS] += 1
+
+
+@inlined
+def _logged(entry, now):
+    """Time (ns, the microsecond's beginning) and size of a record in the log, as it is read at `now`."""
+    ago = (now // MICROSECOND - (entry >> LOG_SIZE)) & LOG_TIME
+    if ago > LOG_TIME >> 1:  # packets whose times are out of order
+        ago -= LOG_TIME + 1
+    return (now // MICROSECOND - ago) * MICROSECOND, (entry & ((1 << LOG_SIZE) - 1)) - (1 << LOG_SIZE >> 1)
+
+
 @kernel
 def _open_unit(w, c, since, known):
     """Begin a unit at a client's record or burst that began at `since`; what the log has of before comes with it."""
@@ -184,16 +205,17 @@ def _open_unit(w, c, since, known):
     unit[U_TLS13] = k[K_TLS13]
     for n in range(FACTS):
         unit[U_FACT + n] = k[K_FACT + n]
-    logged = k[K_LOGGED]
+    logged = w.line[c, L_LOGGED]
     for n in range(max(0, logged - LOG), logged):
-        if w.log[c, n % LOG, 0] >= since - LOOK_BACK:
-            _append(w, u, w.log[c, n % LOG, 0], known, w.log[c, n % LOG, 1])
+        time, size = _logged(w.log[c, n % LOG], known)
+        if time >= since - LOOK_BACK:
+            _append(w, u, time, known, size)
     unit[U_BEFORE] = unit[U_COUNT]
     k[K_UNIT + k[K_OPEN]] = u + 1
     k[K_OPEN] += 1
 
 
-@kernel
+@inlined
 def _add_up(w, c, since, time, known, size):
     """A whole record of the client's: does it, or the burst that it ends, look like an upload?"""
     k = w.connection[c]
@@ -224,26 +246,28 @@ def _add_up(w, c, since, time, known, size):
 @inlined
 def _log(w, c, time, known, size):
     """Keep a record: in the log, and in every open unit."""
+    log_record(w, c, time, size)
     k = w.connection[c]
-    at = k[K_LOGGED] % LOG
-    w.log[c, at, 0] = time
-    w.log[c, at, 1] = size
-    k[K_LOGGED] += 1
-    w.count[N_RECORDS] += 1
     while k[K_OPEN] and known > w.unit[k[K_UNIT] - 1, U_OPENED] + WINDOW:
         close_oldest(w, c, w.unit[k[K_UNIT] - 1, U_OPENED] + WINDOW)
     for n in range(k[K_OPEN]):
         _append(w, k[K_UNIT + n] - 1, time, known, size)
 
 
-@kernel
-def end_up(w, c, time, known):
+@inlined
+def end_up_here(w, c, time, known):
     """The client's record has come to its end."""
     k = w.connection[c]
     size = k[K_PENDING]
     k[K_PENDING] = -1
     _add_up(w, c, k[K_SINCE], time, known, size)
     _log(w, c, time, known, size)
+
+
+@kernel
+def end_up(w, c, time, known):
+    """The same, where it is rare."""
+    end_up_here(w, c, time, known)
 
 
 @inlined

@@ -21,6 +21,7 @@ from __future__ import annotations
 import numpy as np
 
 from sensor.duplicates import is_duplicate
+from sensor.follow import follow
 from sensor.frames import ACK, BATCH, FIN, RST, SYN, TCP, decode
 from sensor.gaps import SAMPLED, fetch_gaps, look_for_gaps
 from sensor.layout import (
@@ -53,6 +54,7 @@ from sensor.layout import (
     IS_TCP,
     LAST,
     LAST_UP,
+    LISTED,
     LOOK_DONE,
     LOOK_MASK,
     LOW32,
@@ -66,6 +68,7 @@ from sensor.layout import (
     PACKETS_AB,
     ROW,
     SECOND,
+    SEEN,
     SLICES_FULL,
     SWEEP_DUE,
     SYN_SEEN,
@@ -96,6 +99,7 @@ from sensor.wire import SKIP_DUPLICATE, SKIP_FRAGMENT, SKIP_NEIGHBOUR
 
 HELLO_BYTES = 600
 CLOSED_IDLE = 10 * SECOND
+FOLLOWED_AT_ONCE = 1 << 10  # packets of watched flows: its code must come into the cache, and then the loop's again
 
 
 @inlined
@@ -226,7 +230,7 @@ def _why_stop(flows, names, out, late, todo, sink, limits, counters):
         return SLICES_FULL
     if todo.count[0] + 2 * BATCH > len(todo.words):  # a packet may leave two, as an answer or with what came before
         return TODO_FULL
-    if todo.opened[0] + 2 * BATCH > len(todo.openings) or todo.watching[0] + BATCH > len(todo.watched):
+    if todo.opened[0] + 2 * BATCH > len(todo.openings) or todo.watching[LISTED] + BATCH > len(todo.watched):
         return TODO_FULL
     if names.state[COUNT] + BATCH > len(names.hash) or names.state[USED_BYTES] + BATCH * MAX_NAME > len(names.arena):
         return NAMES_FULL
@@ -239,18 +243,22 @@ def _why_stop(flows, names, out, late, todo, sink, limits, counters):
 
 @kernel
 def advance(
-    buf, pos, end, walk_state, interfaces, batch, flows, names, out, late, todo, sink, limits, seed, recent, gaps,
-    counters,
+    buf, pos, end, walk_state, interfaces, batch, flows, names, out, late, todo, watch, sink, limits, seed, recent,
+    gaps, counters,
 ):  # fmt: skip
     """Meter the records of buf[pos:end]; returns (status, position of the first record not yet metered)."""
     mask = np.uint64(len(flows.index) // BUCKET - 1)
+    following = len(watch.connection) > 0
     while True:
         status = _why_stop(flows, names, out, late, todo, sink, limits, counters)
-        if status != BLOCK_DONE:
-            return status, pos
-        n, pos = _walk(buf, pos, end, walk_state, interfaces, batch)
+        n = 0
+        if status == BLOCK_DONE:
+            n, pos = _walk(buf, pos, end, walk_state, interfaces, batch)
+        listed = todo.watching[LISTED] - todo.watching[SEEN]
+        if following and listed > (FOLLOWED_AT_ONCE if n else 0):
+            following = follow(watch, flows, names, todo, buf, False)
         if n == 0:
-            return BLOCK_DONE, pos
+            return status, pos
         for row in range(n):
             i = np.uint64(row)
             decode(buf, batch, i, seed)

@@ -12,8 +12,10 @@ from sensor.wire import SKIP_DUPLICATE
 
 # Hot row, 64-bit words: one cache line. A row never moves; row 0 is no flow.
 HASH, LAST, BYTES_AB, BYTES_BA = 0, 1, 2, 3  # HASH 0 = free row, LAST then the next free one; LAST packet time, ns
-# The same row as 32-bit words. LAST_UP: client payload last seen, low 32 bits of milliseconds.
+# The same row as 32-bit words. LAST_UP: client payload last seen, low 32 bits of milliseconds. FIRST_MS: milliseconds
+# after the minute began, and from bit PLACE on the place of a watched flow's connection (sensor.watch); 0: it has none.
 PACKETS_AB, PACKETS_BA, NAME, FLAGS, MINUTE, LAST_UP, BURST_NOW, FIRST_MS = 8, 9, 10, 11, 12, 13, 14, 15
+BEGUN, PLACE = 0xFFFF, 16
 ROW = 8
 # Cold row, two cache lines. The first is read when a slice is written; 0-4 flow key, as in Batch.key.
 FLOW_FIRST, VLAN, UID = 5, 6, 7
@@ -64,11 +66,14 @@ GATHER_PLACES, GATHER_BYTES = 4096, 4096
 GATHER_FREE_COUNT, GATHER_HAND, GATHER_LOST = 0, 1, 2
 
 # A packet of a watched flow. W_LENGTH: of its payload on the wire; W_FLAGS: of TCP, and W_FROM_CLIENT, and W_FIRST for
-# the first of its flow, and from bit W_HEAD on the first five bytes of its payload, 0 if it has less than eight.
+# the first of its flow, and from bit W_HEAD on the first five bytes of its payload, 0 if it has less than eight. W_ROW:
+# of the flow table, and from bit W_PLACE on the place of the flow's connection.
 W_TIME, W_PAYLOAD, W_END, W_LENGTH, W_SEQUENCE, W_HASH, W_ROW, W_FLAGS = 0, 1, 2, 3, 4, 5, 6, 7
 WATCH_ITEM = 8
-W_FROM_CLIENT, W_FIRST, W_HEAD = 1 << 8, 1 << 9, 16
+W_FROM_CLIENT, W_FIRST, W_HEAD, W_PLACE = 1 << 8, 1 << 9, 16, 32
 WATCH_BUFFER = 1 << 12
+# Indices into Todo.watching. SEEN: packets that were followed; KEPT: of these, those in the clear, still there.
+LISTED, SEEN, KEPT = 0, 1, 2
 # Names.watch: the number of a wiki (sensor.uploads), or that it is none, or that nobody has asked the catalogue yet.
 WATCH_NO, WATCH_ASK = 0, -1
 # A handshake: the flow's hash, the SYN's time (-1: it was sent twice, so nobody knows which was answered), the time
@@ -155,7 +160,7 @@ class Todo(NamedTuple):
     heard: Any  # uint64[HEARD]: by client, the last second in which that was noted, both mixed into one number
     told: Any  # int64[2]: the last second in which ARP, NDP or DHCP came, and how many packets of it
     watched: Any  # int64[WATCH_BUFFER, WATCH_ITEM]: packets of watched flows, oldest first
-    watching: Any  # int64[1]: how many there are
+    watching: Any  # int64[3]: how many there are (LISTED), see sensor.follow
     handshakes: Any  # int64[HANDSHAKES, HANDSHAKE]
     pairs: Any  # uint64[PAIRS]
 

@@ -129,7 +129,7 @@ def new_todo(rows: int) -> layout.Todo:
         np.zeros(layout.HEARD, np.uint64),
         np.zeros(2, np.int64),
         np.zeros((layout.WATCH_BUFFER, layout.WATCH_ITEM), np.int64),
-        np.zeros(1, np.int64),
+        np.zeros(3, np.int64),
         np.zeros((layout.HANDSHAKES, layout.HANDSHAKE), np.int64),
         np.zeros(layout.PAIRS, np.uint64),
     )

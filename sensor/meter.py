@@ -28,6 +28,7 @@ from sensor.readers import Readers
 from sensor.settling import Settling
 from sensor.sightings import Sightings
 from sensor.uploads import Uploads
+from sensor.watch import no_watch
 from sensor.wire import SKIP_NAMES, SKIP_TRUNCATED
 
 Give = Callable[[layout.Slices, int], None]  # raw slices and how many; the memory is used again afterwards
@@ -79,6 +80,7 @@ class Meter:
         self._seed = np.uint64(seed)
         self._batch = new_batch()
         self._uploads = uploads
+        self._watch = uploads.memory if uploads else no_watch()
         self._book = NameBook(lookup, self._limits.names, uploads.number_of if uploads else lambda name: 0)
         self._flows = new_flows(
             min(self._limits.first_flows, self._limits.max_flows),
@@ -123,8 +125,8 @@ class Meter:
         """Let the kernel go on until it needs something, and see to that; (why it stopped, where)."""
         status, position = kernel.advance(
             buffer, position, end, walk_state, interfaces, self._batch, self._flows, self._book.table, self._out,
-            self._late, self._todo, self._sink(), self._kernel_limits(), self._seed, self._recent, self._gaps,
-            self.counters,
+            self._late, self._todo, self._watch, self._sink(), self._kernel_limits(), self._seed, self._recent,
+            self._gaps, self.counters,
         )  # fmt: skip
         self._book.learn()
         self._settling.note_openings(self._todo)
@@ -154,11 +156,11 @@ class Meter:
             self._uploads.load(self._flows, self._book.table, self._todo)
 
     def _follow(self, buffer: Any) -> None:
-        """Hand on the packets of watched flows."""
-        if self._todo.watching[0]:
-            if self._uploads:
-                self._uploads.follow(self._flows, self._book.table, self._todo, buffer, self.readers.dns.memory)
-            self._todo.watching[0] = 0
+        """Hand on the packets of watched flows that the kernel has left."""
+        if self._uploads:
+            self._uploads.follow(self._flows, self._book.table, self._todo, buffer, self.readers.dns.memory)
+        else:
+            self._todo.watching[:] = 0
 
     def _meter_datagrams(self) -> None:
         """Meter what fragments were put together to, as if it had been captured so; its frames are counted already."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sensor.collect import add_record, end_up
+from sensor.collect import TAG_13, add_record, end_up, end_up_here, log_record
 from sensor.layout import LOW32, SECOND
 from sensor.load import inlined, kernel, load8, load16, load32
 from sensor.watch import (
@@ -27,11 +27,16 @@ from sensor.watch import (
     CANDIDATES,
     DOWN,
     HOLES,
+    K_BURST_AT,
     K_END,
+    K_OPEN,
     K_PENDING,
     K_RTT,
     K_SEEN,
     K_TLS13,
+    L_CALM,
+    L_HEAD,
+    L_HIGH,
     N_FREE_PIECES,
     N_PIECES_LOST,
     N_RESYNCED,
@@ -335,6 +340,52 @@ def _read_hello(w, c, buf, p, end):
 
 
 @inlined
+def next_record(w, c, start, length, now, head):
+    """Take a segment from the server on a calm connection, if it comes in order and is of one record; else False.
+
+    It leaves what `segment` would: that is for all others, and this for most."""
+    line = w.line[c]
+    size = head & 0xFFFF
+    if line[L_CALM] == 0 or start != line[L_HIGH]:
+        return False
+    if start == line[L_HEAD]:
+        if size + 5 < length or not _is_header(head >> 32, (head >> 16) & 0xFFFF, size, True):
+            return False
+        line[L_HEAD] = (start + 5 + size) & LOW32
+        log_record(w, c, now, TAG_13 - size)
+    elif _ahead(line[L_HEAD], start) < length:
+        return False
+    line[L_HIGH] = (start + length) & LOW32
+    return True
+
+
+@inlined
+def rouse(w, c):
+    """Before `segment`: what is known of a calm connection goes to where that looks for it."""
+    line = w.line[c]
+    if line[L_CALM]:
+        w.side[c, DOWN, S_HEAD] = line[L_HEAD]
+        w.side[c, DOWN, S_HIGH] = line[L_HIGH]
+
+
+@inlined
+def calm(w, c):
+    """After `segment`: is the connection calm, so that a record from the server does no more than come to the log?
+
+    It is if no unit is open, no record of the client's is on its way or waits for its answer, and nothing is missing.
+    """
+    k = w.connection[c]
+    up = w.side[c, UP]
+    s = w.side[c, DOWN]
+    whole = (up[S_PIECES] | s[S_PIECES] | s[S_GOT]) == 0 and up[S_HEAD] >= 0 and s[S_HEAD] >= 0
+    idle = k[K_OPEN] == 0 and k[K_PENDING] < 0 and k[K_BURST_AT] == 0
+    line = w.line[c]
+    line[L_CALM] = whole and idle and k[K_TLS13] & 1  # TLS 1.3, or nobody has seen
+    line[L_HEAD] = s[S_HEAD]
+    line[L_HIGH] = s[S_HIGH]
+
+
+@inlined
 def segment(w, c, side, buf, p, end, start, length, now, head):
     """A segment of payload: `length` bytes from sequence number `start`, of which buf[p:end] were captured.
 
@@ -423,4 +474,4 @@ def segment(w, c, side, buf, p, end, start, length, now, head):
     if s[S_PIECES]:
         _use_pieces(w, c, side, s, now)
     if side == UP and k[K_PENDING] >= 0 and _ahead(s[S_HIGH], k[K_END]) >= 0:
-        end_up(w, c, now, now)
+        end_up_here(w, c, now, now)

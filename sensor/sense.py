@@ -101,7 +101,7 @@ class Sensor:
         self._opened = Openings(self._segments, SEGMENT_CODES.index(Segment.STAFF))
         limits = limits or MeterLimits()
         key = seed.to_bytes(8, "big") if seed else b""
-        self.uploads = Uploads(catalogue.wiki, self._segments, limits.max_flows, key)
+        self.uploads = Uploads(catalogue.wiki, self._segments, key)
         self.meter = Meter(
             self._lookup,
             self._collect,

@@ -16,6 +16,7 @@ import numpy as np
 from sensor.columns import put
 from sensor.frames import ACK, SYN, TCP
 from sensor.layout import (
+    BEGUN,
     BUCKET,
     BURST_BYTES,
     BURST_LARGEST,
@@ -53,6 +54,7 @@ from sensor.layout import (
     OLD,
     PACKETS_AB,
     PACKETS_BA,
+    PLACE,
     ROW,
     S_BEGUN,
     S_BURST_BYTES,
@@ -258,7 +260,7 @@ def _write(flows, row, out):
     out.halves[n, S_FLAGS] = flags
     out.halves[n, S_UID] = flows.cold[row, UID]
     out.halves[n, S_ROW] = row
-    out.halves[n, S_BEGUN] = flows.halves[row, FIRST_MS]
+    out.halves[n, S_BEGUN] = flows.halves[row, FIRST_MS] & BEGUN
     if flags & BURST_SEEN:
         out.signed[n, S_BURST_SECONDS] = flows.cold[row, BURST_SECONDS]
         out.halves[n, S_BURST_BYTES] = min(flows.cold[row, BURST_BYTES], LOW32)
@@ -293,8 +295,8 @@ def _pour(flows, row, flags, pair, sink):
         gap_sum = np.float32(flows.gaps[row, GAP_SUM])
         gap_sumsq = np.float32(flows.gaps[row, GAP_SUMSQ])
     put(
-        sink, pair, np.int64(flows.halves[row, MINUTE]), flows.halves[row, FIRST_MS], flows.signed[row, LAST], flags,
-        keys[row, client], keys[row, client + ONE], keys[row, server], keys[row, server + ONE],
+        sink, pair, np.int64(flows.halves[row, MINUTE]), flows.halves[row, FIRST_MS] & BEGUN, flows.signed[row, LAST],
+        flags, keys[row, client], keys[row, client + ONE], keys[row, server], keys[row, server + ONE],
         client_port_first(keys[row, 4], b), keys[row, VLAN], flows.words[row, UP + b], flows.words[row, DOWN - b],
         flows.halves[row, UP_PACKETS + b], flows.halves[row, DOWN_PACKETS - b], seconds, burst_bytes, largest, gap_sum,
         gap_sumsq,
@@ -346,7 +348,8 @@ def give(flows, row, names, out, late, sink, emit_all):
 def _begin_minute(flows, row, now):
     minute = now // MINUTE_NS
     flows.halves[row, MINUTE] = minute
-    flows.halves[row, FIRST_MS] = (now - minute * MINUTE_NS) // MILLISECOND
+    place = flows.halves[row, FIRST_MS] >> PLACE << PLACE
+    flows.halves[row, FIRST_MS] = place | (now - minute * MINUTE_NS) // MILLISECOND
 
 
 @inlined

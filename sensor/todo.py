@@ -25,6 +25,7 @@ from sensor.layout import (
     CLIENTS,
     DOQ_DRAFT_PORTS,
     DOT_PORT,
+    FIRST_MS,
     FLAGS,
     H_HASH,
     H_RTT,
@@ -33,10 +34,12 @@ from sensor.layout import (
     HANDSHAKES,
     HASH,
     HEARD,
+    LISTED,
     NEXT_SEQUENCE,
     O_NAME,
     O_TIME,
     O_VLAN,
+    PLACE,
     SECOND,
     T_END,
     T_FILLER,
@@ -62,6 +65,7 @@ from sensor.layout import (
     W_HEAD,
     W_LENGTH,
     W_PAYLOAD,
+    W_PLACE,
     W_ROW,
     W_SEQUENCE,
     W_TIME,
@@ -107,7 +111,7 @@ def push_fragment(todo, batch, i):
 @inlined
 def push_watched(buf, todo, batch, i, flows, row, flags, from_client):
     """Put packet `i` of a watched flow on the list of sensor.records. There is room: `advance` sees to that."""
-    n = np.uint64(todo.watching[0])
+    n = np.uint64(todo.watching[LISTED])
     item = todo.watched[n]
     item[W_TIME] = batch.time[i]
     item[W_PAYLOAD] = batch.payload[i]
@@ -115,14 +119,14 @@ def push_watched(buf, todo, batch, i, flows, row, flags, from_client):
     item[W_LENGTH] = batch.payload_length[i]
     item[W_SEQUENCE] = (batch.sequence[i] + (1 if batch.flags[i] & SYN else 0)) & 0xFFFFFFFF
     item[W_HASH] = flows.signed[row, HASH]
-    item[W_ROW] = row
+    item[W_ROW] = np.int64(row) | np.int64(flows.halves[row, FIRST_MS]) >> PLACE << W_PLACE
     item[W_FLAGS] = batch.flags[i] | (W_FROM_CLIENT if from_client else 0)
     if flags & WATCH_TOLD == 0:
         item[W_FLAGS] |= W_FIRST
         flows.halves[row, FLAGS] |= WATCH_TOLD
     first_bytes = load64(buf, batch.payload[i], batch.payload_end[i]) >> np.uint64(24)
     item[W_FLAGS] |= np.int64(first_bytes) << W_HEAD
-    todo.watching[0] += 1
+    todo.watching[LISTED] += 1
 
 
 @inlined

@@ -21,7 +21,7 @@ from sensor import watch
 from sensor.catalogue import Wiki
 from sensor.collect import release
 from sensor.layout import SECOND
-from sensor.watch import ASSUMED_RTT, FACTS, K_CLOSED, K_FACT, S_LOST, WINDOW, Watch
+from sensor.watch import ASSUMED_RTT, DOWN, FACTS, K_CLOSED, K_FACT, S_LOST, UNIT_RECORDS, UP, WINDOW, Watch
 from sensor.words import Evidence
 
 UNANSWERED = 2 * SECOND
@@ -69,6 +69,12 @@ class _Unit:
     facts: Facts
     opened: int
     rtt: int
+    lost: int  # bytes of the connection that were missing when it opened
+    before: int  # records from before it opened
+    ids: tuple[int, int]  # its own and its connection's
+    told: tuple[Any, ...]  # the columns client to midstream of each of its rows
+    sent: int  # records that the client had sent on the connection
+    usual: tuple[int, ...]  # the percentiles
     revision: int = 0
     emitted: int = 0  # records given out
     last: int = 0  # when, ns
@@ -149,18 +155,33 @@ class Units:
             words = table[slot]
             unit = self._units.get(int(words[watch.U_SERIAL]))
             if unit is None:
-                facts = facts_of(words[watch.U_FACT : watch.U_FACT + FACTS], self._wikis)
-                serial, place, opened, rtt = (
-                    int(words[at]) for at in (watch.U_SERIAL, watch.U_PLACE, watch.U_OPENED, watch.U_RTT)
-                )
-                unit = self._units[serial] = _Unit(serial, slot, place, facts, opened, rtt)
-                self._earlier.setdefault(facts.client, deque(maxlen=2 * EARLIER)).append(unit)
-                self._earlier.move_to_end(facts.client)
-                if len(self._earlier) > MAX_CLIENTS:
-                    self._earlier.popitem(last=False)
-            rows = self._watch.records[slot, : words[watch.U_COUNT]]
+                unit = self._new(slot, words)
+            count = int(words[watch.U_COUNT])
+            if count == len(unit.sizes) and count <= UNIT_RECORDS // 2:  # beyond that, the last one may have grown
+                continue
+            rows = self._watch.records[slot, :count]
             times, unit.known, unit.sizes = (rows[:, n].tolist() for n in range(3))
             unit.times = _in_order(times, unit.sizes)
+
+    def _new(self, slot: int, words: Any) -> _Unit:
+        """A unit that was not there at the last look: what all of its rows say, and that its client had it."""
+        facts, said = facts_of(words[watch.U_FACT : watch.U_FACT + FACTS], self._wikis), words.tolist()
+        serial, rtt = said[watch.U_SERIAL], said[watch.U_RTT]
+        told = (
+            facts.client, facts.server, facts.client_port, facts.server_port, facts.vlan,
+            self._segment_of(facts.client, facts.vlan), facts.wiki.service, facts.wiki.host, facts.evidence,
+            rtt // 1000, bool(said[watch.U_TLS13]), facts.midstream,
+        )  # fmt: skip
+        unit = self._units[serial] = _Unit(
+            serial, slot, said[watch.U_PLACE], facts, said[watch.U_OPENED], rtt, said[watch.U_LOST],
+            said[watch.U_BEFORE], (self._id("unit", serial), self._id("connection", facts.number)), told,
+            said[watch.U_CLIENTS], tuple(said[at] for at in (watch.U_P15, watch.U_P50, watch.U_P70, watch.U_P85)),
+        )  # fmt: skip
+        self._earlier.setdefault(facts.client, deque(maxlen=2 * EARLIER)).append(unit)
+        self._earlier.move_to_end(facts.client)
+        if len(self._earlier) > MAX_CLIENTS:
+            self._earlier.popitem(last=False)
+        return unit
 
     def _ends(self, unit: _Unit) -> int:
         """When it is over: its window, its connection, or its place was needed."""
@@ -186,27 +207,24 @@ class Units:
 
     def _row(self, unit: _Unit, due: int) -> tuple[Any, ...]:
         """What was known at `due`."""
-        words, facts = self._watch.unit[unit.slot], unit.facts
         count = sum(1 for known in unit.known if known <= due)
         ordered = sorted(zip(unit.times[:count], range(count), unit.sizes, strict=False))
         final = due >= self._ends(unit)
-        missing = int(words[watch.U_MISSING])
+        side = self._watch.side
         if self._lives(unit):
-            missing = int(self._watch.side[unit.place, :, S_LOST].sum())
+            missing = int(side[unit.place, UP, S_LOST] + side[unit.place, DOWN, S_LOST])
+        else:
+            missing = int(self._watch.unit[unit.slot, watch.U_MISSING])
         earlier = [
             (unit.opened - other.opened, *_summary(other, due)[:2])
-            for other in reversed(self._earlier.get(facts.client, ()))
+            for other in reversed(self._earlier.get(unit.facts.client, ()))
             if other.opened < unit.opened
         ][:EARLIER]
-        sent = sum(1 for size in unit.sizes[int(words[watch.U_BEFORE]) : count] if size > 0)
+        sent = sum(1 for size in unit.sizes[unit.before : count] if size > 0)
         row = (
-            self._id("unit", unit.serial), unit.revision, final, due / SECOND, self._id("connection", facts.number),
-            unit.opened / SECOND, max(unit.times[:count], default=unit.opened) / SECOND, facts.client, facts.server,
-            facts.client_port, facts.server_port, facts.vlan, self._segment_of(facts.client, facts.vlan),
-            facts.wiki.service, facts.wiki.host, facts.evidence, unit.rtt // 1000, bool(words[watch.U_TLS13]),
-            facts.midstream, max(0, missing - int(words[watch.U_LOST])), max(0, unit.opened - facts.began) / SECOND,
-            int(words[watch.U_CLIENTS]) + sent,
-            *(int(words[at]) for at in (watch.U_P15, watch.U_P50, watch.U_P70, watch.U_P85)),
+            unit.ids[0], unit.revision, final, due / SECOND, unit.ids[1], unit.opened / SECOND,
+            max(unit.times[:count], default=unit.opened) / SECOND, *unit.told, max(0, missing - unit.lost),
+            max(0, unit.opened - unit.facts.began) / SECOND, unit.sent + sent, *unit.usual,
             [(time - unit.opened) // 1000 for time, _, _ in ordered], [size for _, _, size in ordered],
             [dt // 1000 for dt, _, _ in earlier], [up for _, up, _ in earlier], [reply for _, _, reply in earlier],
         )  # fmt: skip

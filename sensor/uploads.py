@@ -29,7 +29,7 @@ from sensor.collect import release
 from sensor.columns import Segments, segments_of
 from sensor.dns import Answers
 from sensor.dnsmemory import DnsMemory
-from sensor.follow import admit, dismiss, follow, forget_all, sweep
+from sensor.follow import SWEEP_EVERY, admit, dismiss, follow, forget_all, sweep
 from sensor.layout import PAIRS, SECOND
 from sensor.names import Names
 from sensor.posts import Post, Posts
@@ -39,7 +39,6 @@ from sensor.uploadtables import CUE_SCHEMA, HTTP_SCHEMA, NOTHING, UNIT_SCHEMA, T
 from sensor.words import Evidence, Segment, Watch
 
 POLL_EVERY = SECOND // 4  # of packet time
-SWEEP_EVERY, IDLE, CLOSED_IDLE = SECOND, 600 * SECOND, 5 * SECOND
 MAX_ROWS = 1 << 14  # of each kind, between two calls of `take`
 MAX_WIKIS = 1 << 12
 FOLLOWED = (Watch.TEXT, Watch.AUTH, Watch.CXSERVER)
@@ -47,17 +46,17 @@ _SEGMENTS = tuple(Segment)
 
 
 class Uploads:
-    """See the module's header. `wiki_of` is Catalogue.wiki; `rows`: of the flow table; `key` makes ids unguessable."""
+    """See the module's header. `wiki_of` is Catalogue.wiki; `key` makes ids unguessable."""
 
-    def __init__(self, wiki_of: Callable[[str], Wiki | None], segments: Segments, rows: int, key: bytes = b"") -> None:
+    def __init__(self, wiki_of: Callable[[str], Wiki | None], segments: Segments, key: bytes = b"") -> None:
         self._wiki_of = wiki_of
         self._segments = segments
-        self._watch = watch.new_watch(rows, MAX_WIKIS)
+        self.memory = watch.new_watch(MAX_WIKIS)
         self._wikis = [Wiki("", Watch.TEXT, "")]  # by number; 0 is none
         self._numbers: dict[Wiki, int] = {}
-        self._units = Units(self._watch, self._wikis, self._segment, key)
+        self._units = Units(self.memory, self._wikis, self._segment, key)
         self._plain: dict[int, tuple[Posts, int, Facts]] = {}  # by number of the connection; its place
-        self._polled = self._swept = self._latest = 0
+        self._polled = 0
         self._unit_rows: list[tuple[Any, ...]] = []
         self._cue_rows: list[tuple[Any, ...]] = []
         self._http_rows: list[tuple[Any, ...]] = []
@@ -77,12 +76,12 @@ class Uploads:
             self._numbers[wiki] = number = len(self._wikis)
             self._wikis.append(wiki)
             shared = 0 if wiki.watch is Watch.UPLOAD_MEDIA else watch.SHARED
-            self._watch.followed[number] = watch.FOLLOWED if wiki.watch in FOLLOWED else shared
+            self.memory.followed[number] = watch.FOLLOWED if wiki.watch in FOLLOWED else shared
         return self._numbers[wiki]
 
     def counters(self) -> dict[str, int]:
         """What was done, and what had no room."""
-        count = self._watch.count
+        count = self.memory.count
         return {
             "wiki_connections": int(count[watch.N_CONNECTIONS]),
             "wiki_connections_evicted": int(count[watch.N_EVICTED]),
@@ -95,13 +94,14 @@ class Uploads:
 
     def load(self, flows: layout.Flows, names: Names, todo: layout.Todo) -> None:
         """Have the compiled parts there before the first packet; `todo` is empty."""
-        small = watch.new_watch(1, 2)
+        small = watch.new_watch(2)
         small.followed[1] = 1
-        follow(small, flows, names, todo, 0, np.zeros(0, np.uint8))
-        admit(small, flows, todo, 0, 1, EVIDENCE.index(Evidence.DNS), 0, True)  # row 0 is no flow
-        dismiss(small, flows, 0)
+        follow(small, flows, names, todo, np.zeros(0, np.uint8), True)
+        admit(small, flows, todo, 0, 1, EVIDENCE.index(Evidence.DNS), 0)  # row 0 is no flow
+        dismiss(flows, 0)
+        flows.words[0] = 0  # nor has it a connection
         forget_all(small, 0)
-        sweep(small, 0, IDLE, CLOSED_IDLE)
+        sweep(small, 0)
         release(small, 0)
         self._pair(bytes(16), bytes(16))
         self._segment(bytes(16), 0)
@@ -109,36 +109,36 @@ class Uploads:
     # -- packets ------------------------------------------------------------------------------------------------
 
     def follow(self, flows: layout.Flows, names: Names, todo: layout.Todo, buffer: Any, dns: DnsMemory) -> None:
-        """Take the packets of Todo.watched; the caller empties it."""
-        at, count = 0, int(todo.watching[0])
-        self._latest = max(self._latest, int(todo.watched[count - 1, layout.W_TIME]))
-        while (at := int(follow(self._watch, flows, names, todo, at, buffer))) < count:
-            self._meet_nameless(flows, todo, todo.watched[at], dns)
-        if self._watch.count[watch.N_PLAIN]:
-            self._read_plain(todo.watched[:count], buffer)
-        if self._latest - self._polled >= POLL_EVERY:
-            self.poll(self._latest)
+        """Take the packets that the kernel has left: of flows that it knows too little of, and those in the clear."""
+        if todo.watching[layout.SEEN] < todo.watching[layout.LISTED]:
+            while not follow(self.memory, flows, names, todo, buffer, True):
+                self._meet_nameless(flows, todo, todo.watched[todo.watching[layout.SEEN]], dns)
+        if kept := int(todo.watching[layout.KEPT]):
+            self._read_plain(todo.watched[:kept], buffer)
+            todo.watching[:] = 0
+        if (latest := int(self.memory.count[watch.N_LATEST])) - self._polled >= POLL_EVERY:
+            self.poll(latest)
 
     def _meet_nameless(self, flows: layout.Flows, todo: layout.Todo, item: Any, dns: DnsMemory) -> None:
         """A flow without a name: what DNS told this client of the server, or what it said itself elsewhere."""
-        row = int(item[layout.W_ROW])
+        row = int(item[layout.W_ROW]) & layout.LOW32
         client = 2 * (int(flows.halves[row, layout.FLAGS]) & layout.CLIENT_IS_B)
         ends = [flows.keys[row, at : at + 2].byteswap().tobytes() for at in (client, 2 - client)]
         told = dns.names(ends[0], ends[1], int(flows.cold[row, layout.FLOW_FIRST]) / SECOND)
         numbers, evidence = {self.number_of(name) for name in told}, Evidence.DNS
         if not numbers:
             pair = self._pair(*ends) >> 1
-            known, number = self._watch.own[pair & (PAIRS - 1)].tolist()
+            known, number = self.memory.own[pair & (PAIRS - 1)].tolist()
             numbers, evidence = {number if known == pair else 0}, Evidence.NONE
         services = {self._wikis[number].service for number in numbers}
         if 0 in numbers or len(services) != 1:
-            dismiss(self._watch, flows, row)
+            dismiss(flows, row)
             return
         wiki = min((self._wikis[n] for n in numbers), key=lambda wiki: (wiki.watch is not Watch.TEXT, wiki.host))
         number = self._number(wiki if wiki.watch is Watch.UPLOAD_MEDIA else replace(wiki, watch=Watch.TEXT))
         now, code = int(item[layout.W_TIME]), EVIDENCE.index(evidence)
-        if not admit(self._watch, flows, todo, row, number, code, now, True):
-            dismiss(self._watch, flows, row)
+        if not admit(self.memory, flows, todo, row, number, code, now):
+            dismiss(flows, row)
 
     def learn(self, todo: layout.Todo, client: bytes, answers: Answers, now: float) -> None:
         """A DNS answer: a wiki's name gives a cue, and tells which nameless flows to look at."""
@@ -161,12 +161,10 @@ class Uploads:
     # -- requests in the clear ----------------------------------------------------------------------------------
 
     def _read_plain(self, items: Any, buffer: Any) -> None:
-        table = self._watch.connection
-        places = self._watch.of_row[items[:, layout.W_ROW]]
-        plain = (places > 0) & (table[places, watch.K_TLS13] == watch.PLAIN)
-        for n in np.flatnonzero(plain).tolist():
-            place, (time, start, end, _, sequence, h, _, flags) = int(places[n]), items[n].tolist()
-            if int(table[place, watch.K_HASH]) != h or end <= start:
+        table = self.memory.connection
+        for time, start, end, _, sequence, h, row, flags in items.tolist():
+            place = row >> layout.W_PLACE
+            if int(self.memory.line[place, watch.L_HASH]) != h or end <= start:
                 continue
             facts = table[place, watch.K_FACT : watch.K_FACT + watch.FACTS]
             number = int(facts[watch.F_ID])
@@ -190,12 +188,12 @@ class Uploads:
     def _end_plain(self, now: int) -> None:
         """Give out what nobody has answered on connections that have gone."""
         for number, (posts, place, facts) in list(self._plain.items()):
-            if int(self._watch.connection[place, watch.K_FACT + watch.F_ID]) != number or not self._lives(place):
+            if int(self.memory.connection[place, watch.K_FACT + watch.F_ID]) != number or not self._lives(place):
                 self._posted(facts, posts.end(), now)
                 del self._plain[number]
 
     def _lives(self, place: int) -> bool:
-        return bool(self._watch.connection[place, watch.K_ROW])
+        return bool(self.memory.connection[place, watch.K_ROW])
 
     # -- what is ready ------------------------------------------------------------------------------------------
 
@@ -204,17 +202,17 @@ class Uploads:
         self._polled = max(self._polled, now)
         for row in self._units.poll(now):
             self._add(self._unit_rows, row)
-        if self._watch.count[watch.N_CUES] > watch.CUES // 2:
+        if self.memory.count[watch.N_CUES] > watch.CUES // 2:
             self._take_cues()
-        if now - self._swept > SWEEP_EVERY:
-            self._swept = now
-            sweep(self._watch, now, IDLE, CLOSED_IDLE)
+        if now - int(self.memory.count[watch.N_SWEPT_AT]) > SWEEP_EVERY:
+            sweep(self.memory, now)
+        if self._plain:
             self._end_plain(now)
 
     def finish(self, now: int) -> None:
         """The stream has ended: make rows of everything as it is."""
         self.poll(now)
-        forget_all(self._watch, now)
+        forget_all(self.memory, now)
         self.poll(now)
         self._end_plain(now)
 
@@ -229,11 +227,11 @@ class Uploads:
 
     def _take_cues(self) -> None:
         """Make rows of the connections that were opened."""
-        count = int(self._watch.count[watch.N_CUES])
-        self._watch.count[watch.N_CUES] = 0
+        count = int(self.memory.count[watch.N_CUES])
+        self.memory.count[watch.N_CUES] = 0
         if not count:
             return
-        cues = self._watch.cue[:count]
+        cues = self.memory.cue[:count]
         clients = np.ascontiguousarray(cues[:, watch.Q_CLIENT : watch.Q_CLIENT + 2]).view(np.uint64)
         vlans = cues[:, watch.Q_VLAN].astype(np.uint64)
         addresses = clients.byteswap().tobytes()

@@ -29,21 +29,26 @@ WINDOW = 20 * SECOND  # after a unit opened
 LOOK_BACK = 3 * SECOND  # before
 ASSUMED_RTT = 100_000_000
 
-# A connection; the first eight words, one cache line, are what a record needs. K_TLS13: does it use TLS 1.3, -1: nobody
-# has seen, PLAIN: it is HTTP in the clear. K_ROW: of the flow table, 0 = this place is free. K_UNIT: OPEN_UNITS places
-# in `unit`, plus one. K_PENDING: size of the client's record that is not whole yet, or -1; when its header came
-# (K_SINCE), its last byte so far, its end. K_BURST: bytes of a burst without its first record, when that began, when
-# the last one was whole. K_RUN: the burst has opened a unit. K_FACT: what each of its units repeats.
-K_HASH, K_LAST, K_TLS13, K_RTT, K_PENDING, K_BURST_AT, K_LOGGED, K_OPEN = 0, 1, 2, 3, 4, 5, 6, 7
-K_SINCE, K_SEEN, K_END, K_CLIENTS, K_USUAL, K_RUN, K_BURST, K_BURST_SINCE = 8, 9, 10, 11, 12, 13, 14, 15
-K_IN_BURST, K_WIDE, K_ROW, K_CLOSED, K_UNIT = 16, 17, 18, 19, 20
+# A connection in short, one cache line: the flow's hash, when its last packet came, records ever logged. L_CALM:
+# nothing is going on (sensor.records), so that this line and the log are all that a record from the server touches;
+# only then do L_HEAD and L_HIGH hold, instead of the direction's S_HEAD and S_HIGH.
+L_HASH, L_LAST, L_LOGGED, L_CALM, L_HEAD, L_HIGH = 0, 1, 2, 3, 4, 5
+LINE = 8
+# All else of a connection. K_TLS13: does it use TLS 1.3, -1: nobody has seen, PLAIN: it is HTTP in the clear. K_ROW: of
+# the flow table, 0 = this place is free. K_UNIT: OPEN_UNITS places in `unit`, plus one. K_PENDING: size of the client's
+# record that is not whole yet, or -1; when its header came (K_SINCE), its last byte so far, its end. K_BURST: bytes of
+# a burst without its first record, when that began, when the last one was whole. K_RUN: the burst has opened a unit.
+# K_FACT: what each of its units repeats.
+K_TLS13, K_RTT, K_PENDING, K_BURST_AT, K_OPEN, K_SINCE, K_SEEN, K_END = 0, 1, 2, 3, 4, 5, 6, 7
+K_CLIENTS, K_USUAL, K_RUN, K_BURST, K_BURST_SINCE, K_IN_BURST, K_WIDE, K_ROW = 8, 9, 10, 11, 12, 13, 14, 15
+K_CLOSED, K_UNIT = 16, 17
 K_FACT = K_UNIT + OPEN_UNITS
 PLAIN = 2
 FOLLOWED, SHARED = 1, 2  # records of its connections are wanted; only a cue is, but its servers are those of wikis too
 # Facts: number of the connection, wiki, evidence, addresses, ports (client's first), VLANs, beginning, was it not seen.
 F_ID, F_WIKI, F_EVIDENCE, F_CLIENT, F_SERVER, F_PORTS, F_VLAN, F_BEGAN, F_MIDSTREAM = 0, 1, 2, 3, 5, 7, 8, 9, 10
 FACTS = 11
-CONNECTION = 40
+CONNECTION = 32
 # A direction, one cache line and what is seldom needed. S_HEAD: sequence number of the next header, -1 while it is
 # looked for; S_GOT: bytes of it that have come, S_BYTES: these; S_FROM: where the chain broke, -1 if it has not begun.
 S_HEAD, S_GOT, S_BYTES, S_HIGH, S_FROM, S_PIECES, S_LOST, S_SCANS = 0, 1, 2, 3, 4, 5, 6, 7
@@ -52,6 +57,9 @@ S_HOLE, S_PIECE = 8, 8 + 2 * HOLES
 S_SINCE, S_UNTIL = S_PIECE + OWN_PIECES, S_PIECE + OWN_PIECES + 1
 SIDE = 32
 UP, DOWN = 0, 1
+# A place in the log: microseconds, modulo LOG_TIME + 1, before the size in LOG_SIZE bits. No two times in it look
+# alike, as a connection that is silent for ten minutes is forgotten.
+LOG_SIZE, LOG_TIME = 26, (1 << 38) - 1
 # A piece: where it begins, its length, when it came, its first four and last four bytes, its candidates.
 P_START, P_LENGTH, P_TIME, P_FIRST, P_LAST, P_COUNT, P_CANDIDATE = 0, 1, 2, 3, 4, 5, 6
 PIECE = P_CANDIDATE + CANDIDATES
@@ -75,7 +83,8 @@ N_CONNECTIONS, N_EVICTED, N_RECORDS, N_UNITS, N_UNITS_CUT, N_RESYNCED, N_PIECES_
     6,
     7,
 )
-N_FREE_PIECES, N_FREE, N_HAND, N_CUES, N_PLAIN, N_OPEN, N_SWEPT = 8, 9, 10, 11, 12, 13, 14
+N_FREE_PIECES, N_FREE, N_HAND, N_CUES, N_OPEN, N_SWEPT = 8, 9, 10, 11, 12, 13
+N_LATEST, N_SWEPT_AT = 14, 15  # packet time, ns: of the newest watched packet, and when places were looked through
 COUNTS = 16
 
 
@@ -90,10 +99,10 @@ def _zeros(shape: tuple[int, ...]) -> Any:
 class Watch(NamedTuple):
     """See the module's header; place 0 of `connection` is no connection."""
 
-    of_row: Any  # int32 per row of the flow table: place in `connection`, 0 = none, -1 = not wanted
+    line: Any  # int64[CONNECTIONS + 1, LINE]
     connection: Any  # int64[CONNECTIONS + 1, CONNECTION]
     side: Any  # int64[CONNECTIONS + 1, 2, SIDE]
-    log: Any  # int64[CONNECTIONS + 1, LOG, 2]: time, size (negative from the server)
+    log: Any  # int64[CONNECTIONS + 1, LOG]: time and size (negative from the server)
     usual: Any  # int32[CONNECTIONS + 1, USUAL]
     free: Any  # int32[CONNECTIONS]: a stack
     piece: Any  # int64[PIECES, PIECE]
@@ -108,13 +117,18 @@ class Watch(NamedTuple):
     count: Any  # int64[COUNTS]
 
 
-def new_watch(rows: int, wikis: int) -> Watch:
-    """Room for the connections of a flow table of so many rows, to so many wikis."""
+def no_watch() -> Watch:
+    """Nobody watches anything."""
+    return Watch(*(np.zeros((0,) * of.ndim, of.dtype) for of in new_watch(0)))
+
+
+def new_watch(wikis: int) -> Watch:
+    """Room for connections to so many wikis."""
     watch = Watch(
-        np.zeros(rows + 1, np.int32),
+        _zeros((CONNECTIONS + 1, LINE)),
         _zeros((CONNECTIONS + 1, CONNECTION)),
         _zeros((CONNECTIONS + 1, 2, SIDE)),
-        _zeros((CONNECTIONS + 1, LOG, 2)),
+        _zeros((CONNECTIONS + 1, LOG)),
         np.zeros((CONNECTIONS + 1, USUAL), np.int32),
         np.arange(CONNECTIONS, 0, -1, dtype=np.int32),
         np.zeros((PIECES, PIECE), np.int64),

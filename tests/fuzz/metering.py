@@ -42,7 +42,7 @@ class Watched:
             LIMITS,
             emit_all=True,
             on_answers=self._count,
-            uploads=Uploads(_wiki_of, segment_table(()), LIMITS.max_flows),
+            uploads=Uploads(_wiki_of, segment_table(())),
         )
         self.reads = 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -199,7 +200,7 @@ def test_nothing_of_what_was_sent_stays() -> None:
     sensor = Sensor(CATALOGUE, ())
     packets = packets_of(shuffled(cut(visit(), 61), random.Random(1)))
     feed_sensor(sensor, packets)
-    memory = b"".join(array.tobytes() for array in sensor.uploads._watch)
+    memory = b"".join(array.tobytes() for array in sensor.uploads.memory)
     assert not [at for at in range(len(SECRET) - 6) if SECRET[at : at + 6] in memory]
     sensor.uploads.finish(sensor.meter.latest_ns)
     tables = sensor.uploads.take()
@@ -228,3 +229,30 @@ def test_a_cue_host_on_the_same_server_tells_that_a_connection_seen_late_is_a_wi
         assert [(row["service"], row["host"], row["evidence"]) for row in rows] == [
             ("wikipedia", name, "none")
         ] * 2 * found
+
+
+def test_blocks_of_any_size_say_the_same() -> None:
+    """Names that the catalogue has not been asked about, flows without one, requests in the clear: what the kernel must
+    leave to Python comes between what it follows itself."""
+    other = [replace(s, data=s.data.replace(b"en.wikipedia", b"de.wikipedia")) for s in visit()]
+    form = [
+        Segment(2.0, True, 0, b"GET /wiki/A HTTP/1.1\r\nHost: en.wikipedia.org\r\n\r\n"),
+        Segment(2.1, True, 47, b"POST /w/index.php?action=submit HTTP/1.1\r\nHost: en.wikipedia.org\r\n\r\n"),
+        Segment(2.2, False, 0, b"HTTP/1.1 302 Found\r\n\r\n"),
+    ]
+    packets = [
+        *packets_of(visit()),
+        *packets_of(other, port=50001),
+        *packets_of((s for s in visit() if s.time > 1), port=50002, opened=False),
+        *packets_of(form, port=50003, server_port=80),
+    ]
+    packets.sort(key=lambda packet: packet.time)
+    said = []
+    for block in (len(packets), 1, 2, 7):
+        sensor = Sensor(CATALOGUE, ())
+        for at in range(0, len(packets), block):
+            feed_sensor(sensor, packets[at : at + block])
+        sensor.uploads.finish(sensor.meter.latest_ns)
+        said.append([sorted(map(repr, table.to_pylist())) for table in sensor.uploads.take()])
+    assert [len(rows) > 0 for rows in said[0]] == [True, True, True]
+    assert said[1:] == said[:1] * 3

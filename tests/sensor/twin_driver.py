@@ -74,7 +74,7 @@ def _metered(path: Path) -> dict[str, Any]:
     def wiki_of(name: str) -> Wiki | None:
         return Wiki("wiki", Watch.TEXT, name) if len(name) % 2 else None
 
-    uploads = Uploads(wiki_of, segment_table(()), LIMITS.max_flows)
+    uploads = Uploads(wiki_of, segment_table(()))
     openings = Openings(segment_table(()), 0)
     meter = Meter(
         lookup,
