@@ -117,6 +117,7 @@ SWEPT = 64
 SWEEP_EVERY, IDLE, CLOSED_IDLE = SECOND, 600 * SECOND, 5 * SECOND
 HTTP_HOST, DNS, NONE = 3, 4, 0  # sensor.words.Evidence
 STRETCH = 96  # packets whose connections are fetched at once
+HANDSHAKE_RECORD, HELLO = 22, 192  # a record's type, and bytes of its segment in which others begin
 UNKNOWN = -1  # see `_meet`
 
 
@@ -309,7 +310,7 @@ def _meet(w, flows, names, todo, item, learned):
 
 
 @inlined
-def _fetch(w, flows, todo, start, stop):
+def _fetch(w, flows, todo, buf, start, stop):
     """Ask for what packets will touch: first the line of their connections, then what that leads to."""
     items = todo.watched
     for n in range(start, stop):
@@ -330,6 +331,9 @@ def _fetch(w, flows, todo, start, stop):
             prefetch(w.connection, c * CONNECTION + LINE)
             prefetch(w.side, (2 * c + UP) * SIDE)
             prefetch(w.side, (2 * c + DOWN) * SIDE)
+            if items[n, W_FLAGS] >> W_HEAD + 32 == HANDSHAKE_RECORD:  # a hello of the server, and what follows it
+                for line in range(items[n, W_PAYLOAD], min(items[n, W_END], items[n, W_PAYLOAD] + HELLO), 64):
+                    prefetch(buf, line)
 
 
 @kernel
@@ -344,7 +348,7 @@ def follow(w, flows, names, todo, buf, learned):
         sweep(w, w.count[N_LATEST])
     while watching[SEEN] < count:
         stop = min(watching[SEEN] + STRETCH, count)
-        _fetch(w, flows, todo, watching[SEEN], stop)
+        _fetch(w, flows, todo, buf, watching[SEEN], stop)
         for n in range(watching[SEEN], stop):
             item = items[n]
             flags = item[W_FLAGS]
